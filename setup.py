@@ -62,6 +62,7 @@ setup(
         'fleet': ['fsspec>=2026.1', 'matplotlib', 'pyarrow>=20', 'pycocotools>=2.0.8', 'rich',
                   'ray>=2.60,<3', 'rosbags>=0.11,<0.12'],
         'video': ['av>=17'],
+        'trace': ['nvtx'],
         'view': ['rerun-sdk'],
         'ros': ['ros-jazzy-diagnostic-msgs', 'ros-jazzy-lifecycle-msgs',
                 'ros-jazzy-rclpy[fastrtps]', 'ros-jazzy-sensor-msgs'],

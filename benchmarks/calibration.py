@@ -27,7 +27,7 @@ from report import FigureReport, run
 from trt_segmentation import street
 from trt_segmentation.accuracy.compare import Accuracy, compare_precisions, REFERENCE
 from trt_segmentation.accuracy.recordings import Street, STREET_SEED
-from trt_segmentation.builder.calibration import calibrate
+from trt_segmentation.builder.calibration import measure_activations
 from trt_segmentation.builder.feeds import choose_frames
 from trt_segmentation.builder.prepare import apply_precision, read_graph
 from trt_segmentation.builder.settings import METHODS, Recipe
@@ -103,12 +103,13 @@ def calibrated_on(draw: int, name: str, size: Size) -> Accuracy:
     graph = read_graph(card, Recipe('int8'))
     frames = Street(size.frames, SETS[name], STREET_SEED + 1000 * draw)
     feeds = choose_frames(card, list(frames), size.frames)
+    measured = measure_activations(graph.model, feeds)
     with tempfile.TemporaryDirectory() as folder:
         paths = {REFERENCE: card.model}
         for method in size.methods:
-            ranges = calibrate(graph.model, feeds, method)
             paths[method] = Path(folder) / f'{method}.onnx'
-            onnx.save(apply_precision(graph, Recipe('int8'), ranges).model, paths[method])
+            model = apply_precision(graph, Recipe('int8'), measured.calibration(method)).model
+            onnx.save(model, paths[method])
         return compare_precisions(card, paths, scenes(size.scenes))
 
 
@@ -135,7 +136,7 @@ def draw_figure(size: Size, measures: list[str], values: Values) -> None:
     """Plot the accuracy loss of each calibration against FP32, one plot for each measure."""
     from matplotlib.figure import Figure
     figure = Figure(figsize=(14, 4), layout='constrained')
-    colors = dict(zip(size.methods, ('tab:red', 'tab:blue', 'tab:green')))
+    colors = dict(zip(size.methods, ('tab:red', 'tab:blue', 'tab:green', 'tab:orange')))
     positions = np.arange(len(street.CONDITIONS))
     for axes, what in zip(figure.subplots(1, len(measures)), measures):
         for row, (method, color) in enumerate(colors.items()):

@@ -23,13 +23,14 @@ import numpy as np
 from report import FigureReport, run
 from rosbags.rosbag2 import StoragePlugin, Writer
 
-from trt_segmentation.bags.reader import COMPRESSED, IMAGE, STORE
+from trt_segmentation.bags.message_types import STORE
+from trt_segmentation.bags.reader import COMPRESSED, IMAGE
 from trt_segmentation.bags.writer import add_topic
 from trt_segmentation.fleet.local_workers import LocalWorkers
 from trt_segmentation.fleet.recordings import find_recordings
 from trt_segmentation.fleet.run import FleetRun, FleetStatus
 from trt_segmentation.fleet.run_folder import open_store
-from trt_segmentation.fleet.shards import Job, run_key
+from trt_segmentation.fleet.shards import LabelJob, run_key
 from trt_segmentation.model.card import load_card
 from trt_segmentation.serving.stopping import StopSignals
 from trt_segmentation.street import Drive
@@ -71,7 +72,7 @@ def measure_rate(source: Path, out: Path, options: argparse.Namespace, count: in
     :raises SystemExit: if a recording was not labelled.
     """
     card = load_card(options.model)
-    job = Job(str(out), run_key(card, options.engine, 'auto', 'png'), options.model,
+    job = LabelJob(str(out), run_key(card, options.engine, 'auto', 'png'), options.model,
               options.engine, label_format='png', window_s=2.0)
     ready: list[tuple[float, int]] = []
 

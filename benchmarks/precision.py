@@ -28,7 +28,7 @@ from report import FigureReport, run
 
 from trt_segmentation import street
 from trt_segmentation.accuracy.compare import Accuracy, compare_precisions
-from trt_segmentation.accuracy.report import write_differences
+from trt_segmentation.accuracy.differences import write_differences
 from trt_segmentation.accuracy.samples import FIRST_SEED, Sample
 from trt_segmentation.builder.prepare import apply_precision, load_card_calibration, read_graph
 from trt_segmentation.builder.settings import Recipe

@@ -8,11 +8,17 @@ pipeline nor the transport of this package. The camera then uses the direct tran
 subscriber always uses the direct transport, so that its own time is small. All parts of the
 latency are measured on the same frames. The medians of the parts do not add up to the median of
 the whole.
+
+    python benchmarks/ros_end_to_end.py --distributions jazzy=PYTHON kilted=PYTHON
+
+This measures the label map in turns on several distributions of ROS 2. Each PYTHON is the Python
+program of an environment with rclpy of this distribution.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import argparse
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 import json
 from pathlib import Path
@@ -68,25 +74,43 @@ class LabelMapLatency:
     total: float
 
 
+FRESH = ['env', '-u', 'LD_LIBRARY_PATH', '-u', 'AMENT_PREFIX_PATH', '-u', 'PYTHONPATH',
+         '-u', '_ROS_WHEELS_BOOTSTRAP_COMPLETE']
+"""Starts a program without the paths of the ROS distribution of this process."""
+OPTIONS = argparse.ArgumentParser(add_help=False)
+OPTIONS.add_argument('--distributions', nargs='+', default=[], metavar='NAME=PYTHON',
+                     help='measure the label map on these distributions of ROS 2, in turns')
 PARTS = {'camera to node': 'to_node', 'in the node': 'in_node',
          'node to subscriber': 'to_subscriber', "the node's total, publishing included": 'total'}
 
 
 def measure(report: FigureReport, quick: bool) -> None:
     """Measure the latency and the lost images of each transport, without and with an overlay."""
+    args, _ = OPTIONS.parse_known_args()
     frames, fps = (60, 10.0) if quick else (300, 30.0 if _has_gpu() else 10.0)
+    if args.distributions:
+        pythons = dict(text.split('=', 1) for text in args.distributions)
+        for transport in ('typed', 'direct'):
+            for name, python in pythons.items():
+                add_rows(report, f'{name}, {transport}, label map',
+                         *_drive(transport, False, frames, fps, FRESH + [python]), fps)
+        return
     for transport in ('typed', 'direct', PLAIN):
         for overlay in ((False,) if quick else (False, True)):
-            found, engine, published = _drive(transport, overlay, frames, fps)
-            name = f'{transport}, label map{" and overlay" if overlay else ""}'
-            ages = [latency.whole for latency in found[COLD:]]
-            report.add(f'{name}: p50', float(np.percentile(ages, 50)), 'ms')
-            report.add(f'{name}: p99', float(np.percentile(ages, 99)), 'ms')
-            for part, field in PARTS.items():
-                values = [getattr(latency, field) for latency in found[COLD:]]
-                report.add(f'{name}: {part}, p50', float(np.percentile(values, 50)), 'ms')
-            report.add(f'{name}: answered of {published} at {fps:g} Hz, {engine}', len(found),
-                       'frames')
+            add_rows(report, f'{transport}, label map{" and overlay" if overlay else ""}',
+                     *_drive(transport, overlay, frames, fps), fps)
+
+
+def add_rows(report: FigureReport, name: str, found: list[LabelMapLatency], engine: str,
+             published: int, fps: float) -> None:
+    """Add the rows of one run. ``published`` is the number of images that the camera sent."""
+    ages = [latency.whole for latency in found[COLD:]]
+    report.add(f'{name}: p50', float(np.percentile(ages, 50)), 'ms')
+    report.add(f'{name}: p99', float(np.percentile(ages, 99)), 'ms')
+    for part, field in PARTS.items():
+        values = [getattr(latency, field) for latency in found[COLD:]]
+        report.add(f'{name}: {part}, p50', float(np.percentile(values, 50)), 'ms')
+    report.add(f'{name}: answered of {published} at {fps:g} Hz, {engine}', len(found), 'frames')
 
 
 def latencies(received: Iterable[tuple[int, int]], frame_log: Iterable[Mapping[str, Any]]
@@ -115,8 +139,8 @@ def _has_gpu() -> bool:
     return Path('/dev/nvidia0').exists()
 
 
-def _drive(transport: str, overlay: bool, frames: int, fps: float
-           ) -> tuple[list[LabelMapLatency], str, int]:
+def _drive(transport: str, overlay: bool, frames: int, fps: float,
+           python: Sequence[str] = (sys.executable,)) -> tuple[list[LabelMapLatency], str, int]:
     """Run the processes, and return the latencies, the engine and the number of sent frames."""
     with tempfile.TemporaryDirectory() as folder:
         log, arrivals, frame_log = (
@@ -127,12 +151,12 @@ def _drive(transport: str, overlay: bool, frames: int, fps: float
             'width': 1920, 'height': 1080, 'fps': fps, 'loop': 20, 'count': frames,
             'subscribers': 1, 'log': log,
             'transport': 'direct' if transport == PLAIN else transport}
-        command = _node('node', node) if transport != PLAIN else [
-            sys.executable, str(Path(__file__).parent / 'plain_node.py'), str(frame_log)]
+        command = _node(python, 'node', node) if transport != PLAIN else [
+            *python, str(Path(__file__).parent / 'plain_node.py'), str(frame_log)]
         with running(command), \
-                running([sys.executable, __file__, '--receive', str(arrivals),
+                running([*python, __file__, '--receive', str(arrivals),
                          str(int(overlay))]) as receiver, \
-                running(_node('street_camera', camera)) as source:
+                running(_node(python, 'street_camera', camera)) as source:
             source.wait(START_SECONDS + frames / fps)
             receiver.send_signal(signal.SIGINT)
             if code := receiver.wait(10):
@@ -148,8 +172,8 @@ def _lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding='utf-8').splitlines()]
 
 
-def _node(module: str, parameters: dict[str, object]) -> list[str]:
-    return [sys.executable, '-m', f'trt_segmentation.ros.{module}', *ros_arguments(parameters),
+def _node(python: Sequence[str], module: str, parameters: dict[str, object]) -> list[str]:
+    return [*python, '-m', f'trt_segmentation.ros.{module}', *ros_arguments(parameters),
             '--log-level', 'warn']
 
 
@@ -211,4 +235,4 @@ if __name__ == '__main__':
     if sys.argv[1:2] == ['--receive']:
         receive(Path(sys.argv[2]), sys.argv[3] == '1')
     else:
-        run('camera → node → subscriber, 1920×1080 bgr8, three processes', measure)
+        run('camera → node → subscriber, 1920×1080 bgr8, three processes', measure, [OPTIONS])

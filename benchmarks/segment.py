@@ -3,6 +3,7 @@
 """Measures ``trt_seg segment`` on a folder of pictures and on a video, and the pipeline alone.
 
     python benchmarks/segment.py [--quick] [--json FILE] [--engine ENGINE] [--model CARD] [--gpu N]
+                                 [--turns 7] [--seconds 10]
 
 The pipeline alone gets images that are in memory already, and nothing is written. The command also
 reads JPEG files or an H.264 video. It writes overlays as JPEG or as an H.264 video, and the label
@@ -91,6 +92,9 @@ OPTIONS = argparse.ArgumentParser(add_help=False)
 OPTIONS.add_argument('--engine', default='auto', help='engine of command and pipeline')
 OPTIONS.add_argument('--model', default='street', help='model card of command and pipeline')
 OPTIONS.add_argument('--gpu', type=int, default=0, help='CUDA index of the GPU')
+OPTIONS.add_argument('--turns', type=int, default=7, help='number of turns, without --quick')
+OPTIONS.add_argument('--seconds', type=float, default=10.0,
+                     help='seconds of one measurement of the pipeline alone, without --quick')
 
 
 class Run(NamedTuple):
@@ -109,7 +113,7 @@ class Run(NamedTuple):
 def measure(report: FigureReport, quick: bool) -> None:
     """Measure the pipeline alone, the folder and the video in turns."""
     args, _ = OPTIONS.parse_known_args()
-    turns, seconds = (1, 4.0) if quick else (7, 10.0)
+    turns, seconds = (1, 4.0) if quick else (args.turns, args.seconds)
     with TemporaryDirectory() as name:
         folder = Path(name)
         draw(folder)

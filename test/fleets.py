@@ -21,7 +21,7 @@ from trt_segmentation.fleet.local_workers import Workers
 from trt_segmentation.fleet.recordings import find_recordings
 from trt_segmentation.fleet.run import FleetResult, FleetRun
 from trt_segmentation.fleet.run_folder import open_store
-from trt_segmentation.fleet.shards import Job, run_key
+from trt_segmentation.fleet.shards import LabelJob, run_key
 from trt_segmentation.fleet.worker import Event, FleetWorker, Lost, Task
 from trt_segmentation.model.card import load_card
 from trt_segmentation.serving.stopping import StopSignals
@@ -47,14 +47,14 @@ def write_fleet(folder: Path, count: int, frames: int = 4) -> Path:
     return folder
 
 
-def make_job(out: Path | str, model: str = '', **options: Any) -> Job:
+def make_job(out: Path | str, model: str = '', **options: Any) -> LabelJob:
     """Return a job on the CPU, for the network of :func:`colors_model` by default."""
     model = model or colors_model()
     key = run_key(load_card(model), ENGINE, 'auto', options.get('label_format', 'bag'))
-    return Job(str(out), key, model, ENGINE, **options)
+    return LabelJob(str(out), key, model, ENGINE, **options)
 
 
-def run_fleet(job: Job, source: Path | str, workers: Workers | None = None, **options: Any
+def run_fleet(job: LabelJob, source: Path | str, workers: Workers | None = None, **options: Any
               ) -> FleetResult:
     """Run a job over all recordings of a source, with one worker in this process by default."""
     with closing(open_store(job.out)) as store:
@@ -76,7 +76,7 @@ class InlineWorkers:
     :ivar fault: called before each event; it may return another event, which ends the worker.
     """
 
-    def __init__(self, job: Job, fault: Callable[[Event], Event | None] = lambda event: None
+    def __init__(self, job: LabelJob, fault: Callable[[Event], Event | None] = lambda event: None
                  ) -> None:
         self.job, self.fault = job, fault
         self.events: list[Event] = []

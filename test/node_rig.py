@@ -25,6 +25,7 @@ from trt_segmentation.errors import FrameError
 from trt_segmentation.frame import Frame, Segmentation, Wanted
 from trt_segmentation.model.card import ModelCard
 from trt_segmentation.ros.node import SegmentationNode
+from trt_segmentation.trust.tally import tally_size
 
 TIMEOUT = 30.0
 """Seconds. The waits of a passing test are far shorter."""
@@ -66,6 +67,7 @@ class FakePipeline:
         self.wanted: list[Wanted] = []
         self.batches: list[list[Frame]] = []
         self.closed = 0
+        self.tally = np.zeros(tally_size(len(card.classes)), np.uint32)
         self._waiting: SimpleQueue[tuple[list[Frame], Wanted]] = SimpleQueue()
 
     def submit(self, frames: list[Frame], wanted: Wanted = Wanted()) -> None:
@@ -92,7 +94,8 @@ class FakePipeline:
             frame, labels,
             np.full((*size, 3), 7, np.uint8) if wanted.overlay else None,
             np.full(size, 200, np.uint8) if wanted.confidence else None,
-            {'preprocess': 1.0, 'inference': 2.0, 'postprocess': 3.0})
+            {'preprocess': 1.0, 'inference': 2.0, 'postprocess': 3.0},
+            tally=self.tally if wanted.tally else None)
 
     def close(self) -> None:
         self.closed += 1

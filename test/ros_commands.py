@@ -46,8 +46,9 @@ def declared(launch_file: str) -> dict[str, list[str]]:
 
 
 def settings(executable: str) -> dict[str, Any]:
-    from trt_segmentation.ros import parameters, street_camera
-    of = {'seg_node': parameters, 'street_camera': street_camera}
+    from trt_segmentation.ros import street_camera
+    from trt_segmentation.ros.parameters import table
+    of = {'seg_node': table, 'street_camera': street_camera}
     return {setting.name: setting for setting in of[executable].SETTINGS}
 
 

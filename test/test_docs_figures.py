@@ -15,6 +15,8 @@ CONDITIONS = ('day', 'night', 'rain', 'snow')
 PRECISIONS = ('fp32', 'fp16', 'int8', 'mixed')
 GPU, ROS, MANY = 'gpu_pipeline', 'ros_end_to_end', 'gpu_cameras'
 RIVALS, DEEPLAB, ROS_RIVALS = 'gpu_pipeline_rivals', 'gpu_pipeline_deeplabv3', 'ros_rivals'
+PHOTOGRAPHED = [('lraspp', 'LR-ASPP MobileNetV3-Large')]
+NETWORKS = 'gpu_pipeline_networks'
 SOAK, SOAK_GPU = 'soak', 'soak_gpu'
 
 
@@ -34,15 +36,16 @@ def direct(where: str, way: str) -> tuple[str, str]:
 
 
 FIGURES = [
-    ('docs/latency.md', 'LR-ASPP FP16 from {:.2f} to {:.2f} ms, and `cut_resize` reduced it '
-     'further to {:.2f} ms. Compiled PyTorch needed {:.2f} ms',
+    ('docs/latency.md', 'LR-ASPP FP16 from {:.2f} to {:.2f} ms. With `cut_resize` too, the time '
+     'was {:.2f} ms. For comparison, compiled PyTorch needed {:.2f} ms',
      [(RIVALS, f'lraspp-fp16: {way} p50') for way in (
          'untuned', 'ours', 'ours, cut', 'compiled, channels last')]),
-    ('docs/latency.md', 'it needed {:.1f} ms from the camera to the subscriber of the label map. '
-     'This package needed {:.1f} ms direct and {:.1f} ms typed in the same run',
+    ('docs/latency.md', 'The plain node needed {:.1f} ms from the camera to the subscriber of the '
+     'label map. In the same run, this package needed {:.1f} ms with direct transport and {:.1f} '
+     'ms with typed transport',
      [(ROS_RIVALS, f'{way}, label map: p50') for way in ('plain node', 'direct', 'typed')]),
-    ('docs/latency.md', '640×480 takes {:.1f} ms, 1280×720 takes {:.1f} ms, and 3840×2160 takes '
-     '{:.1f} ms', [('transport', f'{size} two processes direct p50')
+    ('docs/latency.md', 'An image of 640×480 pixels takes {:.1f} ms, 1280×720 pixels take {:.1f} '
+     'ms, and 3840×2160 pixels take {:.1f} ms', [('transport', f'{size} two processes direct p50')
                    for size in ('640x480', '1280x720', '3840x2160')]),
     ('README.md', '| mean IoU | {:.3f} | {:.3f} | {:.3f} | {:.3f} |',
      conditions('accuracy', '{}: mean IoU, 300 scenes')),
@@ -60,11 +63,29 @@ FIGURES = [
     ('README.md', '| {:.0f} | {:.0f} | **{:.0f}** | | | |', [
         (DEEPLAB, f'deeplabv3-fp16: {way} streaming') for way in (
             'alone, cut', 'ours, cut', 'compiled, frozen, enlarged once')]),
-    ('README.md', 'With LR-ASPP, this package is {:.2f} times as fast as compiled PyTorch',
-     [(RIVALS, 'lraspp-fp16: compiled PyTorch p50 by ours')]),
-    ('README.md', 'Untuned, they took {:.2f} and {:.2f} ms',
+    ('README.md', 'With LR-ASPP, this package is {:.2f} times as fast as compiled PyTorch, and '
+     'with UNet {:.2f} times',
+     [(RIVALS, 'lraspp-fp16: compiled PyTorch p50 by ours'),
+      (NETWORKS, 'unet-fp16: compiled PyTorch p50 by ours')]),
+    ('README.md', '| UNet ResNet-18 | {:.2f} | **{:.2f}** | {:.2f} | | | |', [
+        (NETWORKS, f'unet-fp16: {way} p50') for way in ('alone', 'ours', 'compiled, frozen')]),
+    ('README.md', '| {:.0f} | **{:.0f}** | {:.0f} | | | |', [
+        (NETWORKS, f'unet-fp16: {way} streaming') for way in (
+            'alone', 'ours', 'compiled, frozen')]),
+    ('README.md', '| SegFormer-B0 | {:.2f} | {:.2f} | **{:.2f}** | | | |', [
+        (NETWORKS, f'segformer-fp16: {way} p50') for way in (
+            'alone', 'ours', 'compiled, frozen')]),
+    ('README.md', '| {:.0f} | {:.0f} | **{:.0f}** | | | |', [
+        (NETWORKS, f'segformer-fp16: {way} streaming') for way in (
+            'alone', 'ours', 'compiled, frozen')]),
+    ('README.md', 'A batch of four images takes {:.2f} ms with UNet and {:.2f} ms with SegFormer. '
+     'Compiled PyTorch takes {:.2f} and {:.2f} ms.', [
+         (NETWORKS, f'{name}-fp16-b4: {way} p50') for way in ('ours', 'compiled, frozen')
+         for name in ('unet', 'segformer')]),
+    ('README.md', 'Without tuning and without the cut, these two networks took {:.2f} and '
+     '{:.2f} ms',
      [(RIVALS, 'lraspp-fp16: untuned p50'), (DEEPLAB, 'deeplabv3-fp16: untuned p50')]),
-    ('README.md', 'it needs {:.2f} ms with LR-ASPP and {:.2f} ms with DeepLabV3',
+    ('README.md', 'The label map needs {:.2f} ms with LR-ASPP and {:.2f} ms with DeepLabV3',
      [(RIVALS, 'lraspp-fp16: label map after the network alone'),
       (DEEPLAB, 'deeplabv3-fp16: label map after the network alone')]),
     ('README.md', 'the pipeline reaches {:.0f} frames/s',
@@ -94,9 +115,9 @@ FIGURES = [
       for stage in ('stage', 'upload', 'preprocess', 'inference', 'postprocess', 'download')),
     ('docs/latency.md', 'It takes {:.2f} ms more if the image is not in pinned memory',
      [(GPU, 'lraspp-fp16: of it the copy into pinned memory')]),
-    ('docs/latency.md', 'LR-ASPP from {:.2f} to {:.2f} ms, and DeepLabV3 ResNet-50 from {:.2f} to '
-     '{:.2f} ms', [(GPU, f'{name}: pinned to pinned p50') for name in (
-         'lraspp-fp32', 'lraspp-fp16', 'deeplabv3-fp32', 'deeplabv3-fp16')]),
+    ('docs/latency.md', 'LR-ASPP needed {:.2f} ms instead of {:.2f} ms, and DeepLabV3 ResNet-50 '
+     'needed {:.2f} ms instead of {:.2f} ms', [(GPU, f'{name}: pinned to pinned p50') for name in (
+         'lraspp-fp16', 'lraspp-fp32', 'deeplabv3-fp16', 'deeplabv3-fp32')]),
     ('docs/jetson.md', 'On one H200 it takes {:.2f} ms instead of {:.2f}',
      [(GPU, 'lraspp-fp16: mapped memory, p50'), (GPU, 'lraspp-fp16: pinned to pinned p50')]),
     *(('docs/many_cameras.md', f'| {count} | {{:.2f}} | {{:.2f}} | {{:.0f}} |',
@@ -114,6 +135,11 @@ FIGURES = [
        [('precision', f'{precision}: {row}') for precision in PRECISIONS])
       for row in ('mean IoU', 'boundary IoU', *(f'mean IoU, {name}' for name in CONDITIONS),
                   'IoU, lane marking', 'IoU, person', 'IoU, pole', 'IoU, traffic sign')),
+    *(('docs/tensorrt.md', f'| {title}, {light} | {{:.3f}} | {{:.4f}} | {{:.2%}} | '
+       '{:.4f} | {:.2%} |', [('photographs', f'{network}, {light}: {row}') for row in (
+           'fp32 mean IoU', 'int8 mean IoU lost to fp32', 'int8 pixels as fp32',
+           'mixed mean IoU lost to fp32', 'mixed pixels as fp32')])
+      for network, title in PHOTOGRAPHED for light in ('day', 'dusk')),
     ('docs/tensorrt.md', '| ONNX file | {:.2f} MB | {:.2f} MB | {:.2f} MB | {:.2f} MB |',
      [('precision', f'{precision}: ONNX file') for precision in PRECISIONS]),
     ('README.md', 'two 720p cameras at {:.2f} Hz', [

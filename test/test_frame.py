@@ -97,6 +97,18 @@ def test_releasing_a_segmentation_that_owns_its_arrays_does_nothing():
     assert segmentation.overlay is None and segmentation.timings == {}
 
 
+@pytest.mark.parametrize('keeps_pixels', [False, True])
+def test_a_kept_segmentation_has_the_arrays_and_the_header(keeps_pixels):
+    labels, overlay = np.ones((4, 6), np.uint8), np.full((4, 6, 3), 7, np.uint8)
+    confidence = np.full((4, 6), 9, np.uint8)
+    given = frame(stamp_ns=5, frame_id='front')
+    kept = Segmentation(given, labels, overlay, confidence, {'total': 2.0}).keep(keeps_pixels)
+    assert kept.labels is labels and kept.overlay is overlay and kept.confidence is confidence
+    assert kept.timings == {'total': 2.0}
+    assert (kept.frame.stamp_ns, kept.frame.frame_id, kept.frame.size) == (5, 'front', given.size)
+    assert (kept.frame.data is given.data) == keeps_pixels
+
+
 @pytest.mark.parametrize('data, found', [
     (np.zeros((4, 6, 3), np.float32), 'float32'), (np.zeros(72, np.uint16), 'uint16'),
     (np.zeros(72, np.int8), 'int8'), (bytes(72), 'bytes'), ([0] * 72, 'list')],

@@ -22,19 +22,19 @@ OURS = [*FILES, *(path for folder in ('launch', 'benchmarks', 'training', 'test'
                   for path in sorted((ROOT / folder).rglob('*.py'))), ROOT / 'setup.py']
 
 FLOORS = (
-    ('the root',), ('installed', 'untrusted', 'street', 'threads'), ('model', 'video'),
-    ('engines',),
-    ('host',), ('gpu/kernels', 'fp16'), ('gpu', 'builder', 'bags'), ('tuning',),
+    ('the root',), ('installed', 'untrusted', 'street', 'threads', 'lens', 'tracing'),
+    ('model', 'video'), ('engines', 'ground', 'trust'), ('host', 'fp16'),
+    ('gpu/kernels', 'fusion', 'int8'), ('gpu', 'builder', 'bags'), ('tuning',),
     ('pipeline', 'sources'), ('serving', 'accuracy'), ('view',), ('segmented_image',),
     ('segmenter',), ('fleet',), ('picking',),
-    ('ros/process', 'ros/transport'), ('ros',),
+    ('ros/process', 'ros/transport'), ('ros/parameters', 'ros/optics'), ('ros',),
     ('commands/arguments',),
-    ('commands/demo', 'commands/bench', 'commands/doctor', 'commands/label',
-     'commands/segment'), ('commands',),
+    ('commands/demo', 'commands/bench', 'commands/label', 'commands/segment'),
+    ('commands/doctor',), ('commands/issue_report',), ('commands',),
     ('start', 'the names'),
 )
 """Rooms, the lowest floor first. A room imports only itself and the rooms on lower floors."""
-SHARED = {'frame', 'stats', 'memory', 'errors'}
+SHARED = {'frame', 'stats', 'memory', 'errors', 'viewport'}
 """Files of the package root on the lowest floor, which every room may import."""
 OTHER_ROOT_FILES = {'pipeline': 'pipeline', 'segmented_image': 'segmented_image',
                     'segmenter': 'segmenter', '__main__': 'start', '__init__': 'the names'}

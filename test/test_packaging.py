@@ -26,11 +26,12 @@ ROSDEP = {'cv2': 'python3-opencv', 'filelock': 'python3-filelock',
           'lz4': 'python3-rosbags-pip',
           'matplotlib': 'python3-matplotlib', 'numpy': 'python3-numpy',
           'onnxruntime': 'python3-onnxruntime-pip', 'PIL': 'python3-pil', 'rich': 'python3-rich',
-          'rosbags': 'python3-rosbags-pip', 'yaml': 'python3-yaml'}
+          'rosbags': 'python3-rosbags-pip', 'tf2_ros': 'tf2_ros_py',
+          'yaml': 'python3-yaml'}
 """The rosdep key of each import that has another name than its key."""
 
-OPTIONAL = {'av', 'cuda', 'fsspec', 'onnx', 'onnxslim', 'plotly', 'pyarrow', 'pycocotools', 'ray',
-            'rerun', 'tensorrt', 'tensorrt_rtx', 'torch'}
+OPTIONAL = {'av', 'cuda', 'fsspec', 'nvtx', 'onnx', 'onnxslim', 'plotly', 'pyarrow', 'pycocotools',
+            'ray', 'rerun', 'tensorrt', 'tensorrt_rtx', 'torch'}
 """Imports that only some commands or machines need. If one is missing, an error names it."""
 
 SHARED = ['package.xml', 'launch/seg.launch.py', 'launch/demo.launch.py',

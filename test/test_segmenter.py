@@ -144,13 +144,25 @@ def test_only_what_is_wanted_is_computed(card, tmp_path):
     (np.zeros((3, 4, 5), np.uint8), r'shape \(3, 4, 5\).*transpose\(1, 2, 0\)'),
     (np.zeros((2, 4, 4, 3), np.uint8), r'shape \(2, 4, 4, 3\); expected.*list\(images\)'),
     (np.zeros((0, 4, 3), np.uint8), r'shape \(0, 4, 3\), so it has no pixels'),
-    (7, 'the image is a int; expected a path or an array'),
+    (7, 'is a int; expected a path or an array'),
     ('https://host/street.jpg', 'is a URL; give the path of a file')])
 def test_an_argument_that_is_no_image_is_refused(segment, image, words):
     for call in (segment, lambda image: list(segment.stream([image]))):
         with pytest.raises(FrameError, match=words):
             call(image)
     assert (segment(halves(2, 2)).labels == 2).all()
+
+
+def test_a_wrong_array_of_a_list_is_named_by_its_index(segment):
+    images = [halves(1, 1), halves(1, 1).astype(float), halves(2, 2)]
+    with pytest.raises(FrameError, match=r'^image 1 of the list is float64; expected'):
+        segment(images)
+    errors: list[Any] = []
+    answers = list(segment.stream(images, on_error=errors.append))
+    assert [(answer.labels == labels).all() for answer, labels in zip(answers, (1, 2))] == [1, 1]
+    assert len(answers) == 2
+    assert [str(error)[:32] for error in errors] == ['image 1 of the list is float64; ']
+    assert isinstance(errors[0], FrameError)
 
 
 def test_other_wrong_arguments(segment, tmp_path):

@@ -15,6 +15,14 @@ class FrameError(SegmentationError):
     """A camera message holds no valid image. For example, the header does not fit the data."""
 
 
+class LensError(SegmentationError):
+    """A camera_info message is not a calibration, or it does not fit the images."""
+
+
+class GroundError(SegmentationError):
+    """The ground grid cannot be computed, for example because the camera's pose is unknown."""
+
+
 class ModelCardError(SegmentationError):
     """A model card cannot be used."""
 
@@ -134,6 +142,14 @@ class LaunchArgumentError(SegmentationError):
 
 class Interrupted(SegmentationError):
     """The process was told to stop while it was working."""
+
+
+class TrustError(SegmentationError):
+    """The reference of a model cannot be read, or does not fit the model."""
+
+
+class TraceError(SegmentationError):
+    """The stages of the frames cannot be marked for a profiler."""
 
 
 class EvaluationError(SegmentationError):

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 import re
 from typing import Any
@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .errors import FrameError
+from .viewport import Viewport
 
 UNLABELLED = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}
 """Label of a pixel without a class, for each dtype of a label map."""
@@ -61,6 +62,7 @@ class Frame:
     :param frame_id: frame id in the header of the camera message. Every message that is published
         for this frame gets the same frame id.
     :param camera: name of the camera in the node; empty if the node has only one camera.
+    :param viewport: what the network sees of the image; None for the whole image.
     :raises FrameError: if the numbers do not fit together, or if the encoding is unknown.
     """
 
@@ -73,6 +75,7 @@ class Frame:
     stamp_ns: int = 0
     frame_id: str = ''
     camera: str = ''
+    viewport: Viewport | None = None
 
     def __post_init__(self) -> None:
         """Refuse numbers that do not fit together."""
@@ -106,6 +109,13 @@ class Frame:
                 f'data has {self.data.nbytes} bytes, but {self.stored_rows} rows at step '
                 f'{self.step} need {self.size} ({self.width}x{self.height} {self.encoding}). '
                 f'Correct step, height or encoding in the camera driver')
+        if self.viewport is not None:
+            self.viewport.check_size(self.height, self.width)
+
+    @property
+    def roi(self) -> tuple[int, int, int, int] | None:
+        """The part of the image that the network gets. None for the whole image."""
+        return self.viewport.roi if self.viewport else None
 
     @property
     def row_bytes(self) -> int:
@@ -145,11 +155,13 @@ class Wanted:
         colours over it.
     :param confidence: whether to compute the confidence of every label.
     :param half_overlay: whether the overlay has only every second row and column of the image.
+    :param tally: whether to count classes, entropy and margin over a sample of the pixels.
     """
 
     overlay: bool = False
     confidence: bool = False
     half_overlay: bool = False
+    tally: bool = False
 
     @property
     def overlay_step(self) -> int:
@@ -177,6 +189,8 @@ class Segmentation:
         ``Wanted(half_overlay=True)``, the shape is (⌈height / 2⌉, ⌈width / 2⌉, 3). If the overlay
         is not complete yet, reading this attribute waits for the GPU.
     :param confidence: (height, width) uint8. 255 means a confidence of 1. None if not wanted.
+    :param tally: (classes + 258,) uint32, the counts over a sample of the pixels. None if not
+        wanted. ``trust/tally.py`` explains the counts.
     :param timings: mapping from the name of each stage to its time in milliseconds.
     :param headroom: number of free bytes directly before each array. The caller may write a
         message header into these bytes, and then publish header and array without a copy.
@@ -188,6 +202,20 @@ class Segmentation:
     confidence: npt.NDArray[np.uint8] | None = None
     timings: dict[str, float] = field(default_factory=dict)
     headroom: int = field(default=0, kw_only=True)
+    tally: npt.NDArray[np.uint32] | None = field(default=None, kw_only=True)
+
+    def keep(self, keeps_pixels: bool = False) -> Segmentation:
+        """Return the same segmentation with arrays that stay valid after :meth:`release`.
+
+        The arrays of the CPU pipeline are not copied. The arrays of the GPU pipeline are copied.
+
+        :param keeps_pixels: whether the result refers to the pixels of the frame. If not, its
+            frame has only the header, and the pixels are 0. So the memory of the pixels is freed.
+        :raises EngineError: if the GPU failed.
+        """
+        frame = self.frame if keeps_pixels else replace(
+            self.frame, data=np.broadcast_to(np.uint8(0), self.frame.size))
+        return Segmentation(frame, self.labels, self.overlay, self.confidence, dict(self.timings))
 
     def finish(self) -> None:
         """Wait until all arrays are complete, including the overlay.

@@ -120,7 +120,7 @@ def segment_one(pipeline: Pipeline, frame: Frame, wanted: Wanted = Wanted()) -> 
 
 def open_pipeline(card: ModelCard, engine: str = 'auto', *, gpu: int = 0,
                   precision: str = 'auto', networks: int = GpuSettings.networks,
-                  max_batch: int = GpuSettings.max_batch,
+                  max_batch: int = GpuSettings.max_batch, memory: str = GpuSettings.memory,
                   log: Log = lambda line: None,
                   settings: EngineSettings = EngineSettings()) -> Pipeline:
     """Open the pipeline of an engine.
@@ -134,6 +134,8 @@ def open_pipeline(card: ModelCard, engine: str = 'auto', *, gpu: int = 0,
         ``GpuSettings`` in ``gpu/settings.py``. The CPU engine ignores this number.
     :param max_batch: largest number of frames in one run of the network on a GPU. If the ONNX file
         fixes the batch size, this number is ignored.
+    :param memory: ``auto``, ``pinned`` or ``mapped``; see ``GpuSettings`` in ``gpu/settings.py``.
+        The CPU engine ignores this name.
     :param log: a function that is called with a line of text before long work, such as building an
         engine.
     :param settings: how engines are built and tuned. A TensorRT engine in the cache is used only
@@ -144,7 +146,7 @@ def open_pipeline(card: ModelCard, engine: str = 'auto', *, gpu: int = 0,
                                ('precision', precision, PRECISION_CHOICES)):
         if value not in known:
             raise EngineError(f'{what} is {value!r}; expected one of {", ".join(known)}')
-    gpu_settings = GpuSettings(networks=networks, max_batch=max_batch)
+    gpu_settings = GpuSettings(memory, networks=networks, max_batch=max_batch)
     openers: dict[str, Callable[[str], Pipeline]] = {
         'tensorrt': lambda reason: _open_tensorrt(
             card, gpu, precision, gpu_settings, settings, log, reason),

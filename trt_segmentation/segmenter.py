@@ -110,7 +110,7 @@ class Segmenter:
         """
         _check_color(color)
         if isinstance(image, (list, tuple)):
-            return [self(one, color=color) for one in image]
+            return [self._segment(one, color, index) for index, one in enumerate(image)]
         return self._segment(image, color)
 
     def stream(self, source: str | Path | Iterable[Image], *, color: str = 'bgr',
@@ -200,8 +200,8 @@ class Segmenter:
             else:
                 on_error(answer.error)
 
-    def _segment(self, image: Image, color: str) -> SegmentedImage:
-        item = read_image(image, color)
+    def _segment(self, image: Image, color: str, index: int | None = None) -> SegmentedImage:
+        item = read_image(image, color, index)
         with self._lock:
             self._check_free()
             segmentation = segment_one(self._pipeline, as_frame(item.image, f'{item.color}8'),

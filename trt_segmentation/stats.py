@@ -63,7 +63,7 @@ class Snapshot:
         return self.frames_in - self.frames_out - self.frames_dropped
 
 
-def percentiles(values: list[float]) -> dict[str, float]:
+def percentiles(values: Sequence[float]) -> dict[str, float]:
     """Return the :data:`PERCENTILES` of a list of numbers; {} if the list is empty."""
     if not values:
         return {}

@@ -15,12 +15,12 @@ import numpy as np
 from report import FigureReport
 
 from trt_segmentation.accuracy.samples import label_image
-from trt_segmentation.engines.onnxruntime_cuda import OnnxRuntimeCuda
 from trt_segmentation.gpu.pipeline import GpuPipeline
 from trt_segmentation.model.card import load_card
 from trt_segmentation.street import scene
-from trt_segmentation.tuning.candidates import CANDIDATES, PLAIN
+from trt_segmentation.tuning.candidates import PLAIN
 from trt_segmentation.tuning.measure import measure_candidates
+from trt_segmentation.tuning.open_candidate import open_candidate
 
 SCENES = [(2_000_000 + number, condition) for number in range(2)
           for condition in ('day', 'night', 'rain', 'snow')]
@@ -36,7 +36,7 @@ def measure_agreement(report: FigureReport) -> None:
         if result.refused:
             sys.stderr.write(f'street: {result.name}: not used: {result.refused}\n')
             continue
-        pipeline = GpuPipeline(card, partial(OnnxRuntimeCuda, options=CANDIDATES[result.name]))
+        pipeline = GpuPipeline(card, partial(open_candidate, name=result.name))
         labels = [label_image(pipeline, image) for image in images]
         pipeline.close()
         plain = plain or labels

@@ -20,7 +20,7 @@ from report import FigureReport
 from trt_segmentation.gpu.allocator import GpuAllocator
 from trt_segmentation.gpu.kernels.launch import Launch
 from trt_segmentation.gpu.kernels.postprocess import palette_words, Postprocess, Target
-from trt_segmentation.gpu.kernels.preprocess import Preprocess
+from trt_segmentation.gpu.kernels.preprocess import Preprocess, Source
 from trt_segmentation.gpu.streams import Streams
 from trt_segmentation.model.card import InputCard, ModelCard, spread_palette
 from trt_segmentation.model.kind import OutputKind
@@ -62,7 +62,7 @@ class KernelBench:
         launches = []
         for frame, address in zip(self.frames, self.images):
             launch = kernel.make_launch()
-            kernel.set_parameters(launch, [(frame, address)],
+            kernel.set_parameters(launch, [Source(frame, address)],
                                   self.memory.allocate_on_device(size))
             launches.append(launch)
         return launches, self.frames[0].size + size

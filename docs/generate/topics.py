@@ -16,6 +16,7 @@ import sys
 from typing import Any
 
 from cli import table
+import numpy as np
 
 PERCENTILES = {'p50': 1.0, 'p95': 2.0, 'p99': 3.0}
 CAMERA = 'camera NAME'
@@ -27,8 +28,8 @@ INTRODUCTION = """\
 `docs/generate/topics.py` writes this page. `~` stands for the node's name: `/trt_segmentation`,
 unless you rename the node. With `cameras: [front]` the node uses `front/image` and
 `front/camera_info` instead of `image` and `camera_info`, and `front/segmentation/label_map`
-instead of `~/label_map`. The names of `~/overlay`, `~/confidence`, `~/camera_info` and
-`~/label_info` change in the same way.
+instead of `~/label_map`. The names of `~/overlay`, `~/confidence`, `~/health`, `~/camera_info`
+and `~/label_info` change in the same way.
 """
 ABOUT_DIAGNOSTICS = """\
 ## Diagnostics
@@ -57,7 +58,13 @@ TOPICS = {
                  'while someone subscribes.',
     '~/confidence': 'The confidence of each pixel, in mono8: 0 to 255 means 0 to 1. The node '
                     'computes it only with `confidence: true` and while someone subscribes.',
+    '~/health': 'With `health: true`, the figures of each frame: the share of each class, the '
+                'mean entropy, the low margin and the drift. The level is WARN if the drift is '
+                'above `drift_warn`.',
     '~/camera_info': "The newest `camera_info` of the camera, with the image's header.",
+    '~/ground': 'The ground around the camera as a grid, with the stamp of the image. The topic '
+                'exists only with `ground: true`. [Plan with the results](planner.md) explains '
+                'the values.',
     '~/label_info': 'The class name of each id. The node publishes it once, and only if '
                     'vision_msgs is installed.',
     '~/transition_event': 'The changes of the lifecycle state. Every lifecycle node publishes '
@@ -115,6 +122,26 @@ KEYS = {
         'camera_info_bad': 'number of `camera_info` messages that the node could not read. Log '
                            'and diagnostics say why.',
         'camera_info_lost': 'number of `camera_info` messages that the middleware lost',
+        'ground_missing': 'only with `ground: true`: number of ground grids that the node could '
+                          'not compute. Log and diagnostics say why.',
+        'is_processing_time_ms_in_expected_range': 'whether the latency of the newest frame is at '
+                                                   'most `latency_warn_ms`. This key and the '
+                                                   'next three are those of Autoware.',
+        'processing_time_ms': 'latency of the newest frame in milliseconds',
+        'is_consecutive_processing_delay_in_range': 'whether fewer than `late_frames` frames in a '
+                                                    'row were late',
+        'consecutive_processing_delay_ms': 'milliseconds since the last frame in time; 0 if the '
+                                           'newest frame was in time',
+        'late_frames_in_row': 'number of late frames since the last frame in time',
+        'drift': 'how far the newest frames are from the reference of the model. A drift above 1 '
+                 'is rare for frames like the reference. This key and the next four need '
+                 '`health: true`.',
+        'entropy': 'mean entropy of the newest frame, from 0 (certain) to 1 (every class is '
+                   'equally likely)',
+        'margin_p5': '5 % of the pixels of the newest frame have a smaller margin. The margin is '
+                     'the difference between the two largest class probabilities.',
+        'unlabelled': 'share of the unlabelled pixels of the newest frame',
+        'share NAME': 'share of the class NAME in the labelled pixels of the newest frame',
         'age': "only if the stamps and the node's clock have different time bases: a text that "
                'says that the node cannot measure the age',
     },
@@ -131,6 +158,7 @@ REASONS = {
     'deactivated': 'The node was deactivated or shut down before this image was done.',
     'no free buffer': 'Only with direct transport: all buffers were in use, because each held an '
                       'image in the pipeline.',
+    'too old': 'When the label map was ready, the image was older than `max_age` allows.',
     'take error': 'Only with direct transport: the middleware could not give the image to the '
                   'node.',
 }
@@ -174,11 +202,13 @@ def _endpoints() -> list[str]:
 
     from trt_segmentation.ros import publishers
     from trt_segmentation.ros.node import SegmentationNode
-    from trt_segmentation.ros.transport.qos import LATCHED
+    from trt_segmentation.ros.optics.ground_output import OccupancyGrid
+    from trt_segmentation.ros.transport.qos import LATCHED, RELIABLE
     context = rclpy.Context()
     rclpy.init(context=context, domain_id=random.randint(1, 100))
     node = SegmentationNode(context=context, parameter_overrides=[
-        Parameter('engine', value='onnxruntime-cpu')])
+        Parameter('engine', value='onnxruntime-cpu'), Parameter('camera_height', value=1.0),
+        Parameter('ground', value=OccupancyGrid is not None)])
     try:
         if not node.start():
             sys.exit('docs/generate/topics.py: the node does not start; its log says why')
@@ -192,6 +222,8 @@ def _endpoints() -> list[str]:
         rclpy.shutdown(context=context)
     if publishers.LabelInfo is None:  # the page describes a machine with vision_msgs
         rows.append(('~/label_info', 'out', 'vision_msgs/LabelInfo', _qos(LATCHED)))
+    if OccupancyGrid is None:  # the page describes a machine with nav_msgs
+        rows.append(('~/ground', 'out', 'nav_msgs/OccupancyGrid', _qos(RELIABLE)))
     same('topics', [row[0] for row in rows], TOPICS)
     same('services', services, SERVICES)
     order = list(TOPICS)
@@ -237,14 +269,19 @@ def _diagnostics() -> list[str]:
     """Return the tables of all keys of /diagnostics."""
     from trt_segmentation.engines import Identity
     from trt_segmentation.ros.diagnostics import CameraReport, Limits, Mishaps, NodeReport, tasks
+    from trt_segmentation.ros.health import describe_figures, HealthReport
     from trt_segmentation.ros.transport.choose import Transport
     from trt_segmentation.serving import drop_reasons
     from trt_segmentation.stats import Snapshot
+    from trt_segmentation.trust.tally import FrameFigures
     reasons = [value for name, value in vars(drop_reasons).items() if name.isupper()]
     same('reasons', reasons, REASONS)
     snapshot = Snapshot(9, 1, dict.fromkeys(reasons, 1), 1.0, 1.0,
                         dict.fromkeys(STAGES, PERCENTILES))
-    camera = CameraReport('NAME', '/image', 1, '', snapshot, stamps_are_foreign=True)
+    figures = FrameFigures(np.array([1.0]), 0.0, 0.0, 1.0)
+    camera = CameraReport('NAME', '/image', 1, '', snapshot, stamps_are_foreign=True,
+                          ground_missing=0,
+                          health=HealthReport(describe_figures(figures, ('NAME',), 0.5)))
     report = NodeReport('node', 'active', '', snapshot, Limits(1e9, 1e9, 1e9, 1e9), (camera,),
                     transport=Transport('direct', 'why'),
                     identity=Identity('m', 'e', 'v', 'p', 'd', 'r', 'hit', 't', 1.0),

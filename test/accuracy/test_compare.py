@@ -13,7 +13,7 @@ import pytest
 import segmentation_networks
 
 from trt_segmentation.accuracy.compare import compare_precisions
-from trt_segmentation.accuracy.report import LEGEND_LINE, write_differences
+from trt_segmentation.accuracy.differences import LEGEND_LINE, write_differences
 from trt_segmentation.accuracy.samples import label_image, Sample
 from trt_segmentation.builder.calibration import measure_ranges
 from trt_segmentation.builder.graph import simplify_model
@@ -116,7 +116,7 @@ def deeplab():
     model = simplify_model(segmentation_networks.deeplabv3(), {'image': (1, 3, 64, 96)})
     rng = np.random.default_rng(0)
     frames = [rng.standard_normal((1, 3, 64, 96)).astype(np.float32) for _ in range(2)]
-    ranges = measure_ranges(model, frames, 'minmax')
+    ranges = measure_ranges(model, frames, ['minmax'])['minmax']
     # INT8 ruins one layer, because its range is a hundred times too wide
     ranges['/backbone/layer2/relu1'] = (0.0, 100 * ranges['/backbone/layer2/relu1'][1])
     return model, ranges, choose_int8_nodes(model, 'int8'), [{'image': frames[0]}]

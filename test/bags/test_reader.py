@@ -32,6 +32,7 @@ from rosbags.rosbag2 import CompressionMode, Reader, reader, storage_mcap
 from rosbags.typesys import get_typestore, Stores
 import yaml
 
+from trt_segmentation.bags.message_types import STORE as OUR_STORE
 from trt_segmentation.bags.reader import (
     BagReader,
     CAMERA_INFO,
@@ -41,7 +42,6 @@ from trt_segmentation.bags.reader import (
     Recorded,
     stamp_text,
 )
-from trt_segmentation.bags.reader import STORE as OUR_STORE
 from trt_segmentation.bags.writer import BagWriter
 from trt_segmentation.errors import BagError, FrameError
 from trt_segmentation.frame import Frame, Segmentation
@@ -473,7 +473,7 @@ def test_label_maps_are_written_without_loss(tmp_path, png, count, encoding):
     labels = np.random.default_rng(0).integers(0, count, (5, 7)).astype(card(count).label_dtype)
     labels[0, 0] = np.iinfo(labels.dtype).max
     with BagWriter(tmp_path / 'out', card(count), overlay=False, png=png) as writer:
-        writer.write(FIRST + 5, segmentation(labels))
+        writer.write(writer.encode(FIRST + 5, segmentation(labels)))
     messages = {topic: (t, m) for topic, t, m in read_all(tmp_path / 'out')}
     name = '/segmentation/label_map' + ('/compressed' if png else '')
     assert set(messages) == {name, '/segmentation/label_info'}
@@ -498,7 +498,8 @@ def test_overlay_camera_info_and_names_are_written(tmp_path):
                     bytes(STORE.serialize_cdr(camera_info(FIRST), CAMERA_INFO)))
     with BagWriter(tmp_path / 'out', card(), '/robot/seg/', camera_info=True) as writer:
         for i in range(3):
-            writer.write(FIRST + i, segmentation(labels, FIRST + i, overlay=overlay))
+            writer.write(writer.encode(
+                FIRST + i, segmentation(labels, FIRST + i, overlay=overlay)))
         writer.write_camera_info(info)
     messages = read_all(tmp_path / 'out')
     topics = [topic for topic, _, _ in messages]
@@ -520,7 +521,7 @@ def test_overlay_camera_info_and_names_are_written(tmp_path):
 
 def test_metadata_is_what_ros2_bag_play_needs(tmp_path):
     with BagWriter(tmp_path / 'out', card()) as writer:
-        writer.write(FIRST, segmentation(np.zeros((4, 4), np.uint8)))
+        writer.write(writer.encode(FIRST, segmentation(np.zeros((4, 4), np.uint8))))
     tree = yaml.safe_load((tmp_path / 'out' / 'metadata.yaml').read_text())
     info = tree['rosbag2_bagfile_information']
     assert info['storage_identifier'] == 'mcap'
@@ -545,7 +546,7 @@ def test_metadata_is_what_ros2_bag_play_needs(tmp_path):
 
 def test_a_bag_stays_readable_when_its_writing_breaks_off(tmp_path):
     with pytest.raises(RuntimeError), BagWriter(tmp_path / 'out', card()) as writer:
-        writer.write(FIRST, segmentation(np.ones((4, 4), np.uint8)))
+        writer.write(writer.encode(FIRST, segmentation(np.ones((4, 4), np.uint8))))
         raise RuntimeError
     with BagReader(tmp_path / 'out') as bag:
         assert [m.labels().sum() for m in bag.messages(['/segmentation/label_map'])] == [16]

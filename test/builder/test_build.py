@@ -45,7 +45,7 @@ def in_precision(model, precision, sides=(64, 96)):
         return convert_to_fp16(model)
     rng = np.random.default_rng(0)
     frames = [rng.standard_normal((1, 3, *sides)).astype(np.float32) for _ in range(2)]
-    ranges = measure_ranges(model, frames, 'minmax')
+    ranges = measure_ranges(model, frames, ['minmax'])['minmax']
     return convert_to_int8(model, ranges, choose_int8_nodes(model, precision).int8)
 
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The calibration frames cover a recording, and ranges are measured once."""
 
+from dataclasses import replace
 import os
 
 import cv2
@@ -113,28 +114,30 @@ def frames(count=4, scale=1.0):
 
 @pytest.mark.parametrize('method', METHODS)
 def test_ranges_cover_what_int8_needs(model, method):
-    ranges = measure_ranges(model, frames(), method)
+    ranges = measure_ranges(model, frames(), [method])[method]
     assert set(ranges) == set(activations_read_by(model, quantisable_nodes(model)))
     assert all(low < high for low, high in ranges.values())
 
 
 def test_minmax_is_the_largest_value_of_all_frames(model):
     given = frames()
-    low, high = measure_ranges(model, given, 'minmax')['image']
-    assert -low == high == pytest.approx(max(float(np.abs(f).max()) for f in given))
+    low, high = measure_ranges(model, given, ['minmax'])['minmax']['image']
+    assert (low, high) == (min(f.min() for f in given), max(f.max() for f in given))
 
 
 def test_entropy_and_percentile_cut_rare_extremes_off(model):
     given = frames()
     given[2][0, 0, 0, 0] = 100
-    widest = {m: max(map(abs, measure_ranges(model, given, m)['image'])) for m in METHODS}
+    widest = {method: max(map(abs, ranges['image']))
+              for method, ranges in measure_ranges(model, given, METHODS).items()}
     assert widest['minmax'] == 100
-    assert widest['entropy'] < 50 and widest['percentile'] < 50
+    assert 0 < widest['entropy'] < 50 and 0 < widest['percentile'] < 50
 
 
 def test_ranges_of_parts_give_the_range_of_all_frames(model):
-    together = measure_ranges(model, frames(), 'minmax')
-    halves = [measure_ranges(model, part, 'minmax') for part in (frames()[:2], frames()[2:])]
+    together = measure_ranges(model, frames(), ['minmax'])['minmax']
+    halves = [measure_ranges(model, part, ['minmax'])['minmax']
+              for part in (frames()[:2], frames()[2:])]
     for name, (low, high) in together.items():
         assert high == pytest.approx(max(h[name][1] for h in halves))
         assert low == pytest.approx(min(h[name][0] for h in halves))
@@ -148,7 +151,16 @@ def test_ranges_are_measured_once_and_kept(model, tmp_path, monkeypatch):
     assert calibrate(model, lambda: iter(frames()), 'minmax', folder) == first
 
 
-@pytest.mark.parametrize('other', ['frames', 'method', 'model', 'file'])
+@pytest.mark.parametrize('method', METHODS)
+def test_one_measurement_serves_every_method(model, tmp_path, monkeypatch, method):
+    folder = make_private_folder(tmp_path / 'kept')
+    calibrate(model, lambda: iter(frames()), 'minmax', folder)
+    expected = calibrate(model, lambda: iter(frames()), method)
+    monkeypatch.setattr(calibration, 'measure_ranges', lambda *_: pytest.fail('measured again'))
+    assert calibrate(model, lambda: iter(frames()), method, folder) == expected
+
+
+@pytest.mark.parametrize('other', ['frames', 'model', 'file'])
 def test_ranges_are_measured_again_if_anything_differs(model, tmp_path, monkeypatch, other):
     folder = make_private_folder(tmp_path / 'kept')
     calibrate(model, lambda: iter(frames()), 'minmax', folder)
@@ -156,24 +168,26 @@ def test_ranges_are_measured_again_if_anything_differs(model, tmp_path, monkeypa
 
     def counted(*args):
         calls.append(args)
-        return {'image': (-1.0, 1.0)}
+        return {'minmax': {'image': (-1.0, 1.0)}}
     monkeypatch.setattr(calibration, 'measure_ranges', counted)
     if other == 'file':
         (kept,) = folder.glob('*.scales')
         kept.write_bytes(kept.read_bytes() + b' ')
     changed = (simplify_model(segmentation_networks.unet(seed=1), {'image': (1, 3, 64, 96)})
                if other == 'model' else model)
-    calibrate(changed, lambda: iter(frames(scale=2 if other == 'frames' else 1)),
-              'percentile' if other == 'method' else 'minmax', folder)
+    scale = 2 if other == 'frames' else 1
+    calibrate(changed, lambda: iter(frames(scale=scale)), 'minmax', folder)
     assert len(calls) == 1
 
 
 def test_a_calibration_is_written_and_read_as_json(tmp_path):
     path = tmp_path / 'net.scales.json'
-    kept = Calibration({'image': (-1.5, 2.25)}, 'entropy', 'abc', 300, ('/head/*',), 'd1')
+    kept = Calibration({'image': (-1.5, 2.25)}, 'entropy', 'abc', 300, ('/head/*',), 'd1',
+                       balance={'conv': [-1, 0, 3]})
     kept.save(path)
     assert load_calibration(path) == kept
     assert load_calibration(path).digest == kept.digest
+    assert replace(kept, balance={}).digest != kept.digest
     assert Calibration({'image': (-1.5, 2.0)}, 'entropy', 'abc', 300).digest != kept.digest
 
 
@@ -191,6 +205,8 @@ RANGES = '{"ranges": {"a": [%s]}, "method": "m", "data": "d", "frames": 3, "keep
     (RANGES.replace('"m"', '"\\ud800"') % '1, 2', r'ud800.* is not a name'),
     (RANGES.replace('[]', '["\\n[FATAL] x"]') % '1, 2', 'is not a name'),
     (RANGES.replace(': 3', ': Infinity') % '1, 2', 'OverflowError'),
+    (RANGES.replace('}', '}, "balance": {"c": [0, 99]}', 1) % '1, 2', '99 is not an exponent'),
+    (RANGES.replace('}', '}, "balance": {"c": [0.5]}', 1) % '1, 2', '0.5 is not an exponent'),
     (' ' * (65 << 20), 'it has 68,157,440 bytes'), ('pipe', 'not a regular file')])
 def test_file_that_is_not_a_calibration(tmp_path, content, text):
     path = tmp_path / 'net.scales.json'

@@ -40,7 +40,7 @@ def frames(count=3):
 
 @functools.cache
 def ranges(family):
-    return measure_ranges(network(family), frames(), 'minmax')
+    return measure_ranges(network(family), frames(), ['minmax'])['minmax']
 
 
 def error(model, changed):
@@ -217,7 +217,7 @@ def test_a_convolution_with_another_reader_and_other_sums_keep_their_pairs():
     model = net.model(net.conv('/out', z, 5))
     nodes = quantisable_nodes(model)
     assert find_main_branches(model, nodes) == {}
-    changed = quantise_nodes(model, measure_ranges(model, frames(1), 'minmax'), nodes)
+    changed = quantise_nodes(model, measure_ranges(model, frames(1), ['minmax'])['minmax'], nodes)
     assert quantised_inputs(changed, '/first') == {'/shared': True, '/relu': True}
     assert quantised_inputs(changed, '/second') == {'/r': True, '/s': True}
 

@@ -6,17 +6,17 @@ from pathlib import Path
 import subprocess
 import sys
 
-from onnxruntime.quantization import CalibrationMethod
-
 from trt_segmentation.builder.settings import (
+    BEST_METHOD,
     BuildOptions,
     CALIBRATION_FRAMES,
-    DEFAULT_METHOD,
+    FALLBACK_METHOD,
     HELD_OUT_FRAMES,
     METHODS,
     Recipe,
 )
 from trt_segmentation.commands.build_options import BuildCommandOptions
+from trt_segmentation.int8.histograms import LIMITS
 from trt_segmentation.pipeline import EngineSettings
 
 ROOT = Path(__file__).parents[2]
@@ -29,12 +29,12 @@ def test_a_build_by_hand_and_a_build_of_the_pipeline_have_equal_defaults():
     assert Recipe(command.precision, command.shapes, command.batch,
                   simplify=command.simplify) == Recipe()
     assert (command.method, command.frames, command.hold_out_frames) == (
-        DEFAULT_METHOD, CALIBRATION_FRAMES, HELD_OUT_FRAMES)
+        BEST_METHOD, CALIBRATION_FRAMES, HELD_OUT_FRAMES)
 
 
-def test_every_calibration_method_exists_in_onnx_runtime():
-    assert DEFAULT_METHOD in METHODS
-    assert {CalibrationMethod[name] for name in METHODS.values()} < set(CalibrationMethod)
+def test_every_calibration_method_has_its_limit():
+    assert set(METHODS) == set(LIMITS) and FALLBACK_METHOD in METHODS
+    assert BEST_METHOD not in METHODS
 
 
 def test_the_defaults_need_no_heavy_library():

@@ -236,17 +236,19 @@ def test_options_reach_the_replay(monkeypatch):
         'bag': Path('b'), 'out': Path('o'), 'model': 'street', 'engine': 'auto', 'gpu': 0,
         'precision': 'auto',
         'image_topic': None, 'namespace': 'segmentation', 'overlay': True, 'png': False,
+        'jpeg': False,
         'expect': None, 'expect_topic': None, 'min_agreement': 1.0, 'allow_missing': False,
         'overwrite': False, 'view': False, 'save_view': None}
     assert cli.main(['replay', 'b', '--out', 'o', '--no-overlay', '--png', '--expect', 'e',
                      '--expect-topic', '/t', '--min-agreement', '0.99', '--allow-missing',
                      '--overwrite', '--image-topic', '/i', '--namespace', 'n', '--model', 'm',
                      '--engine', 'onnxruntime-cpu', '--gpu', '1', '--precision', 'int8',
-                     '--view', '--save-view', 'v.rrd']) == 0
+                     '--view', '--save-view', 'v.rrd', '--jpeg']) == 0
     assert seen == {
         'bag': Path('b'), 'out': Path('o'), 'model': 'm', 'engine': 'onnxruntime-cpu', 'gpu': 1,
         'precision': 'int8',
         'image_topic': '/i', 'namespace': 'n', 'overlay': False, 'png': True,
+        'jpeg': True,
         'expect': Path('e'), 'expect_topic': '/t', 'min_agreement': 0.99, 'allow_missing': True,
         'overwrite': True, 'view': True, 'save_view': Path('v.rrd')}
 

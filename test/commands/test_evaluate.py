@@ -4,6 +4,8 @@
 
 from contextlib import closing
 import json
+from pathlib import Path
+import re
 
 from networks import color_card, color_classifier
 import numpy as np
@@ -17,6 +19,7 @@ from trt_segmentation.accuracy.samples import (
     draw_street_samples,
     evaluate,
     FIRST_SEED,
+    make_frame,
     pair_files,
     read_folder_samples,
     Sample,
@@ -24,10 +27,13 @@ from trt_segmentation.accuracy.samples import (
 )
 from trt_segmentation.commands.cli import main
 from trt_segmentation.commands.evaluate import print_scores, run_evaluate
-from trt_segmentation.commands.evaluate_options import EvaluateOptions
-from trt_segmentation.errors import EvaluationError
+from trt_segmentation.commands.evaluate_options import BESIDE, EvaluateOptions
+from trt_segmentation.errors import EvaluationError, OutputError
+from trt_segmentation.frame import Wanted
 from trt_segmentation.host.pipeline import HostPipeline
 from trt_segmentation.model.card import load_card, ModelCard, spread_palette
+from trt_segmentation.trust.reference import features_of, load_reference
+from trt_segmentation.trust.tally import read_tally
 
 PALETTE = np.array([[0, 0, 0], [255, 0, 0], [0, 255, 0], [0, 0, 255]], np.uint8)
 
@@ -323,3 +329,72 @@ def test_the_map_of_ade20k_shifts_by_one():
     truth = np.arange(151, dtype=np.uint8)[None]
     assert list(LabelValues(mapped=load_value_map('ade20k')).to_class_ids(truth, 150)[0]) == [
         255, *range(150)]
+
+
+# ---- trust
+
+@pytest.fixture
+def street_like(tmp_path):
+    """Return the path of a card with the classes of the street."""
+    color_classifier(tmp_path / 'net.onnx', spread_palette(10))
+    path = tmp_path / 'net.yaml'
+    path.write_text(f'model: net.onnx\nclasses: {json.dumps(street.CLASSES)}\n')
+    return path
+
+
+def test_a_reference_is_written_beside_the_card(street_like, capsys):
+    options = EvaluateOptions(str(street_like), street=2, condition=('day', 'night'),
+                              save_reference=BESIDE)
+    run_evaluate(options)
+    path = street_like.with_name('net.reference.json')
+    assert f'→ {path}: the reference of 4 images' in capsys.readouterr().out
+    card = load_card(street_like)
+    reference = load_reference(path, card)
+    pipeline = HostPipeline(card)
+    pipeline.submit([make_frame(street.scene(FIRST_SEED + 1, 'night', *SCENE_SIZE).image)],
+                    Wanted(tally=True))
+    (segmentation,) = pipeline.collect()
+    np.testing.assert_allclose(reference.frames[3], features_of(read_tally(segmentation.tally)),
+                               atol=1e-6)
+    pipeline.close()
+
+
+def test_a_temperature_is_printed_and_the_card_stays(street_like, capsys):
+    before = street_like.read_bytes()
+    run_evaluate(EvaluateOptions(str(street_like), street=2, condition=('day',),
+                                 fit_temperature=True))
+    text = capsys.readouterr().out
+    assert 'calibration error' in text and 'fitted on 1 images. On 1 other images' in text
+    (temperature,) = map(float, re.findall(r'^  temperature: (\S+)$', text, re.M))
+    assert 0.01 <= temperature <= 100
+    assert street_like.read_bytes() == before
+
+
+def test_a_copy_of_the_card_has_the_temperature(street_like, tmp_path, capsys):
+    copy, scores = tmp_path / 'warm.yaml', tmp_path / 'scores.json'
+    run_evaluate(EvaluateOptions(str(street_like), street=2, condition=('day',),
+                                 fit_temperature=True, save_card=copy, json=scores))
+    ((warmth, before, after),) = re.findall(
+        r'^temperature (\S+), fitted.* from (\S+) to (\S+)\.$', capsys.readouterr().out, re.M)
+    assert load_card(copy).output.temperature == pytest.approx(float(warmth), rel=1e-3)
+    first = json.loads(scores.read_text())['scores']['day']['calibration_error']
+    run_evaluate(EvaluateOptions(str(copy), street=2, condition=('day',), json=scores))
+    again = json.loads(scores.read_text())['scores']['day']
+    assert (again['calibration_error'] < first) == (float(after) < float(before))
+
+
+@pytest.mark.parametrize('options, message', [
+    ({'save_card': Path('a.yaml')}, '--fit-temperature too'),
+    ({'save_card': Path('a.txt'), 'fit_temperature': True}, r'a\.txt: .* ends in \.yaml'),
+    ({'save_reference': BESIDE, 'fit_temperature': True}, 'cannot be used together')])
+def test_options_of_trust_that_contradict_each_other(options, message):
+    with pytest.raises(EvaluationError, match=message):
+        run_evaluate(EvaluateOptions(**options))
+
+
+def test_a_reference_of_the_user_is_refused_before_any_work(street_like):
+    path = street_like.with_name('net.reference.json')
+    path.write_text('mine')
+    with pytest.raises(OutputError, match=r'--save-reference .*trt_seg did not write it'):
+        run_evaluate(EvaluateOptions(str(street_like), street=1, save_reference=BESIDE))
+    assert path.read_text() == 'mine'

@@ -2,12 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """`trt_seg replay`: each frame of a bag gets one answer, and answers can be compared."""
 
+from collections import deque
+import gc
 import os
 import re
 import signal
 import threading
 import time
+import weakref
 
+import cv2
 from networks import color_classifier, write_card
 import numpy as np
 import pytest
@@ -26,15 +30,19 @@ from rosbags.rosbag2 import CompressionMode
 from video_bags import FFMPEG, STEP, video_bag
 from videos import encode
 
-from trt_segmentation.bags.reader import BagReader, CAMERA_INFO, COMPRESSED, IMAGE
+from trt_segmentation.bags.reader import BagReader, CAMERA_INFO, COMPRESSED, IMAGE, Recorded
+from trt_segmentation.bags.writer import BagWriter
 from trt_segmentation.commands import replay as module
 from trt_segmentation.commands.cli import main
 from trt_segmentation.commands.replay import check_out
 from trt_segmentation.errors import EngineError, OutputError, ReplayError
-from trt_segmentation.frame import Wanted
+from trt_segmentation.frame import Segmentation, Wanted
+from trt_segmentation.host.pipeline import HostPipeline
 from trt_segmentation.model.card import load_card
 from trt_segmentation.pipeline import open_pipeline
+from trt_segmentation.serving.every_frame import AHEAD
 from trt_segmentation.serving.stopping import StopSignals
+from trt_segmentation.threads.ordered_map import CORES
 
 PALETTE = np.array([[0, 0, 0], [255, 0, 0], [0, 255, 0], [0, 0, 255]], np.uint8)
 NAMES = ['nothing', 'red thing', 'green thing', 'blue thing']
@@ -74,6 +82,11 @@ def read(path, topic=LABEL_MAP):
 def topics(path):
     with AnyReader([path]) as reader:
         return {name: info.msgcount for name, info in reader.topics.items()}
+
+
+def threads_of_the_replay():
+    return [t.name for t in threading.enumerate() if t.name.startswith((
+        'read', 'decode', 'submit', 'collect', 'encode'))]
 
 
 # ---- every frame once
@@ -370,7 +383,8 @@ def test_other_sizes_and_types_are_differences(tmp_path, card, capsys, replayed)
 
 def test_an_expected_image_that_is_no_label_map_is_a_difference(tmp_path, card, capsys, replayed):
     expect = write_bag(tmp_path / 'expect', [
-        Message(LABEL_MAP, m.msgtype, m.log_time_ns, m.data) for m in read(replayed[0], TOPIC)])
+        Message(LABEL_MAP, m.msgtype, m.log_time_ns, bytes(m.data))
+        for m in read(replayed[0], TOPIC)])
     assert run(replayed[0], tmp_path / 'out', card, '--expect', expect) == 1
     assert re.search(r'frame 1 of 5 .*cannot be read: the image is bgr8', capsys.readouterr().out)
 
@@ -462,6 +476,7 @@ class Interposed:
         self._act = act
         self._count = 0
         self.identity, self.card = real.identity, real.card
+        self.depth, self.batch, self.allocate = real.depth, real.batch, real.allocate
         self.closed = False
 
     def submit(self, frames, wanted):
@@ -519,11 +534,14 @@ def test_a_signal_ends_it_after_the_frame_with_a_readable_bag(tmp_path, card, ca
         signal.signal(number, before)
     text = capsys.readouterr().out
     assert f'{number.name} stopped the replay; ' in text
-    assert 'is complete up to there, with 3 results' in text
-    assert ': 9,216 of 9,216 pixels are equal' in text
+    answers = read(tmp_path / 'out')
+    # The signal came before the third answer. The frames before may be encoded, but not written.
+    assert len(answers) <= 2
+    assert f'is complete up to there, with {len(answers)} results' in text
+    assert f'{len(answers)} of 5 frames in' in text
     assert 'DIFFERENT' not in text
-    assert [m.stamp_ns for m in read(tmp_path / 'out')] == [
-        FIRST + i * 100_000_000 for i in range(3)]
+    assert [m.stamp_ns for m in answers] == [FIRST + i * 100_000_000 for i in range(len(answers))]
+    assert threads_of_the_replay() == []
 
 
 def test_the_first_signal_is_recorded_and_the_second_interrupts():
@@ -548,3 +566,163 @@ def test_no_signals_are_taken_outside_the_main_thread():
     thread.join()
     assert caught == [None]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+# ---- threads
+
+class InstantPipeline:
+    """A pipeline that computes nothing. It answers each frame with the label 1."""
+
+    def __init__(self, real, batch=3):
+        self._real, self._batches = real, deque()
+        self.identity, self.card, self.allocate = real.identity, real.card, None
+        self.depth, self.batch = 2, batch
+
+    def submit(self, frames, wanted):
+        self._batches.append(frames)
+        assert len(self._batches) <= self.depth + 1     # one more batch is in collect()
+
+    def collect(self):
+        return [Segmentation(frame, np.ones((frame.height, frame.width), np.uint8),
+                             timings={'total': 1.0}) for frame in self._batches.popleft()]
+
+    def close(self):
+        self._real.close()
+
+
+@pytest.fixture
+def instant(monkeypatch):
+    monkeypatch.setattr(module, 'open_pipeline', lambda *args, **more: InstantPipeline(
+        open_pipeline(*args, **more)))
+
+
+class Living:
+    """Counts the objects that a function returned and that still live."""
+
+    def __init__(self):
+        self.now = self.most = self.all = 0
+        self._lock = threading.RLock()
+
+    def watch(self, function):
+        def watched(*args, **more):
+            found = function(*args, **more)
+            weakref.finalize(found, self._add, -1).atexit = False
+            self._add(1)
+            return found
+        return watched
+
+    def _add(self, number):
+        with self._lock:
+            self.now += number
+            self.all += number > 0
+            self.most = max(self.most, self.now)
+
+
+def test_the_number_of_living_frames_does_not_depend_on_the_length(tmp_path, card, instant,
+                                                                   monkeypatch):
+    """The first result is written only after all queues are full."""
+    frames, results, write = Living(), Living(), BagWriter.write
+
+    def write_late(self, result):
+        before = -1
+        while results.all < 10_000 and before != frames.all and not late:
+            before = frames.all
+            time.sleep(0.3)
+        late.append(result.log_time_ns)
+        write(self, result)
+
+    late: list[int] = []
+    monkeypatch.setattr(Recorded, 'frame', frames.watch(Recorded.frame))
+    monkeypatch.setattr(Segmentation, 'keep', results.watch(Segmentation.keep))
+    monkeypatch.setattr(BagWriter, 'write', write_late)
+    count = 3000
+    bag = write_bag(tmp_path / 'in', image_messages([np.zeros((8, 8, 3), np.uint8)] * count))
+    assert run(bag, tmp_path / 'out', card, '--no-overlay') == 0
+    assert len(late) == frames.all == results.all == count
+    # decoding and encoding have a window each, and each queue of EveryFrame has a limit
+    assert frames.most <= (CORES + 4) + CORES + 2 * AHEAD + 3 * (2 + 4)
+    assert results.most <= (CORES + 4) + CORES + AHEAD + 3
+    gc.collect()
+    assert frames.now == results.now == 0
+    assert [m.log_time_ns for m in read(tmp_path / 'out')] == late == sorted(late)
+
+
+def test_overlays_can_be_jpeg(tmp_path, card, capsys):
+    truths = [t.repeat(4, axis=0).repeat(4, axis=1) for t in label_maps(3)]
+    bag = camera_bag(tmp_path / 'in', truths)
+    assert run(bag, tmp_path / 'raw', card) == 0
+    assert run(bag, tmp_path / 'out', card, '--jpeg', '--png') == 0
+    assert topics(tmp_path / 'out') == {
+        LABEL_MAP + '/compressed': 3, '/segmentation/overlay/compressed': 3,
+        '/segmentation/label_info': 1}
+    overlays = read(tmp_path / 'out', '/segmentation/overlay/compressed')
+    for message, exact in zip(overlays, read(tmp_path / 'raw', '/segmentation/overlay')):
+        frame, expected = message.frame(), exact.frame()
+        assert (frame.stamp_ns, frame.frame_id) == (expected.stamp_ns, expected.frame_id)
+        pixels = expected.data.reshape(expected.height, expected.width, 3)
+        jpeg = cv2.imencode('.jpg', pixels, [cv2.IMWRITE_JPEG_QUALITY, 90])[1]
+        np.testing.assert_array_equal(
+            frame.data, np.asarray(cv2.imdecode(jpeg, cv2.IMREAD_COLOR)).reshape(-1))
+    assert run(bag, tmp_path / 'other', card, '--jpeg', '--no-overlay') == 2
+    assert '--jpeg is only for overlays' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('where', ['decode', 'submit', 'collect', 'encode', 'write'])
+def test_an_error_in_any_thread_ends_the_replay_with_this_error(tmp_path, card, replayed, capsys,
+                                                                monkeypatch, where):
+    bag, calls = replayed[0], []
+
+    def fail_late(function):
+        def failing(*args, **more):
+            calls.append(args)
+            if len(calls) == 3:
+                raise OutputError('the disk is full') if where == 'write' else \
+                    EngineError(f'{where} failed')
+            return function(*args, **more)
+        return failing
+
+    target, name = {'decode': (Recorded, 'frame'), 'submit': (HostPipeline, 'submit'),
+                    'collect': (HostPipeline, 'collect'), 'encode': (BagWriter, 'encode'),
+                    'write': (BagWriter, 'write')}[where]
+    monkeypatch.setattr(target, name, fail_late(getattr(target, name)))
+    assert run(bag, tmp_path / 'out', card) == 2
+    text = capsys.readouterr().err
+    assert ('the disk is full' if where == 'write' else f'{where} failed') in text
+    assert threads_of_the_replay() == []
+    # Several threads decode and encode, so the third call need not be that of the third frame.
+    written = [m.stamp_ns for m in read(tmp_path / 'out')]
+    assert written == [FIRST + i * 100_000_000 for i in range(len(written))]
+    assert len(written) <= 2 if where in ('decode', 'encode') else len(written) == 2
+
+
+def test_an_error_with_a_batch_names_its_frames(tmp_path, card, replayed, capsys, monkeypatch):
+    class Failing(InstantPipeline):
+        def collect(self):
+            if len(self._batches[0]) == 2:
+                raise EngineError('out of memory')
+            return super().collect()
+
+    monkeypatch.setattr(module, 'open_pipeline', lambda *args, **more: Failing(
+        open_pipeline(*args, **more)))
+    assert run(replayed[0], tmp_path / 'out', card, '--no-overlay') == 2
+    assert re.search(r'error: frame 4 of 5 \(stamp .*300000000\) to frame 5 of 5 \(stamp .*'
+                     r'400000000\): out of memory\. .*out holds the 3 results',
+                     capsys.readouterr().err)
+    assert len(read(tmp_path / 'out')) == 3
+
+
+def test_batches_do_not_change_order_stamps_or_camera_infos(tmp_path, card, instant, capsys):
+    messages = image_messages(map(paint, label_maps(8)))
+    messages[4].message.step = 3
+    infos = [Message('/camera/camera_info', CAMERA_INFO, m.log_time_ns + 1,
+                     camera_info(FIRST + i)) for i, m in enumerate(messages)]
+    bag = write_bag(tmp_path / 'in', [*messages, *infos])
+    assert run(bag, tmp_path / 'out', card, '--no-overlay') == 1
+    assert [m.stamp_ns for m in read(tmp_path / 'out')] == [
+        FIRST + i * 100_000_000 for i in (0, 1, 2, 3, 5, 6, 7)]
+    passed = read(tmp_path / 'out', '/segmentation/camera_info')
+    assert [(m.log_time_ns, m.data) for m in passed] == [
+        (m.log_time_ns, m.data) for m in read(bag, '/camera/camera_info')]
+    text = capsys.readouterr()
+    assert 'frame 5 of 8 (stamp 1700000000.400000000): step is 3 bytes' in text.err
+    assert '7 of 8 frames' in text.out

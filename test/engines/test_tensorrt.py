@@ -109,7 +109,8 @@ def test_refused_inference_fails_with_tensorrts_words(engine, memory):
         bound.enqueue(STREAM)
 
 
-def test_warnings_are_logged_and_errors_are_kept(trt):
+def test_warnings_are_logged_and_errors_are_kept(trt, caplog):
+    caplog.set_level('DEBUG', 'trt_segmentation.engines.tensorrt')
     lines = []
     log = trt.tensorrt.BuildLog(lines.append)
     for severity in simulated_tensorrt.ILogger.Severity:
@@ -118,6 +119,8 @@ def test_warnings_are_logged_and_errors_are_kept(trt):
     assert log.take_reason() == 'INTERNAL_ERROR; ERROR'
     assert log.take_reason() == 'TensorRT gave no reason'
     assert list(log.lines) == ['INTERNAL_ERROR', 'ERROR', 'WARNING', 'INFO']
+    assert caplog.messages == [f'{name}: {name}' for name in log.lines]
+    assert {record.levelname for record in caplog.records} == {'DEBUG'}
 
 
 def refuse_addresses(engine):

@@ -50,7 +50,7 @@ def test_every_fp16_value_is_rounded_once():
 def test_networks_stay_close(family, precision):
     model = network(family)
     changed = (convert_to_fp16(model) if precision == 'fp16' else convert_to_int8(
-        model, measure_ranges(model, [frame(1), frame(2)], 'minmax'),
+        model, measure_ranges(model, [frame(1), frame(2)], ['minmax'])['minmax'],
         choose_int8_nodes(model, precision).int8))
     shown = round_like_fp16(changed)
     onnx.checker.check_model(shown, full_check=True)

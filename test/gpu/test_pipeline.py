@@ -3,6 +3,7 @@
 """The GPU pipeline gives the segmentations of the host pipeline."""
 
 import ctypes
+from dataclasses import replace
 from itertools import product
 import logging
 import subprocess
@@ -118,6 +119,39 @@ def test_every_encoding_as_the_host_does(tmp_path, memory, resize, settings):
     memory.make_current()
 
 
+@pytest.mark.parametrize('settings', [
+    {'memory': 'pinned'}, {'memory': 'mapped'}, {'direct_labels': True}], ids=str)
+@pytest.mark.parametrize('wanted', [Wanted(tally=True), replace(ALL, tally=True)], ids=str)
+def test_the_tally_of_every_frame_is_that_of_the_host(card, memory, settings, wanted):
+    host, pipeline = HostPipeline(card), open_gpu(card, **settings)
+    rng = np.random.default_rng(2)
+    # frames with a tally and frames without one share the memory of a slot
+    for size in [(96, 128), (192, 256), (96, 128)]:
+        frame = painted(blocks(rng, *size), PALETTE)
+        segment(pipeline, [frame])
+        tallies = []
+        for one in (host, pipeline):
+            one.submit([frame], wanted)
+            (segmentation,) = one.collect()
+            assert segmentation.tally is not None
+            tallies.append(segmentation.tally.astype(np.int64))
+            segmentation.release()
+        ours, theirs = tallies
+        samples = theirs[:len(PALETTE) + 1].sum()
+        assert ours.shape == theirs.shape and samples > 1000
+        assert ours[:len(PALETTE) + 1].sum() == samples
+        assert np.abs(ours - theirs)[:len(PALETTE) + 1].sum() <= samples // 50
+        assert ours[len(PALETTE) + 2:].sum() == samples
+        entropies = int(ours[len(PALETTE) + 1]), int(theirs[len(PALETTE) + 1])
+        assert entropies[0] == pytest.approx(entropies[1], rel=0.05)
+    pipeline.submit([frame])
+    (segmentation,) = pipeline.collect()
+    assert segmentation.tally is None
+    segmentation.release()
+    pipeline.close()
+    memory.make_current()
+
+
 def test_known_labels_come_back(pipeline):
     labels = blocks(np.random.default_rng(1), 192, 256)
     ((found, overlay, confidence),) = segment(pipeline, [painted(labels, PALETTE)])
@@ -161,6 +195,24 @@ def test_segmentations_come_in_order_with_all_slots_in_flight(pipeline):
             waiting -= 1
     assert len(found) == 12
     assert all((a == b).all() for a, b in zip(found, expected))
+
+
+def test_a_kept_segmentation_stays_valid_after_the_release(pipeline):
+    rng = np.random.default_rng(8)
+    frames = [painted(blocks(rng, 96, 128), PALETTE) for _ in range(6)]
+    expected, kept = [], []
+    for frame in frames:
+        ((labels, overlay, confidence),) = segment(pipeline, [frame])
+        expected.append((labels, overlay, confidence))
+    for frame in frames:
+        pipeline.submit([frame], ALL)
+        (segmentation,) = pipeline.collect()
+        kept.append(segmentation.keep())
+        segmentation.release()
+    for found, (labels, overlay, confidence) in zip(kept, expected):
+        np.testing.assert_array_equal(found.labels, labels)
+        np.testing.assert_array_equal(found.overlay, overlay)
+        np.testing.assert_array_equal(found.confidence, confidence)
 
 
 def test_submit_and_collect_in_two_threads(pipeline):

@@ -198,3 +198,36 @@ def test_plugins_that_are_no_paths_are_refused(value, said):
     tree = {'model': 'net.onnx', 'classes': ['a', 'b'], 'plugins': value}
     with pytest.raises(ModelCardError, match=said):
         card_from_dict(tree)
+
+
+def test_a_temperature_is_read():
+    assert card_from_dict({**SMALL, 'output': {'temperature': 1.5}}).output.temperature == 1.5
+    assert card_from_dict(SMALL).output.temperature == 1.0
+
+
+@pytest.mark.parametrize('value', [0, -1, 0.001, 101, 'warm', True, [1], float('inf')])
+def test_a_temperature_out_of_range_is_refused(value):
+    with pytest.raises(ModelCardError, match='output: temperature: '):
+        card_from_dict({**SMALL, 'output': {'temperature': value}})
+
+
+GROUND_TREE = {'model': 'net.onnx', 'classes': ['road', 'walk', 'car']}
+
+
+def test_a_card_says_which_classes_are_ground():
+    lists = {'drivable': ['road'], 'walkable': ['walk'], 'obstacle': ['car']}
+    assert card_from_dict({**GROUND_TREE, 'ground': lists}).ground == {
+        'drivable': ('road',), 'walkable': ('walk',), 'obstacle': ('car',)}
+    assert card_from_dict(GROUND_TREE).ground == {}
+    assert load_card('street').ground['drivable'] == ('road', 'lane marking')
+
+
+@pytest.mark.parametrize('lists, text', [
+    ({'driveable': ['road']}, "ground: unknown key 'driveable', did you mean 'drivable'"),
+    ({'drivable': 'road'}, "ground: drivable: 'road'; expected a list of class names"),
+    ({'drivable': ['raod']}, "the model has no class 'raod', did you mean 'road'"),
+    ({'drivable': ['road'], 'obstacle': ['road']},
+     "'road' is listed under drivable and under obstacle")])
+def test_a_wrong_list_of_ground_classes_is_named(lists, text):
+    with pytest.raises(ModelCardError, match=text):
+        card_from_dict({**GROUND_TREE, 'ground': lists})

@@ -49,7 +49,7 @@ def test_help_says_how_to_start_it(command: str, without: str) -> None:
     assert done.stdout.startswith(f'usage: {command} ')
     assert f'{command} --ros-args -p ' in done.stdout and 'exit codes:' in done.stdout
     table = import_module('trt_segmentation.ros.' + (
-        'parameters' if command == 'seg_node' else command))
+        'parameters.table' if command == 'seg_node' else command))
     listed = re.findall(r'^  (\w+):=', done.stdout, re.MULTILINE)
     assert listed == ([] if without else [setting.name for setting in table.SETTINGS])
     assert 'rclpy is missing' in done.stdout if without else ':=\n' not in done.stdout

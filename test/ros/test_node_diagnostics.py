@@ -32,10 +32,12 @@ from trt_segmentation.ros.diagnostics import (
     NodeReport,
     pipeline,
 )
+from trt_segmentation.ros.health import HealthReport
 from trt_segmentation.ros.loss import describe_loss
 from trt_segmentation.ros.process import clock as forward
 from trt_segmentation.ros.process.clock import ForwardClock
 from trt_segmentation.ros.transport.qos import NEWEST
+from trt_segmentation.serving.lateness import LateFrames
 from trt_segmentation.stats import Snapshot
 
 OK, WARN, ERROR = b'\0', b'\1', b'\2'
@@ -93,6 +95,12 @@ BAD_4 = Snapshot(9, 5, {'bad frame': 4}, 1, 1)
     ({'snapshot': BAD_4, 'dropped_before': {'bad frame': 4}}, OK, 'running'),
     ({'snapshot': LOST_2, 'frame_error': 'no memory'}, WARN,
      '2 frames not received since the last report, the newest: no memory'),
+    ({'health': HealthReport({}, 'the drift is 2')}, WARN, 'the drift is 2'),
+    ({'health': HealthReport({'drift': '0.5'})}, OK, 'running'),
+    ({'late': LateFrames(300.0, 3, 900.0), 'late_frames': 3}, ERROR,
+     '3 late frames in a row, for 900 ms; `late_frames` allows fewer than 3'),
+    ({'late': LateFrames(300.0, 3, 900.0), 'late_frames': 4}, OK, 'running'),
+    ({'late': LateFrames(300.0, 3, 900.0)}, OK, 'running'),
     *(({'snapshot': snapshot}, level, text) for snapshot, level, text in SLOW),
 ])
 def test_camera_level(changes: dict[str, Any], level: bytes, text: str) -> None:
@@ -103,6 +111,21 @@ def test_camera_level(changes: dict[str, Any], level: bytes, text: str) -> None:
     assert text in status.message
     assert camera(report(state='inactive'), CameraReport(**plain)).message \
         == 'inactive; not receiving images'
+
+
+@pytest.mark.parametrize(('late', 'limit', 'values'), [
+    (LateFrames(20.0, 0, 0.0), 2, ('True', '20.000', 'True', '0.000', '0')),
+    (LateFrames(300.0, 1, 500.0), 2, ('False', '300.000', 'True', '500.000', '1')),
+    (LateFrames(300.0, 2, 900.0), 2, ('False', '300.000', 'False', '900.000', '2')),
+    (LateFrames(300.0, 9, 900.0), 0, ('False', '300.000', 'True', '900.000', '9'))])
+def test_the_keys_of_autoware(late: LateFrames, limit: int, values: tuple[str, ...]) -> None:
+    status = camera(report(), CameraReport('front', '/front/image', 1, '', FINE, late=late,
+                                           late_frames=limit))
+    found = {pair.key: pair.value for pair in status.values}
+    assert tuple(found[key] for key in (
+        'is_processing_time_ms_in_expected_range', 'processing_time_ms',
+        'is_consecutive_processing_delay_in_range', 'consecutive_processing_delay_ms',
+        'late_frames_in_row')) == values
 
 
 @pytest.mark.parametrize(('rmw', 'environment', 'text'), [

@@ -29,7 +29,9 @@ import yaml
 from trt_segmentation.installed.files import share_path
 from trt_segmentation.model.card import load_card, ModelCard
 from trt_segmentation.ros import node, publishers
-from trt_segmentation.ros.parameters import markdown_text, NEVER, SETTINGS, yaml_text
+from trt_segmentation.ros.parameters.setting import NEVER
+from trt_segmentation.ros.parameters.table import SETTINGS
+from trt_segmentation.ros.parameters.texts import markdown_text, yaml_text
 from trt_segmentation.ros.process.malloc import give_back_freed_memory
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
@@ -124,7 +126,8 @@ def test_a_list_cannot_be_deleted_but_emptied(make_rig: Any, name: str) -> None:
     (result,) = future.result().results
     assert not result.successful
     assert result.reason == f'{name}: cannot be deleted; set it to [] for the default'
-    for value in (['#123456'] if name == 'palette' else ['front'], []):
+    valid = {'palette': ['#123456'], 'cameras': ['front'], 'roi': [0, 0, 8, 6]}
+    for value in (valid[name], []):
         assert set_parameter(rig, name, value).successful
     assert rig.node.start()
     maps, camera = rig.hear(Image, f'{NODE}/label_map'), rig.speaker(Image)

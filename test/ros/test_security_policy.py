@@ -13,8 +13,10 @@ import pytest
 pytest.importorskip('rclpy')
 
 POLICY = Path(__file__).parents[2] / 'config' / 'sros2_policy.xml'
-ONLY_SOMETIMES = {'/image/compressed', '/clock', '/parameter_events', '/image', '/camera_info'}
-"""The node subscribes only with compressed images, with sim time, or while it is active."""
+ONLY_SOMETIMES = {'/image/compressed', '/clock', '/parameter_events', '/image', '/camera_info',
+                  '/tf', '/tf_static'}
+"""The node subscribes only with compressed images, with sim time, while it is active, or if tf2
+gives the pose of the camera for the ground grid."""
 
 
 def allowed(kind: str, way: str, node: str = '/trt_segmentation') -> set[str]:
@@ -35,8 +37,10 @@ def test_the_policy_allows_exactly_what_an_active_node_uses(make_rig: Any, trans
                              '-p', 'confidence:=true'])
     node = rig.node
     published = {publisher.topic_name for publisher in node.publishers}
-    # label_info needs vision_msgs of a ROS install, and rcl makes the other two topics
-    optional = {'/trt_segmentation/label_info', '/trt_segmentation/transition_event', '/rosout'}
+    # label_info needs vision_msgs of a ROS install, ground needs a parameter, and rcl makes the
+    # other two topics
+    optional = {'/trt_segmentation/label_info', '/trt_segmentation/ground',
+                '/trt_segmentation/transition_event', '/rosout'}
     assert published - allowed('topic', 'publish') == set()
     assert allowed('topic', 'publish') - published <= optional
     served = {name for name, _ in node.get_service_names_and_types_by_node(

@@ -70,6 +70,9 @@ class FakeCamera:
     def schedule_outputs(self, confidence: bool, overlay_rate: float) -> Wanted:
         return Wanted()
 
+    def set_viewport(self, frame: Frame) -> Frame:
+        return frame
+
     def reallocate(self) -> None:
         self.reallocations += 1
 
@@ -99,6 +102,11 @@ class FakeClock:
 
 class FakeSettings:
     """Settings for batches of up to 8 frames, without a wait for more frames."""
+
+    max_age = 0.0
+
+    def max_age_ms(self) -> float:
+        return self.max_age
 
     def batch_limits(self) -> BatchLimits:
         return BatchLimits(8, 0.0)

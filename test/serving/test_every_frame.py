@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """EveryFrame answers each item of a source in order."""
 
+import re
 import threading
 
 from networks import color_card, color_classifier, cube_colors, painted
@@ -11,7 +12,7 @@ import pytest
 from trt_segmentation.errors import EngineError, SourceError
 from trt_segmentation.frame import Frame, Wanted
 from trt_segmentation.host.pipeline import HostPipeline
-from trt_segmentation.serving.every_frame import AHEAD, EveryFrame
+from trt_segmentation.serving.every_frame import AHEAD, EveryFrame, MOST_ITEMS
 
 COLORS = cube_colors(8)
 TIMEOUT = 30
@@ -79,7 +80,8 @@ def every(pipeline, items, **options):
 def test_every_item_has_its_answer_in_order(pipeline, depth):
     pipeline.depth = depth
     assert list(every(pipeline, range(50))) == [(i, i % 8) for i in range(50)]
-    assert pipeline.pending == 0 and 1 <= pipeline.most <= depth
+    # one more batch is in collect()
+    assert pipeline.pending == 0 and 1 <= pipeline.most <= depth + 1
 
 
 def test_items_without_a_frame_and_refused_frames_keep_their_place(pipeline):
@@ -156,6 +158,83 @@ def test_close_wakes_a_thread_that_waits_for_a_camera(pipeline):
     stream.close()
     assert stopped.is_set() and closed == [True] and list(stream) == []
     assert not [t for t in threading.enumerate() if t.name.endswith('_items')]
+
+
+# ---- batches
+
+@pytest.fixture
+def batches(pipeline):
+    """Return a list to which the pipeline appends the size of each submitted batch."""
+    sizes, submit = [], pipeline.submit
+
+    def submit_watched(frames, wanted=Wanted()):
+        submit(frames, wanted)
+        sizes.append(len(frames))
+
+    pipeline.submit = submit_watched
+    return sizes
+
+
+@pytest.mark.parametrize('count', [1, 3, 4, 9])
+def test_batches_are_full_except_the_last(pipeline, batches, count):
+    assert list(every(pipeline, range(count), batch=4)) == [(i, i % 8) for i in range(count)]
+    assert batches == [4] * (count // 4) + [count % 4] * (count % 4 > 0)
+    assert pipeline.pending == 0
+
+
+def test_items_without_a_frame_are_in_the_batch_and_keep_their_place(pipeline, batches):
+    items = [-1, 1, -2, 2, 3, -3, 4, -4, -5]
+    assert [item for item, _ in every(pipeline, items, batch=2)] == items
+    assert batches == [2, 2]
+
+
+def test_a_refused_frame_is_found_in_its_batch(pipeline, batches):
+    found = list(every(pipeline, [1, 2, 101, -1, 3, 4], batch=4))
+    assert [item for item, _ in found] == [1, 2, 101, -1, 3, 4]
+    assert [label for item, label in found if item != 101] == [1, 2, 'None', 3, 4]
+    assert 'contiguous' in dict(found)[101]
+    assert batches == [1, 1, 1, 1] and pipeline.pending == 0
+
+
+def test_many_items_without_a_frame_do_not_wait_for_the_batch(pipeline, batches):
+    items = [1, *[-1] * (2 * MOST_ITEMS), 2, 3]
+    assert [item for item, _ in every(pipeline, items, batch=2)] == items
+    assert batches == [1, 2]
+
+
+@pytest.mark.parametrize('fail_at, named', [(1, [0, 1, 2, 3]), (3, [8, 9])])
+def test_an_error_names_its_batch_and_comes_after_the_earlier_answers(pipeline, fail_at, named):
+    pipeline.fail_at, found = fail_at, []
+    with pytest.raises(EngineError, match=re.escape(f'{named}: batch {fail_at} failed')):
+        found.extend(every(pipeline, range(10), batch=4, describe=str))
+    assert found == [(i, i % 8) for i in range(4 * (fail_at - 1))] and pipeline.pending == 0
+
+
+def test_an_error_of_the_source_comes_after_a_batch_that_is_not_full(pipeline):
+    def source():
+        yield from range(6)
+        raise SourceError('cut off')
+
+    found = []
+    with pytest.raises(SourceError, match='cut off'):
+        found.extend(every(pipeline, source(), batch=4))
+    assert found == [(i, i) for i in range(6)]
+
+
+@pytest.mark.parametrize('where', ['read', 'submit', 'answer'])
+def test_an_unexpected_error_ends_the_answers_and_all_threads(pipeline, where, monkeypatch):
+    def fail(*_):
+        raise ZeroDivisionError(where)
+
+    options = {'read': (fail, answer), 'answer': (read, fail), 'submit': (read, answer)}[where]
+    if where == 'submit':
+        monkeypatch.setattr(pipeline, 'submit', fail)
+    stream = EveryFrame(pipeline, range(100), Wanted(), *options)
+    with pytest.raises(ZeroDivisionError, match=where):
+        list(stream)
+    stream.close()
+    assert not [t for t in threading.enumerate() if t.name.endswith('_items')]
+    assert pipeline.pending == 0
 
 
 def test_segmentations_are_released(pipeline):

@@ -34,8 +34,9 @@ class Serving:
         self.camera, self.other = FakeCamera('front'), FakeCamera('rear')
         self.health = EngineHealth()
         self.warnings: list[tuple[str, str, str]] = []
+        self.settings = FakeSettings()
         self.worker = Worker(
-            self.pipeline, 2, FakeSettings(), FakeClock(),  # type: ignore[arg-type]
+            self.pipeline, 2, self.settings, FakeClock(),  # type: ignore[arg-type]
             lambda camera, kind, error: self.warnings.append((camera, kind, str(error))),
             FrameLog('', pytest.fail), self.health)
 
@@ -204,3 +205,16 @@ def test_after_a_stop_that_timed_out_nothing_is_published() -> None:
     assert serving.camera.counts == {'in': 1, drop_reasons.DEACTIVATED: 1}
     assert serving.worker.stop(0.0)
     assert serving.camera.counts.total() == 2
+
+
+def test_an_answer_that_is_too_old_is_dropped_and_the_next_is_published(serving: Serving) -> None:
+    """FakeImage(n) has an age of n milliseconds."""
+    serving.settings.max_age = 100.0
+    old, new = serving.segment(FakeImage(101)), serving.segment(FakeImage(99))
+    assert serving.camera.published == [new.header]
+    assert serving.camera.counts == {'in': 2, drop_reasons.TOO_OLD: 1, 'out': 1}
+    assert (old.releases, new.releases) == (2, 1)
+    assert not serving.warnings
+    serving.settings.max_age = 0.0
+    serving.segment(FakeImage(5000))
+    assert serving.camera.counts['out'] == 2

@@ -7,10 +7,12 @@ import pytest
 
 from trt_segmentation.engines.onnxruntime_cuda import OPTIONS
 from trt_segmentation.tuning.candidates import (
+    Candidate,
     CANDIDATES,
     choose,
     difference,
     FIRST,
+    FUSED,
     Measured,
     PLAIN,
     with_exhaustive_search,
@@ -20,16 +22,21 @@ NHWC = 'NHWC, fused bias, exhaustive search'
 
 
 def test_every_candidate_has_its_own_options_and_none_searches_by_default():
-    assert len(CANDIDATES) == 8
-    assert len({tuple(sorted(options.items())) for options in CANDIDATES.values()}) == 8
-    assert {options['cudnn_conv_algo_search'] for options in CANDIDATES.values()} == {
+    assert len(CANDIDATES) == 16
+    assert len({(candidate.fused, *sorted(candidate.options.items()))
+                for candidate in CANDIDATES.values()}) == 16
+    assert {candidate.options['cudnn_conv_algo_search'] for candidate in CANDIDATES.values()} == {
         'HEURISTIC', 'EXHAUSTIVE'}
-    assert CANDIDATES[NHWC] == {
+    assert CANDIDATES[NHWC] == Candidate({
         **OPTIONS, 'cudnn_conv_algo_search': 'EXHAUSTIVE', 'prefer_nhwc': '1',
-        'fuse_conv_bias': '1'}
-    assert FIRST[0] == PLAIN and len(FIRST) == 4
-    assert {with_exhaustive_search(name) for name in FIRST} == CANDIDATES.keys() - set(FIRST)
-    assert CANDIDATES[PLAIN] == {**OPTIONS, 'prefer_nhwc': '0', 'fuse_conv_bias': '0'}
+        'fuse_conv_bias': '1'})
+    assert CANDIDATES['NCHW, fused layers, heuristic search'] == Candidate({
+        **OPTIONS, 'prefer_nhwc': '0', 'fuse_conv_bias': '0',
+        'enable_skip_layer_norm_strict_mode': '1'}, fused=True)
+    assert FIRST[0] == PLAIN and len(FIRST) == len(FUSED) == 4
+    first = {*FIRST, *FUSED}
+    assert {with_exhaustive_search(name) for name in first} == CANDIDATES.keys() - first
+    assert CANDIDATES[PLAIN] == Candidate({**OPTIONS, 'prefer_nhwc': '0', 'fuse_conv_bias': '0'})
 
 
 @pytest.mark.parametrize('results,chosen', [

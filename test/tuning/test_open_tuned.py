@@ -7,7 +7,7 @@ import pytest
 
 from trt_segmentation.engines.gpu_identity import GpuIdentity
 from trt_segmentation.errors import EngineError
-from trt_segmentation.tuning import open_tuned
+from trt_segmentation.tuning import open_candidate
 from trt_segmentation.tuning.candidates import CANDIDATES, Measured, PLAIN
 from trt_segmentation.tuning.open_tuned import describe, TunedOpener
 
@@ -20,7 +20,8 @@ RESULTS = [Measured(PLAIN, 1.0, 1.5), Measured(FAST, 0.8, 2.0, 0.001),
 class Engine:
     cache = tuning = ''
 
-    def __init__(self, card, gpu, stream, options):
+    def __init__(self, card, gpu, stream, options, network):
+        assert network == b''
         self.opened_with = (card.name, gpu, stream, options)
 
 
@@ -44,7 +45,7 @@ def card(tmp_path):
 
 @pytest.fixture
 def opener(tmp_path, monkeypatch):
-    monkeypatch.setattr(open_tuned, 'OnnxRuntimeCuda', Engine)
+    monkeypatch.setattr(open_candidate, 'OnnxRuntimeCuda', Engine)
 
     def make(result, lines, name='Test GPU'):
         measure = Measure(result)
@@ -59,7 +60,7 @@ def test_a_network_is_measured_once_and_opened_with_the_fastest_options(card, op
     engines = [first(card, 0, stream) for stream in (7, 8)]
     assert measure.calls == [(card.name, 0)]
     for engine, stream in zip(engines, (7, 8)):
-        assert engine.opened_with == (card.name, 0, stream, CANDIDATES[FAST])
+        assert engine.opened_with == (card.name, 0, stream, CANDIDATES[FAST].options)
         assert engine.cache == 'built'
         assert engine.tuning == f'"{FAST}" takes 0.80 ms; "{PLAIN}" takes 1.00 ms'
     assert len(lines) == 4
@@ -76,19 +77,19 @@ def test_a_network_that_cannot_be_measured_runs_with_the_plain_options(card, ope
     lines = []
     measure, tuned = opener(EngineError('the process ended'), lines)
     engine = tuned(card, 0, 7)
-    assert engine.opened_with[3] == CANDIDATES[PLAIN]
+    assert engine.opened_with[3] == CANDIDATES[PLAIN].options
     assert (engine.cache, engine.tuning) == ('', '')
     assert lines[-1] == (f'{card.name} is not tuned and runs with the options "{PLAIN}". The '
                          'reason: the process ended')
     measure, again = opener(RESULTS, [])       # the cache must not keep the failure
-    assert again(card, 0, 7).opened_with[3] == CANDIDATES[FAST] and len(measure.calls) == 1
+    assert again(card, 0, 7).opened_with[3] == CANDIDATES[FAST].options and len(measure.calls) == 1
 
 
 def test_a_cache_that_cannot_be_used_is_told_and_nothing_is_measured(card, opener, tmp_path):
     (tmp_path / 'cache').write_text('a file')
     lines = []
     measure, tuned = opener(RESULTS, lines)
-    assert tuned(card, 0, 7).opened_with[3] == CANDIDATES[PLAIN]
+    assert tuned(card, 0, 7).opened_with[3] == CANDIDATES[PLAIN].options
     assert measure.calls == [] and 'cannot hold engines' in lines[0]
 
 

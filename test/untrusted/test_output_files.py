@@ -353,6 +353,11 @@ def test_a_file_that_appears_during_the_work_stays(tmp_path):
     assert (tmp_path / 'a.json').read_text() == 'years of work'
 
 
+def test_a_result_is_not_written_to_standard_output():
+    with pytest.raises(OutputError, match=r'--json -: .* standard output. Name a file'):
+        outputs.check_file(Path('-'), '--json')
+
+
 def test_the_error_of_a_full_disk_names_the_file(tmp_path, monkeypatch):
     with pytest.raises(OutputError, match=r'^/dev/full cannot be written: No space left'):
         write_file(Path('/dev/full'), b'x' * 10000)

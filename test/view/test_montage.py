@@ -30,6 +30,15 @@ def row(truth=True, name='', labels=1):
     return MontageRow(flat(IMAGE), np.zeros_like(ids) if truth else None, ids, flat(OVERLAY), name)
 
 
+def test_the_ground_is_a_square_beside_the_overlay():
+    ground = np.full((50, 50, 3), (9, 8, 7), np.uint8)
+    page = draw_montage([row()._replace(ground=ground), row()], CARD)
+    left, right, height = boxes(page, (9, 8, 7))
+    assert abs((right - left) - height) <= 2
+    assert left > boxes(page, OVERLAY)[1]
+    assert right < WIDTH - 20
+
+
 def boxes(page, color):
     """Return the left end, right end and height of the area of a BGR colour, or None."""
     found = (page == np.array(color, np.uint8)).all(axis=2)

@@ -154,7 +154,6 @@ def compare_precisions(card: ModelCard, models: Mapping[str, Path], samples: Ite
     :param open_pipeline: opens the pipeline of a card. The default pipeline runs on the CPU.
     :raises EngineError: if a model does not run.
     """
-    accuracy = Accuracy(card.classes)
     # The pipelines leave out no Resize. The reference stays whole, and the files of the other
     # precisions were cut before, if the card asks for this.
     whole = replace(card.output, cut_resize=False)
@@ -162,14 +161,27 @@ def compare_precisions(card: ModelCard, models: Mapping[str, Path], samples: Ite
     try:
         for name, path in models.items():
             pipelines[name] = open_pipeline(replace(card, model=path, output=whole))
-        for sample in samples:
-            labels = {name: label_image(pipeline, sample.image)
-                      for name, pipeline in pipelines.items()}
-            for name, found in labels.items():
-                _count_sample(accuracy, sample, name, labels[REFERENCE], found)
+        return compare_pipelines(card.classes, pipelines, samples)
     finally:
         for pipeline in pipelines.values():
             pipeline.close()
+
+
+def compare_pipelines(classes: Sequence[str], pipelines: Mapping[str, Pipeline],
+                      samples: Iterable[Sample]) -> Accuracy:
+    """Segment every sample with every pipeline.
+
+    :param classes: names of the classes of the network.
+    :param pipelines: maps a name, such as a precision or an engine, to an open pipeline.
+        :data:`REFERENCE` must be one of the names.
+    :raises EngineError: if a pipeline fails.
+    """
+    accuracy = Accuracy(classes)
+    for sample in samples:
+        labels = {name: label_image(pipeline, sample.image)
+                  for name, pipeline in pipelines.items()}
+        for name, found in labels.items():
+            _count_sample(accuracy, sample, name, labels[REFERENCE], found)
     return accuracy
 
 

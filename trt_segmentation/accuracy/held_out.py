@@ -57,7 +57,7 @@ def read_held_out(card: ModelCard, sources: Sequence[str], labels: Sequence[str]
         else:
             source = open_recordings([name], topic)
             positions = _spread_evenly(sum(1 for _ in source), count)
-            found += _read_unlabelled(source, positions, condition)
+            found += read_positions(source, positions, condition)
     return found
 
 
@@ -73,7 +73,7 @@ def read_left_out(feeds: Feeds, count: int = HELD_OUT_FRAMES) -> list[Sample]:
     :returns: samples without truth; empty if calibration chose every frame.
     """
     left = np.setdiff1d(np.arange(len(feeds.choice.frames)), feeds.choice.chosen)
-    return list(_read_unlabelled(feeds.source, left[_spread_evenly(len(left), count)], ''))
+    return list(read_positions(feeds.source, left[_spread_evenly(len(left), count)], ''))
 
 
 def draw_held_out(card: ModelCard, count: int) -> Iterator[Sample]:
@@ -95,8 +95,9 @@ def _read_labelled(card: ModelCard, images: Path, labels: Path, values: LabelVal
             yield replace(sample, condition=condition)
 
 
-def _read_unlabelled(source: Iterable[NamedFrame], positions: npt.NDArray[np.intp],
-                     condition: str) -> Iterator[Sample]:
+def read_positions(source: Iterable[NamedFrame], positions: npt.NDArray[np.intp],
+                   condition: str) -> Iterator[Sample]:
+    """Read the frames at some positions of a source, as samples without truth."""
     wanted = set(positions.tolist())
     for index, (name, frame) in enumerate(source):
         if index in wanted:

@@ -20,7 +20,7 @@ from ..untrusted.terminal_text import did_you_mean
 from ..untrusted.yaml_file import read_yaml
 
 IGNORE = 'ignore'
-"""If a value map has this word instead of a class id, pixels with the value are left out."""
+"""In a value map, this word instead of a class id leaves out the pixels with this value."""
 _LEFT_OUT, _UNKNOWN, _MOST_LISTED = -1, -2, 8
 
 
@@ -57,7 +57,7 @@ class LabelValues:
 
     def check_label_maps(self, paths: Iterable[Path], read: Callable[[Path], npt.NDArray[Any]],
                          classes: int) -> None:
-        """Refuse label maps with unknown values, and label maps without any labelled pixel.
+        """Refuse unknown values. Also refuse the label maps if together they label no pixel.
 
         :param read: reads the label map of a file.
         :raises LabelValueError: if a value has no class, or if no label map has a labelled pixel.

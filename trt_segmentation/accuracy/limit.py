@@ -17,9 +17,13 @@ from ..builder.sensitivity import measure_layer_errors, move_layers_to_fp16
 from ..builder.settings import Recipe
 from ..errors import GraphError
 from ..fp16.rounding import round_like_fp16
+from ..int8.channel_balance import balance_channels
 from ..model.card import ModelCard
 from .compare import Accuracy, compare_precisions, REFERENCE
 from .samples import Sample
+
+SEARCH_FRAMES = 4
+"""Number of calibration frames that ``--search`` uses to measure the INT8 error of each layer."""
 
 
 def compare_models(card: ModelCard, models: Mapping[str, onnx.ModelProto],
@@ -78,12 +82,13 @@ def find_keep_fp16(card: ModelCard, graph: PreparedGraph, recipe: Recipe, calibr
     if split is None:
         raise GraphError(f'{recipe.precision} has no INT8 layers, so --search has nothing to do')
     (name,) = graph.profile
-    errors = measure_layer_errors(graph.model, calibration.ranges, split.int8,
+    balanced = balance_channels(graph.model, calibration.balance)
+    errors = measure_layer_errors(balanced, calibration.ranges, split.int8,
                                   [{name: tensor} for tensor in tensors], progress)
 
     def loss(model: onnx.ModelProto) -> float:
         return compare_models(card, {recipe.precision: model}, samples).loss(recipe.precision)
 
-    found = move_layers_to_fp16(graph.model, calibration.ranges, split, errors, loss, limit)
+    found = move_layers_to_fp16(balanced, calibration.ranges, split, errors, loss, limit)
     moved = tuple(node for node in split.int8 if node not in set(found.int8))
     return replace(calibration, keep_fp16=(*calibration.keep_fp16, *moved))

@@ -43,11 +43,13 @@ class Scores:
 
     :param classes: names, in the order of their ids.
     :param matrix: sum of :func:`confusion` over all images.
+    :param calibration_error: see :attr:`.ConfidenceCounts.calibration_error`; NaN if unknown.
     """
 
     classes: Sequence[str]
     matrix: Counts
     images: int
+    calibration_error: float = float('nan')
 
     @property
     def iou(self) -> Ratios:
@@ -67,10 +69,12 @@ class Scores:
         return float(divide(np.trace(self.matrix), self.matrix.sum()))
 
     def tree(self) -> dict[str, Any]:
-        """All scores for JSON, with None for NaN."""
+        """All scores for JSON, with None for NaN. An unknown calibration error is left out."""
         iou = dict(zip(self.classes, map(_or_none, self.iou)))
         return {'images': self.images, 'mean_iou': _or_none(self.mean_iou),
-                'pixel_accuracy': _or_none(self.pixel_accuracy), 'iou': iou}
+                'pixel_accuracy': _or_none(self.pixel_accuracy), 'iou': iou,
+                **({} if np.isnan(self.calibration_error) else
+                   {'calibration_error': self.calibration_error})}
 
 
 def count_boundary_overlap(truth: Labels, labels: Labels, count: int, distance: int) -> Counts:

@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -15,11 +16,12 @@ import numpy.typing as npt
 
 from .. import street
 from ..errors import EvaluationError, FrameError, LabelError, LabelValueError, PictureError
-from ..frame import Frame
+from ..frame import Frame, Segmentation, Wanted
 from ..host.pictures import IMAGES, read_ids, read_picture
 from ..model.card import ModelCard
 from ..pipeline import Pipeline, segment_one
 from ..untrusted.terminal_text import did_you_mean
+from .confidence_counts import ConfidenceCounts
 from .label_values import LabelValues
 from .metrics import confusion, Scores, size
 
@@ -48,26 +50,34 @@ class Sample:
     condition: str = ''
 
 
-def evaluate(pipeline: Pipeline, samples: Iterable[Sample]) -> Scores:
+def evaluate(pipeline: Pipeline, samples: Iterable[Sample], wanted: Wanted = Wanted(),
+             observe: Callable[[Segmentation], None] = lambda segmentation: None) -> Scores:
     """Segment every sample and score all samples together.
 
     :param pipeline: a pipeline without pending batches.
+    :param wanted: what to compute besides the labels. If it includes the confidence, the scores
+        have the calibration error.
+    :param observe: called with every segmentation before it is released.
     :raises EvaluationError: if a sample has no truth, or if its truth does not fit its image or
         the model's classes. The message names the sample.
     :raises EngineError: if the engine fails.
     """
     classes = pipeline.card.classes
     matrix = np.zeros((len(classes), len(classes) + 1), np.int64)
-    images = 0
+    images, counts = 0, ConfidenceCounts()
     for sample in samples:
         if sample.truth is None:
             raise EvaluationError(f'{sample.name} has no truth. Evaluate only labelled images')
         try:
-            matrix += confusion(sample.truth, label_image(pipeline, sample.image), len(classes))
+            with closing_segmentation(pipeline, sample.image, wanted) as segmentation:
+                matrix += confusion(sample.truth, segmentation.labels, len(classes))
+                if segmentation.confidence is not None:
+                    counts.add(sample.truth, segmentation.labels, segmentation.confidence)
+                observe(segmentation)
         except (FrameError, LabelError) as error:
             raise EvaluationError(f'{sample.name}: {error}') from error
         images += 1
-    return Scores(classes, matrix, images)
+    return Scores(classes, matrix, images, counts.calibration_error)
 
 
 def label_image(pipeline: Pipeline, image: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:
@@ -77,10 +87,24 @@ def label_image(pipeline: Pipeline, image: npt.NDArray[np.uint8]) -> npt.NDArray
     :param image: (height, width, 3) uint8 BGR.
     :returns: (height, width) label map. The caller owns it.
     """
-    segmentation = segment_one(pipeline, make_frame(image))
-    labels: npt.NDArray[Any] = segmentation.labels.copy()
-    segmentation.release()
+    with closing_segmentation(pipeline, image) as segmentation:
+        labels: npt.NDArray[Any] = segmentation.labels.copy()
     return labels
+
+
+@contextmanager
+def closing_segmentation(pipeline: Pipeline, image: npt.NDArray[np.uint8],
+                         wanted: Wanted = Wanted()) -> Iterator[Segmentation]:
+    """Segment one image for a block. The segmentation is released at the end of the block.
+
+    :param pipeline: a pipeline without pending batches.
+    :param image: (height, width, 3) uint8 BGR.
+    """
+    segmentation = segment_one(pipeline, make_frame(image), wanted)
+    try:
+        yield segmentation
+    finally:
+        segmentation.release()
 
 
 def make_frame(image: npt.NDArray[np.uint8]) -> Frame:

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Generator
 from dataclasses import dataclass
 from pathlib import Path
 import struct
@@ -12,10 +12,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from rosbags.rosbag2 import Reader
 from rosbags.serde import SerdeError
-from rosbags.typesys import get_types_from_msg, get_typestore, Stores
-from rosbags.typesys.store import Typestore
 
 from ..errors import BagError, FrameError
 from ..frame import Frame
@@ -25,33 +22,20 @@ from ..untrusted.terminal_text import did_you_mean
 from ..video.messages import VIDEO_TYPES
 from ..video.packets import DecodedPicture
 from .files import bag_error, check_files
-from .video_topic import is_keyframe, read_picture_frame, VideoTopic
+from .mcap_chunks import FastReader
+from .message_types import STORE
+from .video_topic import read_picture_frame, VideoTopic
 
 IMAGE = 'sensor_msgs/msg/Image'
 COMPRESSED = 'sensor_msgs/msg/CompressedImage'
 CAMERA_INFO = 'sensor_msgs/msg/CameraInfo'
-LABEL_INFO = 'vision_msgs/msg/LabelInfo'
+OCCUPANCY_GRID = 'nav_msgs/msg/OccupancyGrid'
 RESULTS = ('label_map', 'overlay', 'confidence')
 """Last parts of the names of the image topics that the node and the replay publish."""
 _TRANSPORTS = ('/compressed', '/ffmpeg', '/foxglove')
 """The suffixes that image_transport adds to the name of an image topic."""
 
 
-def _typestore() -> Typestore:
-    """Return a fixed set of message types. The definitions in a bag are never used.
-
-    rosbags would turn the definitions in a bag into Python code and execute this code. Image,
-    CompressedImage and CameraInfo are the same in every ROS 2 distribution so far.
-    """
-    store = get_typestore(Stores.ROS2_JAZZY)
-    store.register({
-        **get_types_from_msg('uint16 class_id\nstring class_name', 'vision_msgs/msg/VisionClass'),
-        **get_types_from_msg('std_msgs/Header header\nvision_msgs/VisionClass[] class_map\n'
-                             'float32 threshold', LABEL_INFO)})
-    return store
-
-
-STORE = _typestore()
 unpack_within_limits()
 
 
@@ -81,7 +65,7 @@ class Recorded:
     :param number: position among the messages of its topic, from 1.
     :param log_time_ns: time of the recording, in nanoseconds since 1970.
     :param data: the message in CDR, the binary format of ROS 2 messages. The first four bytes
-        are the CDR encapsulation header.
+        are the CDR encapsulation header. A memoryview keeps a whole chunk of the bag in memory.
     :param picture: the decoded frame of a video message; None if the message has no frame.
     :param problem: why a video message has no frame; empty if it has one.
     """
@@ -90,7 +74,7 @@ class Recorded:
     msgtype: str
     number: int
     log_time_ns: int
-    data: bytes
+    data: bytes | memoryview
     picture: DecodedPicture | None = None
     problem: str = ''
 
@@ -137,6 +121,19 @@ class Recorded:
                           strides=(frame.step, dtype.itemsize))
         return np.ascontiguousarray(rows, dtype.newbyteorder('='))
 
+    def grid(self) -> tuple[npt.NDArray[np.int8], float]:
+        """Decode an occupancy grid message.
+
+        :returns: a new (rows, columns) int8 array, and the side of a cell in metres.
+        :raises FrameError: if the message is not an occupancy grid.
+        """
+        message = self._decode()
+        info = message.info
+        if message.data.size != info.width * info.height:
+            raise FrameError(f'the grid has {info.width}x{info.height} cells, but '
+                             f'{message.data.size} values')
+        return message.data.reshape(info.height, info.width).copy(), float(info.resolution)
+
     def _decode(self) -> Any:
         try:
             return STORE.deserialize_cdr(self.data, self.msgtype)
@@ -147,7 +144,7 @@ class Recorded:
 class BagReader:
     """Reads a rosbag2 folder, or a bare .mcap or .db3 file.
 
-    Use a reader in one thread only. Close the reader at the end.
+    Two threads must not use a reader at the same time. Close the reader at the end.
 
     :raises FileNotFoundError: if the path does not exist.
     :raises BagError: if the path is not a bag, or if the bag is broken.
@@ -158,7 +155,7 @@ class BagReader:
         check_files(path)
         try:
             refuse_odd_files(path)
-            self._reader = Reader(path)
+            self._reader = FastReader(path)
             self._reader.open()
         except Exception as error:
             raise bag_error(path, error) from error
@@ -187,6 +184,10 @@ class BagReader:
         """Return a mapping from the name of each image topic to its number of messages."""
         return self._topics((IMAGE, COMPRESSED, *VIDEO_TYPES))
 
+    def video_topics(self) -> dict[str, int]:
+        """Return a mapping from each topic of H.264 or H.265 to its number of messages."""
+        return self._topics(VIDEO_TYPES)
+
     def image_topic(self, asked: str | None = None,
                     say: Callable[[str], None] = lambda line: None) -> str:
         """Check a topic, or find the topic of the only camera.
@@ -207,7 +208,7 @@ class BagReader:
             raise BagError(f'{self.path} has no images on {asked!r}'
                            f'{did_you_mean(asked, topics) or "."} Image topics: {listed}')
         cameras = [name for name in topics if not is_result(name)]
-        videos = self._topics(VIDEO_TYPES)
+        videos = self.video_topics()
         found = [name for name in cameras if name not in videos] or cameras or list(topics)
         if asked is None and len(found) != 1:
             raise BagError(f'{self.path} has ' + (
@@ -233,16 +234,16 @@ class BagReader:
                              for c in self._reader.connections) else None
 
     def messages(self, topics: Collection[str], begin_ns: int | None = None,
-                 end_ns: int | None = None) -> Iterator[Recorded]:
+                 end_ns: int | None = None) -> Generator[Recorded, None, None]:
         """Yield every message of the given topics in the order of their log times.
 
         All messages of a video are decoded in this order, because most frames depend on earlier
         frames. If a video has B-frames, its messages are yielded later, in the order in which the
         frames are shown.
 
-        :param begin_ns: earliest log time, in nanoseconds; None for the first message.
-            :attr:`Recorded.number` then counts from this message.
-        :param end_ns: messages with this log time or a later one are left out; None for no limit.
+        :param begin_ns: earliest log time in nanoseconds. :attr:`Recorded.number` counts from the
+            first message of the iteration.
+        :param end_ns: messages with this log time or a later one are left out.
         :raises VideoError: if a topic is a video and PyAV is missing.
         :raises BagError: if the bag ends too early or cannot be read. If there are no limits, the
             error is also raised after the last message if the index of the bag promises another
@@ -250,25 +251,15 @@ class BagReader:
         """
         videos = {c.topic: VideoTopic() for c in self._reader.connections
                   if c.topic in topics and c.msgtype in VIDEO_TYPES}
-        for recorded in self._read_messages(topics, begin_ns, end_ns):
+        for recorded in self.undecoded_messages(topics, begin_ns, end_ns):
             video = videos.get(recorded.topic)
             yield from video.decode(recorded) if video else [recorded]
         for video in videos.values():
             yield from video.finish()
 
-    def find_cuts(self, topic: str) -> list[int] | None:
-        """Return the log times of the keyframes of a video topic, in nanoseconds.
-
-        None if the topic is no video. A reader can then begin at each message.
-        """
-        if topic not in self._topics(VIDEO_TYPES):
-            return None
-        return [recorded.log_time_ns for recorded in self._read_messages([topic])
-                if is_keyframe(recorded)]
-
-    def _read_messages(self, topics: Collection[str], begin_ns: int | None = None,
-                       end_ns: int | None = None) -> Iterator[Recorded]:
-        """Yield the messages of the given topics. No message of a video is decoded."""
+    def undecoded_messages(self, topics: Collection[str], begin_ns: int | None = None,
+                           end_ns: int | None = None) -> Generator[Recorded, None, None]:
+        """Yield the same messages as :meth:`messages`, but decode no video."""
         wanted = [c for c in self._reader.connections if c.topic in topics]
         seen = dict.fromkeys(topics, 0)
         source = self._reader.messages(wanted, begin_ns, end_ns)

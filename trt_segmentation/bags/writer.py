@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 import re
 from typing import Any
@@ -26,17 +28,41 @@ from ..errors import BagError
 from ..frame import Segmentation
 from ..model.card import ModelCard
 from ..untrusted.output_files import KEY, MARKER, raise_output_errors
-from .reader import CAMERA_INFO, COMPRESSED, IMAGE, LABEL_INFO, Recorded, STORE
+from .message_types import LABEL_INFO, STORE
+from .reader import CAMERA_INFO, COMPRESSED, IMAGE, Recorded
 
 _FOREVER = QosTime(9223372036, 854775807)
 """rosbag2 records this duration if the publisher sets none."""
+_PNG = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE,
+        getattr(cv2, 'IMWRITE_PNG_FILTER', 0), getattr(cv2, 'IMWRITE_PNG_FILTER_UP', 0)] \
+    if hasattr(cv2, 'IMWRITE_PNG_FILTER') else []
+"""Options for PNG. Neighbouring rows of a label map are almost equal, so the filter "up" and runs
+make the smallest files. OpenCV before 4.11 cannot choose the filter, and is fast without options.
+"""
+_JPEG = [cv2.IMWRITE_JPEG_QUALITY, 90]
+"""Options for JPEG."""
+
+
+@dataclass(frozen=True)
+class EncodedResult:
+    """The messages of one segmented frame, ready to be written.
+
+    :param log_time_ns: log time of all messages, in nanoseconds.
+    :param header: the std_msgs/Header of all messages.
+    :param messages: the topic and the CDR bytes of each message.
+    """
+
+    log_time_ns: int
+    header: Any
+    messages: Sequence[tuple[Connection, bytes | memoryview]]
 
 
 class BagWriter:
     """Writes segmentations to an MCAP bag.
 
-    Use a writer in one thread only, and in a ``with`` block. The end of the block closes the bag.
-    Every message has the log time and the header of its image.
+    Any thread may call :meth:`encode`. Use the other methods in one thread only, and the writer in
+    a ``with`` block. The end of the block closes the bag. Every message has the log time and the
+    header of its image.
 
     :param path: a new folder. It must not exist.
     :param card: the model. The card gives the class names and the encoding of the label maps.
@@ -44,14 +70,16 @@ class BagWriter:
         ``label_info``. PNG label maps have the topic ``label_map/compressed``, as image_transport
         requires.
     :param png: whether label maps are PNG. PNG is lossless and much smaller.
+    :param jpeg: whether overlays are JPEG. Their topic is then ``overlay/compressed``.
     :raises BagError: if the folder cannot be created, or if the namespace is not a ROS name.
     """
 
     def __init__(self, path: Path, card: ModelCard, namespace: str = 'segmentation', *,
-                 overlay: bool = True, camera_info: bool = False, png: bool = False) -> None:
+                 overlay: bool = True, camera_info: bool = False, png: bool = False,
+                 jpeg: bool = False) -> None:
         self.path = path
         self._card = card
-        self._png = png
+        self._png, self._jpeg = png, jpeg
         self._label_info_written = False
         root = topic_root(namespace)
         try:
@@ -65,7 +93,9 @@ class BagWriter:
         label_map = ('label_map/compressed', COMPRESSED) if png else ('label_map', IMAGE)
         self._label_map = add_topic(self._writer, f'{root}/{label_map[0]}', label_map[1])
         self._label_info = add_topic(self._writer, f'{root}/label_info', LABEL_INFO, latched=True)
-        self._overlay = add_topic(self._writer, f'{root}/overlay', IMAGE) if overlay else None
+        shown = ('overlay/compressed', COMPRESSED) if jpeg else ('overlay', IMAGE)
+        self._overlay = add_topic(
+            self._writer, f'{root}/{shown[0]}', shown[1]) if overlay else None
         self._camera_info = add_topic(
             self._writer, f'{root}/camera_info', CAMERA_INFO) if camera_info else None
 
@@ -77,67 +107,82 @@ class BagWriter:
         with raise_output_errors(self.path):
             self._writer.close()
 
-    def write(self, log_time_ns: int, segmentation: Segmentation) -> None:
-        """Write the label map, and the overlay if there is one.
+    def encode(self, log_time_ns: int, segmentation: Segmentation) -> EncodedResult:
+        """Make the messages of a label map, and of the overlay if there is one.
 
-        The writer keeps no reference to the arrays.
+        Any thread may call this method. The result does not use the memory of the arrays.
 
         :param log_time_ns: log time of the segmented image, in nanoseconds.
+        """
+        header = _header(segmentation.frame.stamp_ns, segmentation.frame.frame_id)
+        encoding = self._card.label_encoding
+        images = [(self._label_map, _compress(
+            header, f'{encoding}; png compressed ', '.png', segmentation.labels, _PNG)
+            if self._png else _image(header, encoding, segmentation.labels))]
+        if self._overlay and segmentation.overlay is not None:
+            images.append((self._overlay, _compress(
+                header, 'bgr8; jpeg compressed bgr8', '.jpg', segmentation.overlay, _JPEG)
+                if self._jpeg else _image(header, 'bgr8', segmentation.overlay)))
+        return EncodedResult(log_time_ns, header, [
+            (topic, STORE.serialize_cdr(image, topic.msgtype)) for topic, image in images])
+
+    def write(self, result: EncodedResult) -> None:
+        """Write the messages of a frame.
+
         :raises OutputError: if the bag cannot be written, for example because the disk is full.
             The message names the bag.
         """
-        header = self._header(segmentation.frame.stamp_ns, segmentation.frame.frame_id)
-        self._write_label_info(log_time_ns, header)
-        if self._png:
-            message = self._compressed(header, segmentation.labels)
-        else:
-            message = self._image(header, self._card.label_encoding, segmentation.labels)
-        self._put(self._label_map, log_time_ns, message)
-        if self._overlay and segmentation.overlay is not None:
-            self._put(self._overlay, log_time_ns,
-                      self._image(header, 'bgr8', segmentation.overlay))
+        self._write_label_info(result)
+        for topic, data in result.messages:
+            self._put(topic, result.log_time_ns, data)
 
     def write_camera_info(self, recorded: Recorded) -> None:
         """Write a recorded camera info unchanged."""
         assert self._camera_info
-        with raise_output_errors(self.path):
-            self._writer.write(self._camera_info, recorded.log_time_ns, recorded.data)
+        self._put(self._camera_info, recorded.log_time_ns, recorded.data)
 
-    def _write_label_info(self, log_time_ns: int, header: Any) -> None:
+    def _write_label_info(self, result: EncodedResult) -> None:
         if self._label_info_written:
             return
         self._label_info_written = True
         vision_class = STORE.types['vision_msgs/msg/VisionClass']
         classes = [vision_class(class_id=index, class_name=name)
                    for index, name in enumerate(self._card.classes)]
-        self._put(self._label_info, log_time_ns, STORE.types[LABEL_INFO](
-            header=header, class_map=classes, threshold=self._card.output.threshold))
+        self._put(self._label_info, result.log_time_ns, STORE.serialize_cdr(
+            STORE.types[LABEL_INFO](header=result.header, class_map=classes,
+                                    threshold=self._card.output.threshold), LABEL_INFO))
 
-    def _put(self, connection: Connection, log_time_ns: int, message: object) -> None:
+    def _put(self, topic: Connection, log_time_ns: int, data: bytes | memoryview) -> None:
         with raise_output_errors(self.path):
-            self._writer.write(connection, log_time_ns,
-                               STORE.serialize_cdr(message, connection.msgtype))
+            self._writer.write(topic, log_time_ns, data)
 
-    def _header(self, stamp_ns: int, frame_id: str) -> Any:
-        sec, nanosec = divmod(stamp_ns, 1_000_000_000)
-        stamp = STORE.types['builtin_interfaces/msg/Time'](sec=sec, nanosec=nanosec)
-        return STORE.types['std_msgs/msg/Header'](stamp=stamp, frame_id=frame_id)
 
-    def _image(self, header: Any, encoding: str, pixels: npt.NDArray[Any]) -> object:
-        height, width = pixels.shape[:2]
-        # The message says is_bigendian=0, so 16-bit pixels must be little-endian.
-        data = np.ascontiguousarray(pixels, pixels.dtype.newbyteorder('<')).view(np.uint8)
-        return STORE.types[IMAGE](
-            header=header, height=height, width=width, encoding=encoding, is_bigendian=0,
-            step=data.nbytes // height, data=data.reshape(-1))
+def _header(stamp_ns: int, frame_id: str) -> Any:
+    sec, nanosec = divmod(stamp_ns, 1_000_000_000)
+    stamp = STORE.types['builtin_interfaces/msg/Time'](sec=sec, nanosec=nanosec)
+    return STORE.types['std_msgs/msg/Header'](stamp=stamp, frame_id=frame_id)
 
-    def _compressed(self, header: Any, labels: npt.NDArray[Any]) -> object:
-        fine, png = cv2.imencode('.png', labels)
-        if not fine:
-            raise BagError(f'OpenCV cannot write a PNG of {labels.shape} {labels.dtype}')
-        return STORE.types[COMPRESSED](
-            header=header, format=f'{self._card.label_encoding}; png compressed ',
-            data=png.reshape(-1))
+
+def _image(header: Any, encoding: str, pixels: npt.NDArray[Any]) -> object:
+    height, width = pixels.shape[:2]
+    # The message says is_bigendian=0, so 16-bit pixels must be little-endian.
+    data = np.ascontiguousarray(pixels, pixels.dtype.newbyteorder('<')).view(np.uint8)
+    return STORE.types[IMAGE](
+        header=header, height=height, width=width, encoding=encoding, is_bigendian=0,
+        step=data.nbytes // height, data=data.reshape(-1))
+
+
+def _compress(header: Any, kind: str, ending: str, pixels: npt.NDArray[Any],
+              options: Sequence[int]) -> object:
+    """Return a CompressedImage.
+
+    :param kind: the field ``format``, as image_transport writes it.
+    :param ending: ``.png`` or ``.jpg``.
+    """
+    fine, data = cv2.imencode(ending, pixels, options)
+    if not fine:
+        raise BagError(f'OpenCV cannot write a {ending} of {pixels.shape} {pixels.dtype}')
+    return STORE.types[COMPRESSED](header=header, format=kind, data=data.reshape(-1))
 
 
 def write_marker(writer: Writer) -> None:

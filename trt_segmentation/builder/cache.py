@@ -101,7 +101,7 @@ class EngineCache:
         :returns: the result of ``load``.
         :raises EngineError: if ``build`` fails, or if ``load`` refuses the new plan.
         """
-        plan, _ = self._find(key)
+        plan, _ = self.find(key)
         is_new = False
         if plan is None:
             plan, is_new = self._build_or_wait(key, build)
@@ -114,10 +114,20 @@ class EngineCache:
                       f'Reason: {error}')
         refused = plan.data
         with self._locked():
-            again, _ = self._find(key)
+            again, _ = self.find(key)
             if again is None or again.data == refused:
                 again = self._build(key, build)
         return load(again)
+
+    def find(self, key: EngineKey) -> tuple[Plan | None, str]:
+        """Return the trusted plan of a key and an empty text, or None and the reason."""
+        path = self._path(key)
+        found, why = load_signed(path)
+        if found is None:
+            return None, why
+        with suppress(OSError):     # the time of use only decides which plan is deleted first
+            os.utime(path)
+        return Plan(found.data, found.about), ''
 
     def entries(self) -> list[Entry]:
         """All plans, the least recently used first."""
@@ -171,7 +181,7 @@ class EngineCache:
     def _build_or_wait(self, key: EngineKey, build: Callable[[], Plan]) -> tuple[Plan, bool]:
         """Return a plan, and whether this call built the plan. Another process may be faster."""
         with self._locked():
-            plan, why = self._find(key)
+            plan, why = self.find(key)
             if plan is not None:
                 return plan, False
             self._log(f'building {key.precision} engine {self._path(key).name}: {why}')
@@ -192,15 +202,6 @@ class EngineCache:
 
     def _path(self, key: EngineKey) -> Path:
         return self.folder / f'{key.digest}.plan'
-
-    def _find(self, key: EngineKey) -> tuple[Plan | None, str]:
-        path = self._path(key)
-        found, why = load_signed(path)
-        if found is None:
-            return None, why
-        with suppress(OSError):     # the time of use only decides which plan is deleted first
-            os.utime(path)
-        return Plan(found.data, found.about), ''
 
     def _store(self, path: Path, signed: SignedFile, key: Mapping[str, Any]) -> None:
         try:

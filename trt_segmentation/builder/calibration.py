@@ -5,27 +5,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import redirect_stdout
-from dataclasses import asdict, dataclass
-from functools import partial
+from dataclasses import asdict, dataclass, field
 import hashlib
-import io
 import json
 import math
 from pathlib import Path
-import tempfile
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import onnx
-from onnxruntime.quantization import CalibrationMethod
-from onnxruntime.quantization.calibrate import create_calibrator
 
 from ..errors import GraphError
 from ..fp16.large_values import LargestValues
-from ..fp16.tensor_types import add_types
+from ..int8.channel_balance import balance_channels, ChannelMaxima, Exponents
+from ..int8.histograms import collect_histograms
 from ..untrusted.output_files import write_json
 from ..untrusted.regular_file import read_regular
 from ..untrusted.signed_files import load_signed, SignedFile, store_signed
@@ -33,11 +27,10 @@ from ..untrusted.terminal_text import did_you_mean, short, unprintable
 from .precision import activations_read_by, quantisable_nodes, Ranges
 from .settings import METHODS
 
-EXTRA_OPTIONS = {'percentile': {'percentile': 99.99}}
-"""Options of a method. 99.99 % ignores more values than ONNX Runtime's default of 99.999 %."""
-
 MAX_FILE = 64 << 20
 """Largest size of a file of ranges, in bytes. One activation needs about 100 bytes."""
+MAX_EXPONENT = 16
+"""Largest absolute exponent of a balanced channel in a file. Measured ones are smaller."""
 Tensor = npt.NDArray[Any]
 
 
@@ -54,6 +47,8 @@ class Calibration:
     :param above_fp16: the tensors with a value that FP16 cannot hold. Maps the name of each such
         tensor to its largest absolute value. None if nobody looked for such tensors, because an
         older version of this package wrote the file.
+    :param balance: see :func:`.channel_balance.balance_channels`. The ranges are those of the
+        balanced network.
     """
 
     ranges: Ranges
@@ -63,12 +58,14 @@ class Calibration:
     keep_fp16: tuple[str, ...] = ()
     model: str = ''
     above_fp16: Mapping[str, float] | None = None
+    balance: Exponents = field(default_factory=dict)
 
     @property
     def digest(self) -> str:
         """Digest of the fields that an INT8 plan depends on, for an engine key."""
         tree = [sorted(self.ranges.items()), sorted(self.keep_fp16),
-                *([sorted(self.above_fp16)] if self.above_fp16 else [])]
+                *([sorted(self.above_fp16)] if self.above_fp16 else []),
+                *([sorted(self.balance.items())] if self.balance else [])]
         return hashlib.sha256(json.dumps(tree).encode()).hexdigest()
 
     @property
@@ -96,6 +93,8 @@ def load_calibration(path: Path) -> Calibration:
         tree = json.loads(read_regular(path, MAX_FILE))
         ranges = {_check_name(name): (float(low), float(high))
                   for name, (low, high) in tree['ranges'].items()}
+        balance = {_check_name(name): [_check_exponent(value) for value in exponents]
+                   for name, exponents in tree.get('balance', {}).items()}
         for name, (low, high) in ranges.items():
             if not -math.inf < low <= high < math.inf:
                 raise ValueError(f'the range of {name!r} is {low} to {high}; expected two '
@@ -105,7 +104,8 @@ def load_calibration(path: Path) -> Calibration:
                            int(tree['frames']), tuple(map(_check_name, tree['keep_fp16'])),
                            _check_name(tree['model']),
                            None if above is None else {
-                               _check_name(name): float(value) for name, value in above.items()})
+                               _check_name(name): float(value) for name, value in above.items()},
+                           balance)
     except FileNotFoundError:
         raise GraphError(f'the calibration {path} does not exist. To write it, run `trt_seg '
                          f'build` with --calibrate BAG') from None
@@ -122,78 +122,97 @@ def _check_name(text: Any) -> str:
     return text
 
 
-def calibrate(model: onnx.ModelProto, feeds: Callable[[], Iterator[Tensor]], method: str,
-              folder: Path | None = None, progress: Callable[[int], None] = lambda done: None
-              ) -> Calibration:
+def _check_exponent(value: Any) -> int:
+    if not isinstance(value, int) or abs(value) > MAX_EXPONENT:
+        raise ValueError(f'{short(value)} is not an exponent of a balanced channel')
+    return value
+
+
+@dataclass(frozen=True)
+class MeasuredActivations:
+    """The ranges of a network by every method.
+
+    :param ranges: maps each method to its ranges.
+    :param data: see :class:`Calibration` for ``data``, ``frames``, ``above_fp16`` and ``balance``.
+    """
+
+    ranges: Mapping[str, Ranges]
+    data: str
+    frames: int
+    above_fp16: Mapping[str, float]
+    balance: Exponents
+
+    def calibration(self, method: str) -> Calibration:
+        """Return the calibration by one method, a key of ``ranges``."""
+        return Calibration(self.ranges[method], method, self.data, self.frames,
+                           above_fp16=self.above_fp16, balance=self.balance)
+
+
+def measure_activations(model: onnx.ModelProto, feeds: Callable[[], Iterator[Tensor]],
+                        folder: Path | None = None,
+                        progress: Callable[[int], None] = lambda done: None
+                        ) -> MeasuredActivations:
     """Measure the range of every activation that may become INT8, and find values above FP16.
 
     :param model: simplified FP32 network with one input.
     :param feeds: returns the input tensors, the same tensors at each call. ``feeds`` is called
         once for the digest of the tensors. If ``folder`` has no earlier measurement, ``feeds`` is
-        called again for the measurement.
-    :param method: the method ``minmax`` covers every value. The methods ``entropy`` and
-        ``percentile`` ignore rare extreme values, so that the INT8 steps are smaller.
+        called twice more for the measurement.
     :param folder: a folder for measurements; None to store no measurement. Other users must not
         be able to write to the folder, see :func:`.signed_files.make_private_folder`.
-    :param progress: called after each frame with the number of frames measured.
+    :param progress: called after each frame with the number of frames whose ranges are measured.
+    :raises GraphError: if there are no frames.
+    """
+    data, count = _digest_tensors(feeds())
+    if not count:
+        raise GraphError('the calibration has no frames. Give a recording with frames')
+    kept = _kept_file(folder, model, data)
+    if kept is not None and (signed := load_signed(kept)[0]) is not None:
+        tree = json.loads(signed.data)
+        ranges = {method: {name: (low, high) for name, (low, high) in found.items()}
+                  for method, found in tree['ranges'].items()}
+        return MeasuredActivations(ranges, data, count, tree['above_fp16'], tree['balance'])
+    largest, maxima = LargestValues(model), ChannelMaxima(model)
+    for _ in maxima.watch(largest.watch(feeds())):
+        pass
+    above, balance = largest.above_fp16(), maxima.exponents()
+    found = measure_ranges(balance_channels(model, balance), feeds(), METHODS, progress)
+    if kept is not None:
+        tree = {'ranges': found, 'above_fp16': above, 'balance': balance}
+        store_signed(kept, SignedFile(json.dumps(tree).encode()), {})
+    return MeasuredActivations(found, data, count, above, balance)
+
+
+def calibrate(model: onnx.ModelProto, feeds: Callable[[], Iterator[Tensor]], method: str,
+              folder: Path | None = None, progress: Callable[[int], None] = lambda done: None
+              ) -> Calibration:
+    """Measure the ranges by one method; see :func:`measure_activations`.
+
+    :param method: one of :data:`.settings.METHODS`.
     :raises GraphError: if there are no frames, or if the method is unknown.
     """
     if method not in METHODS:
         near = did_you_mean(method, METHODS)
         raise GraphError(f'there is no calibration method {method!r}{near or "."} The methods are '
                          f'{", ".join(METHODS)}')
-    data, count = _digest_tensors(feeds())
-    if not count:
-        raise GraphError('the calibration has no frames. Give a recording with frames')
-    kept = _kept_file(folder, model, data, method)
-    if kept is not None and (signed := load_signed(kept)[0]) is not None:
-        measured = json.loads(signed.data)
-        ranges = {name: (low, high) for name, (low, high) in measured['ranges'].items()}
-        above = measured['above_fp16']
-    else:
-        largest = LargestValues(model)
-        ranges = measure_ranges(model, largest.watch(feeds()), method, progress)
-        above = largest.above_fp16()
-        if kept is not None:
-            text = json.dumps({'ranges': ranges, 'above_fp16': above})
-            store_signed(kept, SignedFile(text.encode()), {})
-    return Calibration(ranges, method, data, count, above_fp16=above)
+    return measure_activations(model, feeds, folder, progress).calibration(method)
 
 
-def measure_ranges(model: onnx.ModelProto, tensors: Iterable[Tensor], method: str,
+def measure_ranges(model: onnx.ModelProto, tensors: Iterable[Tensor], methods: Iterable[str],
                    progress: Callable[[int], None] = lambda done: None
-                   ) -> dict[str, tuple[float, float]]:
+                   ) -> dict[str, dict[str, tuple[float, float]]]:
     """Run the network on every tensor and measure the ranges of its activations.
 
     :param model: simplified FP32 network with one input.
-    :param method: a key of :data:`.settings.METHODS`.
+    :param methods: keys of :data:`.histograms.LIMITS`.
     :param progress: called after each tensor with the number of tensors measured.
-    :returns: a mapping from each activation's tensor name to its smallest and largest value.
+    :returns: for each method a mapping from each activation's tensor name to its smallest and
+        largest value.
     """
-    nodes = quantisable_nodes(model)
-    wanted = set(activations_read_by(model, nodes))
-    kinds = sorted({node.op_type for node in model.graph.node if node.name in set(nodes)})
-    name = model.graph.input[0].name
-    with tempfile.TemporaryDirectory() as scratch, redirect_stdout(io.StringIO()):
-        path = Path(scratch) / 'model.onnx'
-        onnx.save(add_types(model), path)       # the calibrator ignores tensors without a type
-        calibrator = create_calibrator(
-            str(path), kinds, str(Path(scratch) / 'augmented.onnx'),
-            CalibrationMethod[METHODS[method]],
-            extra_options={'symmetric': True, **EXTRA_OPTIONS.get(method, {})})
-        for done, tensor in enumerate(tensors, 1):
-            # During one call, the calibrator keeps all activations in memory. So each call gets
-            # only one tensor. The None after the tensor tells the calibrator that the data ends.
-            feeds = iter([{name: tensor}])
-            calibrator.collect_data(SimpleNamespace(get_next=partial(next, feeds, None)))
-            progress(done)
-        measured = calibrator.compute_data()
-    return {key: _bounds(value.range_value) for key, value in measured.items() if key in wanted}
-
-
-def _bounds(values: tuple[Any, Any]) -> tuple[float, float]:
-    low, high = (float(np.asarray(value).reshape(-1)[0]) for value in values)
-    return low, high
+    names = activations_read_by(model, quantisable_nodes(model))
+    histograms = collect_histograms(model, names, tensors, progress)
+    return {method: {name: found.range(method) for name, found in histograms.items()}
+            for method in methods}
 
 
 def _digest_tensors(tensors: Iterable[Tensor]) -> tuple[str, int]:
@@ -205,10 +224,9 @@ def _digest_tensors(tensors: Iterable[Tensor]) -> tuple[str, int]:
     return digest.hexdigest(), count
 
 
-def _kept_file(folder: Path | None, model: onnx.ModelProto, data: str,
-               method: str) -> Path | None:
+def _kept_file(folder: Path | None, model: onnx.ModelProto, data: str) -> Path | None:
     if folder is None:
         return None
     digest = hashlib.sha256(model.SerializeToString(deterministic=True) + data.encode()
-                            + method.encode() + b' with above_fp16')
+                            + b' by every method, balanced')
     return folder / f'{digest.hexdigest()[:40]}.scales'

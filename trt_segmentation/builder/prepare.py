@@ -12,6 +12,7 @@ import onnx
 
 from ..errors import GraphError
 from ..fp16.large_values import find_large_weights, find_nodes_of, FP16_MAX
+from ..int8.channel_balance import balance_channels
 from ..model.card import ModelCard
 from .calibration import Calibration, load_calibration
 from .check import check_model, Finding, refuse_errors
@@ -102,7 +103,8 @@ def apply_precision(graph: PreparedGraph, recipe: Recipe,
                          f'bag, with a folder of images, or with the word street')
     split = choose_int8_nodes(graph.model, recipe.precision,
                               (*recipe.keep_fp16, *calibration.keep_fp16), fp32)
-    model = convert_to_int8(graph.model, calibration.ranges, split.int8, fp32)
+    balanced = balance_channels(graph.model, calibration.balance)
+    model = convert_to_int8(balanced, calibration.ranges, split.int8, fp32)
     small = find_small_scales(model)
     more = f' and {len(small) - 3} other scales' if len(small) > 3 else ''
     findings = [Finding('warning', ', '.join(small[:3]) + more, (

@@ -21,9 +21,12 @@ The engine is then fastest for one camera and can run up to eight frames at once
 """
 CALIBRATION_FRAMES = 300
 """Number of frames for a calibration."""
-METHODS = {'entropy': 'Entropy', 'minmax': 'MinMax', 'percentile': 'Percentile'}
-"""Names of the calibration methods, and their names in ONNX Runtime's ``CalibrationMethod``."""
-DEFAULT_METHOD = 'entropy'
+METHODS = ('entropy', 'minmax', 'mse', 'percentile')
+"""Names of the calibration methods, the keys of :data:`.histograms.LIMITS`."""
+BEST_METHOD = 'auto'
+"""With this word instead of a method, all methods are compared, and the best one is used."""
+FALLBACK_METHOD = 'percentile'
+"""The method if there are too few frames for a comparison."""
 HELD_OUT_FRAMES = 48
 """Largest number of images from one recording that measure the accuracy of a build."""
 

@@ -15,7 +15,8 @@ from rich.console import Console
 from ..accuracy.held_out import draw_held_out, read_held_out, read_left_out
 from ..accuracy.kernels import compare_kernels, KERNELS_FILE
 from ..accuracy.label_values import read_label_values
-from ..accuracy.limit import compare_models, find_keep_fp16, refuse_loss
+from ..accuracy.limit import compare_models, find_keep_fp16, refuse_loss, SEARCH_FRAMES
+from ..accuracy.method_choice import calibrate_best, METHODS_FILE
 from ..accuracy.recordings import open_recordings
 from ..accuracy.report import write_accuracy
 from ..accuracy.samples import Sample
@@ -34,7 +35,7 @@ from ..builder.prepare import (
     PreparedGraph,
     read_graph,
 )
-from ..builder.settings import BuildOptions, Recipe
+from ..builder.settings import BEST_METHOD, BuildOptions, Recipe
 from ..engines import PRECISIONS
 from ..engines.gpu_identity import gpu_identity, GpuIdentity
 from ..engines.plan import count_precisions, from_json, Plan
@@ -47,8 +48,6 @@ from .build_options import BuildCommandOptions
 
 CUT = 'fp32 without the last Resize'
 """Name that the report gives to the FP32 network without its last Resize."""
-RANKING_FRAMES = 4
-"""Number of calibration frames that ``--search`` uses to measure the INT8 error of each layer."""
 
 
 def run_build(options: BuildCommandOptions) -> int:
@@ -128,7 +127,7 @@ def _build_options(options: BuildCommandOptions) -> BuildOptions:
 def _check_outputs(options: BuildCommandOptions, card: ModelCard) -> None:
     """Refuse output files that cannot be written, or that another program wrote."""
     if options.precision != 'fp32' or cuts_resize(card, _recipe(options)):
-        names = ['contact_sheet.png', 'histogram.png'] if options.calibrate else []
+        names = ['contact_sheet.png', 'histogram.png', METHODS_FILE] * bool(options.calibrate)
         names += [KERNELS_FILE] if _recipe(options).needs_calibration else []
         check_folder(_report_folder(options, card), '--report',
                      [*names, 'accuracy.json', 'differences.png'])
@@ -160,7 +159,7 @@ def _give_precision(options: BuildCommandOptions, card: ModelCard, graph: Prepar
     if options.search and calibration is not None and feeds is not None:
         assert options.max_miou_drop is not None
         calibration = find_keep_fp16(
-            card, graph, recipe, calibration, list(islice(feeds(), RANKING_FRAMES)), shots,
+            card, graph, recipe, calibration, list(islice(feeds(), SEARCH_FRAMES)), shots,
             options.max_miou_drop, bars.add_bar('layers ranked'))
         bars.print_line(f'nodes that stay fp16: {", ".join(calibration.keep_fp16) or "none"}')
     given = apply_precision(graph, recipe, calibration)
@@ -205,11 +204,17 @@ def _calibrate(options: BuildCommandOptions, card: ModelCard, graph: PreparedGra
     else:
         step = bars.add_bar('calibration', len(feeds.choice.chosen))
         folder = EngineCache(options.cache).folder
-        calibration = calibrate(graph.model, feeds, options.method, folder, step)
+        if options.method == BEST_METHOD:
+            calibration, choice = calibrate_best(
+                card, graph, _recipe(options), feeds, folder, step, bars.add_bar('layers ranked'))
+            choice.write(_report_folder(options, card), bars.print_line)
+        else:
+            calibration = calibrate(graph.model, feeds, options.method, folder, step)
         calibration = replace(calibration, model=model_digest(card.model))
-        step(calibration.frames)
+        step(len(feeds.choice.chosen))
     if options.keep_fp16:
-        calibration = replace(calibration, keep_fp16=options.keep_fp16)
+        keep = (*options.keep_fp16, *(calibration.keep_fp16 if feeds is not None else ()))
+        calibration = replace(calibration, keep_fp16=keep)
     return calibration
 
 

@@ -10,9 +10,9 @@ import os
 from pathlib import Path
 
 from ..builder.settings import (
+    BEST_METHOD,
     BuildOptions,
     CALIBRATION_FRAMES,
-    DEFAULT_METHOD,
     HELD_OUT_FRAMES,
     METHODS,
     OPEN_BATCH,
@@ -58,7 +58,7 @@ class BuildCommandOptions:
     calibrate: tuple[str, ...] = ()
     topic: str | None = None
     frames: int = CALIBRATION_FRAMES
-    method: str = DEFAULT_METHOD
+    method: str = BEST_METHOD
     hold_out: tuple[str, ...] = ()
     hold_out_labels: tuple[str, ...] = ()
     ignore: tuple[range, ...] = ()
@@ -201,8 +201,9 @@ def _add_calibration(group: argparse._ArgumentGroup) -> None:
     group.add_argument('--frames', type=count, metavar='N',
                        help='number of frames for the calibration; they are chosen from all kinds '
                        'of light and all times (%(default)s)')
-    group.add_argument('--method', choices=tuple(METHODS),
-                       help='how ranges are computed (%(default)s)')
+    group.add_argument('--method', choices=(BEST_METHOD, *METHODS),
+                       help='how ranges are computed; auto compares all methods on some of the '
+                       'frames, and leaves sensitive layers FP16 (%(default)s)')
     group.add_argument('--keep-fp16', nargs='+', metavar='PATTERN',
                        help='nodes that must stay FP16, such as "/head/*"')
     group.add_argument('--search', action='store_true',

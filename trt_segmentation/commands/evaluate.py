@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import closing
+from itertools import chain
 import sys
 from typing import TypeAlias
 
@@ -24,12 +25,14 @@ from ..accuracy.samples import (
     read_folder_samples,
     Sample,
 )
+from ..frame import Wanted
 from ..model.card import load_card, ModelCard
 from ..pipeline import open_pipeline
 from ..street import CONDITIONS
 from ..untrusted.output_files import check_file, write_json
 from ..view.progress import ProgressBars
 from .evaluate_options import EvaluateOptions
+from .evaluate_trust import print_temperature, ReferenceWriter
 
 SCENES = 100
 """Default number of street scenes for each condition."""
@@ -47,15 +50,20 @@ def run_evaluate(options: EvaluateOptions) -> int:
     :raises OutputError: if the JSON file cannot be written. The path is checked before any work.
     """
     options.check()
-    if options.json:
-        check_file(options.json, '--json')
+    for path, name in ((options.json, '--json'), (options.save_card, '--save-card')):
+        if path:
+            check_file(path, name)
     card = load_card(options.model)
+    reference = ReferenceWriter(card, options)
     sources = _sources(card, options)
     with closing(open_pipeline(card, options.engine, gpu=options.gpu,
                                precision=options.precision,
                                log=lambda line: print(line, file=sys.stderr))) as pipeline, \
             ProgressBars() as bars:
-        scored = {name: evaluate(pipeline, bars.track(title, samples, count))
+        wanted = Wanted(confidence=pipeline.gives_confidence,
+                        tally=options.save_reference is not None)
+        scored = {name: evaluate(pipeline, bars.track(title, samples, count), wanted,
+                                 reference.observe)
                   for name, (samples, count, title) in sources.items()}
     identity = pipeline.identity
     print_scores(scored, f'{card.name}, {identity.engine} {identity.precision}')
@@ -63,6 +71,13 @@ def run_evaluate(options: EvaluateOptions) -> int:
         write_json(options.json, {
             'model': card.name, 'engine': identity.engine, 'precision': identity.precision,
             'scores': {name: scores.tree() for name, scores in scored.items()}}, '--json')
+    reference.save()
+    if options.fit_temperature:
+        again = _sources(card, options).values()
+        with ProgressBars() as bars:
+            print_temperature(card, chain.from_iterable(
+                bars.track(f'scores of {title}', samples, count)
+                for samples, count, title in again), options.save_card)
     return 0
 
 
@@ -88,6 +103,8 @@ def print_scores(scored: dict[str, Scores], title: str) -> None:
     table.add_section()
     table.add_row('mean IoU', *(_cell(s.mean_iou) for s in scored.values()))
     table.add_row('pixel accuracy', *(_cell(s.pixel_accuracy) for s in scored.values()))
+    if not all(np.isnan(s.calibration_error) for s in scored.values()):
+        table.add_row('calibration error', *(_cell(s.calibration_error) for s in scored.values()))
     Console().print(table)
 
 

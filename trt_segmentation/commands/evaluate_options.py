@@ -11,6 +11,9 @@ from ..errors import EvaluationError
 from .arguments.options import add_device, add_label_values, add_model, Commands, set_options
 from .arguments.values import count
 
+BESIDE = Path()
+"""Stands for the file beside the model card. A user cannot mean this path, which is a folder."""
+
 
 @dataclass(frozen=True)
 class EvaluateOptions:
@@ -22,6 +25,9 @@ class EvaluateOptions:
     :param condition: conditions of the street scenes; () for all conditions.
     :param images: folder of images; None to score street scenes. ``images`` and ``labels`` must
         be given together.
+    :param save_card: copy of the model card with the fitted temperature; None for no copy.
+    :param save_reference: file of the reference; None for no reference. :data:`BESIDE` means the
+        file beside the model card.
     :param label_map: path or name of a value map for the label maps, see
         :func:`.label_values.load_value_map`; None if their values are class ids already.
     """
@@ -37,6 +43,9 @@ class EvaluateOptions:
     ignore: tuple[range, ...] = ()
     label_map: str | None = None
     json: Path | None = None
+    fit_temperature: bool = False
+    save_card: Path | None = None
+    save_reference: Path | None = None
 
     def check(self) -> None:
         """Raise an EvaluationError if options contradict each other."""
@@ -49,6 +58,16 @@ class EvaluateOptions:
             if self.images and value:
                 raise EvaluationError(f'{option} is only for street scenes and cannot be '
                                       'used with --images')
+        if self.save_card and self.save_card.suffix not in ('.yaml', '.yml'):
+            raise EvaluationError(f'--save-card {self.save_card}: the name of a model card ends '
+                                  'in .yaml')
+        if self.save_card and not self.fit_temperature:
+            raise EvaluationError('--save-card writes the fitted temperature; give '
+                                  '--fit-temperature too')
+        if self.save_reference is not None and self.fit_temperature:
+            raise EvaluationError('--save-reference and --fit-temperature cannot be used '
+                                  'together, because a reference is for one temperature. Fit '
+                                  'first, and then make the reference of the new card')
 
 
 def add_command(commands: Commands) -> None:
@@ -69,6 +88,14 @@ def add_command(commands: Commands) -> None:
     parser.add_argument('--labels', type=Path, metavar='DIR', help='folder of label maps')
     add_label_values(parser)
     parser.add_argument('--json', type=Path, metavar='FILE', help='write the scores to this file')
+    parser.add_argument('--fit-temperature', action='store_true',
+                        help='fit the temperature that makes the confidences right, and print it. '
+                        'Every second image is used for the fit, and the others check it')
+    parser.add_argument('--save-card', type=Path, metavar='FILE.yaml',
+                        help='write a copy of the model card with the fitted temperature')
+    parser.add_argument('--save-reference', nargs='?', type=Path, const=BESIDE, metavar='FILE',
+                        help='write the reference with which the parameter `health` compares '
+                        'frames. Without FILE, it is written beside the model card')
     set_options(parser, EvaluateOptions)
 
 

@@ -7,142 +7,35 @@ The command can compare the new label maps with the label maps of a third bag.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
 import os
 from pathlib import Path
 import signal
 import sys
-import time
 
 from rich.console import Console
 from rich.table import Table
 
 from ..bags.golden import choose_label_topic, Expectation
-from ..bags.reader import BagReader, Recorded, stamp_text
+from ..bags.reader import BagReader
 from ..bags.writer import BagWriter, topic_root
-from ..errors import BagError, EngineError, FrameError, ReplayError
-from ..frame import Segmentation, Wanted
+from ..errors import ReplayError
+from ..frame import Wanted
 from ..model.card import load_card, ModelCard
-from ..pipeline import open_pipeline, Pipeline, segment_one
+from ..pipeline import open_pipeline
 from ..serving.stopping import StopSignals
 from ..stats import percentiles
 from ..untrusted.output_files import check_claim, claim_folder
 from ..view.progress import ProgressBars
+from .replay_frames import Replay, ReplayResult, ShowSegmentation
 from .replay_options import ReplayOptions
-
-ShowSegmentation = Callable[[Segmentation], None]
 
 BAG_FILES = ('metadata.yaml', '*.mcap')
 """Names of the files in a bag that this command wrote."""
-
-
-@dataclass
-class ReplayResult:
-    """The result of a replay.
-
-    :param total: number of frames on the topic.
-    :param segmented: number of frames that were segmented and written.
-    :param bad: one line for each frame that could not be read.
-    :param agreement: a sentence about the comparison with the expected label maps; None if
-        nothing was compared.
-    :param difference: the first difference from the expected label maps; None if there is none.
-    :param stopped_by: number of the signal that stopped the replay; None if no signal
-        stopped the replay.
-    :param seconds: seconds from the start of the replay until the last frame was segmented.
-    :param latency_ms: for each stage, the milliseconds of every segmented frame.
-    """
-
-    total: int
-    segmented: int = 0
-    bad: list[str] = field(default_factory=list)
-    agreement: str | None = None
-    difference: str | None = None
-    stopped_by: int | None = None
-    seconds: float = 0.0
-    latency_ms: dict[str, list[float]] = field(default_factory=dict)
-
-    @property
-    def exit_code(self) -> int:
-        """0 if every frame was segmented as expected; 128 + N after signal number N; else 1."""
-        if self.stopped_by:
-            return 128 + self.stopped_by
-        return 1 if self.bad or self.difference else 0
-
-
-@dataclass(frozen=True)
-class _Replay:
-    """Reads one topic of a bag, segments the frames and writes the results."""
-
-    bag: BagReader
-    topic: str
-    pipeline: Pipeline
-    writer: BagWriter
-    expectation: Expectation | None
-    wanted: Wanted
-    show: ShowSegmentation | None
-
-    def run(self, stop: StopSignals, bars: ProgressBars) -> ReplayResult:
-        """Segment every frame once, in order, and copy the camera infos.
-
-        The replay skips frames that it cannot read. It stops at the first difference from the
-        expected label maps, or after a signal. If an error ends the replay, the new bag contains
-        the results of all earlier frames.
-        """
-        done = ReplayResult(self.bag.image_topics()[self.topic])
-        step = bars.add_bar(self.topic, done.total)
-        try:
-            self._segment_all(done, stop, step, bars.print_line)
-        except (BagError, EngineError) as error:
-            kind = BagError if isinstance(error, BagError) else EngineError
-            raise kind(f'{error}. {self.writer.path} holds the {done.segmented} results '
-                       'that came before this error') from error
-        if self.expectation and not done.difference:
-            done.agreement = self.expectation.summary()
-            done.difference = None if done.stopped_by else self.expectation.describe_missing()
-        return done
-
-    def _segment_all(self, done: ReplayResult, stop: StopSignals, step: Callable[[float], None],
-                     print_line: Callable[[str], None]) -> None:
-        camera_info = self.bag.camera_info_topic(self.topic)
-        start = time.monotonic()
-        for recorded in self.bag.messages([self.topic] + ([camera_info] if camera_info else [])):
-            if stop.caught:
-                done.stopped_by = stop.caught
-                return
-            if recorded.topic == camera_info:
-                self.writer.write_camera_info(recorded)
-                continue
-            bad = len(done.bad)
-            self._segment(recorded, done)
-            done.seconds = time.monotonic() - start
-            step(done.segmented + len(done.bad))
-            for line in done.bad[bad:]:
-                print_line(line)
-            if done.difference:
-                return
-
-    def _segment(self, recorded: Recorded, done: ReplayResult) -> None:
-        where = f'frame {recorded.number} of {done.total} (stamp {stamp_text(recorded.stamp_ns)})'
-        try:
-            frame = recorded.frame()
-            segmentation = segment_one(self.pipeline, frame, self.wanted)
-        except FrameError as error:
-            done.bad.append(f'{where}: {error}')
-            return
-        except EngineError as error:
-            raise EngineError(f'{where}: {error}') from error
-        self.writer.write(recorded.log_time_ns, segmentation)
-        done.segmented += 1
-        for stage, ms in segmentation.timings.items():
-            done.latency_ms.setdefault(stage, []).append(ms)
-        if self.show:
-            self.show(segmentation)
-        if self.expectation and (difference := self.expectation.compare(
-                frame.stamp_ns, segmentation.labels)):
-            done.difference = f'{where}: {difference}'
-        segmentation.release()
+MAX_BATCH = 4
+"""Most frames in one run of a network. Only TensorRT on a GPU can choose this number, and only if
+the ONNX file leaves the batch size open."""
 
 
 def run_replay(options: ReplayOptions) -> int:
@@ -166,14 +59,15 @@ def run_replay(options: ReplayOptions) -> int:
         topic = bag.image_topic(options.image_topic, _print_error)
         with _expectation(options, card, root) as expectation, closing(open_pipeline(
                 card, options.engine, gpu=options.gpu, precision=options.precision,
-                log=_print_error)) as pipeline:
+                max_batch=MAX_BATCH, log=_print_error)) as pipeline:
             _make_room(options.out)
+            camera_info = bag.camera_info_topic(topic)
             with StopSignals() as stop, BagWriter(
                     options.out, card, options.namespace, overlay=options.overlay,
-                    png=options.png, camera_info=bag.camera_info_topic(topic) is not None
+                    png=options.png, jpeg=options.jpeg, camera_info=camera_info is not None
                     ) as writer, _view(card, options) as show, ProgressBars() as bars:
-                done = _Replay(bag, topic, pipeline, writer, expectation,
-                               Wanted(overlay=options.overlay), show).run(stop, bars)
+                done = Replay(bag, topic, camera_info, pipeline, writer, expectation,
+                              Wanted(overlay=options.overlay), show).run(stop, bars)
     print_result(done, options.out, f'{pipeline.identity.engine}, {pipeline.identity.device}')
     return done.exit_code
 

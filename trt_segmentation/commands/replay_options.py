@@ -9,7 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import ReplayError
-from .arguments.options import add_device, add_model, add_view, Commands, set_options
+from .arguments.options import (
+    add_device,
+    add_model,
+    add_view,
+    Arguments,
+    Commands,
+    set_options,
+)
 from .arguments.values import fraction
 
 
@@ -37,6 +44,7 @@ class ReplayOptions:
     namespace: str = 'segmentation'
     overlay: bool = True
     png: bool = False
+    jpeg: bool = False
     expect: Path | None = None
     expect_topic: str | None = None
     min_agreement: float = 1.0
@@ -46,7 +54,13 @@ class ReplayOptions:
     save_view: Path | None = None
 
     def check(self) -> None:
-        """Raise a ReplayError if an option of the comparison is given without ``expect``."""
+        """Check that the options fit together.
+
+        :raises ReplayError: if an option of the comparison is given without ``expect``, or if
+            ``jpeg`` is given without ``overlay``.
+        """
+        if self.jpeg and not self.overlay:
+            raise ReplayError('--jpeg is only for overlays; leave out --no-overlay or --jpeg')
         for option, given in (('--expect-topic', self.expect_topic),
                               ('--allow-missing', self.allow_missing),
                               ('--min-agreement', self.min_agreement != 1.0)):
@@ -62,10 +76,10 @@ def add_command(commands: Commands) -> None:
         description='Segment every frame of a rosbag2 (sqlite3 or MCAP; a folder or a file), and '
         'write an MCAP bag with the same stamps and frame ids. If a frame cannot be read, or if a '
         'label map differs from the expected label map, the exit code is 1. If the replay fails, '
-        'the exit code is 2. The new bag is large, because its images are not compressed. A '
-        'label map has 1 byte for each pixel, and an overlay has 3 bytes for each pixel. 100 '
-        'frames of 1280x720 pixels need 369 MB, and 92 MB with --no-overlay. With --no-overlay '
-        '--png, 100 frames of drawn streets needed 2 MB in our test.')
+        'the exit code is 2. Without --png and --jpeg, the new bag is large: a label map has 1 '
+        'byte for each pixel, and an overlay has 3 bytes for each pixel. 100 frames of 1280x720 '
+        'pixels need 369 MB, and 92 MB with --no-overlay. With --no-overlay --png, 100 frames of '
+        'drawn streets needed 2 MB in our test.')
     parser.add_argument('bag', type=Path, metavar='BAG', help='bag to read')
     parser.add_argument('--out', type=Path, required=True, metavar='BAG2',
                         help='folder for the new bag')
@@ -79,11 +93,17 @@ def add_command(commands: Commands) -> None:
                         help='write overlays too (default: yes)')
     parser.add_argument('--png', action='store_true',
                         help='write label maps as PNG to the topic label_map/compressed. PNG is '
-                        'smaller and lossless; overlays stay uncompressed')
+                        'smaller and lossless')
+    parser.add_argument('--jpeg', action='store_true',
+                        help='write overlays as JPEG to the topic overlay/compressed')
     add_view(parser)
     add_model(parser)
     add_device(parser)
-    expect = parser.add_argument_group('comparison')
+    _add_comparison(parser.add_argument_group('comparison'))
+    set_options(parser, ReplayOptions)
+
+
+def _add_comparison(expect: Arguments) -> None:
     expect.add_argument('--expect', type=Path, metavar='BAG3',
                         help='compare each label map with the label map of the same stamp in '
                         'this bag; stop at the first difference')
@@ -94,4 +114,3 @@ def add_command(commands: Commands) -> None:
     expect.add_argument('--allow-missing', action='store_true',
                         help='accept frames that have no label map in BAG3. Use this for the '
                         'recording of a live node, which may drop frames')
-    set_options(parser, ReplayOptions)

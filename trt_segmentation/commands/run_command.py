@@ -7,6 +7,8 @@ The module of a command is imported only when the command runs.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from .bench.options import BenchOptions
 from .build_options import BuildCommandOptions
 from .cache import CacheOptions, run_cache
@@ -50,6 +52,9 @@ def run_command(options: object) -> int:
         case BenchOptions():
             from .bench.run import run_bench
             return run_bench(options)
+        case DoctorOptions(out=Path()):
+            from .issue_report.run import write_report
+            return write_report(options)
         case DoctorOptions():
             from .doctor.run import run_doctor
             return run_doctor(options)

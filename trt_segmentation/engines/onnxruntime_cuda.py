@@ -38,6 +38,8 @@ class OnnxRuntimeCuda:
     :param options: CUDA provider options; None for :data:`OPTIONS`.
     :param own_graph: whether ONNX Runtime captures and replays a CUDA graph of its own. If so, the
         pipeline cannot capture the network.
+    :param network: the bytes of an ONNX file that runs instead of the card's file. The two
+        networks must have the same inputs and outputs. If it is empty, the card's file runs.
     :raises EngineError: if the file does not fit the card, or if this ONNX Runtime cannot use the
         GPU.
     """
@@ -46,10 +48,11 @@ class OnnxRuntimeCuda:
     version = onnxruntime.__version__
 
     def __init__(self, card: ModelCard, gpu: int, stream: int,
-                 options: Mapping[str, str] | None = None, own_graph: bool = False) -> None:
+                 options: Mapping[str, str] | None = None, own_graph: bool = False,
+                 network: bytes = b'') -> None:
         self._path = card.model
         self._gpu = gpu
-        self._session: Any = _open(card, {
+        self._session: Any = _open(card, network or read_network(card), {
             **(OPTIONS if options is None else options), 'device_id': str(gpu),
             'user_compute_stream': str(stream), 'enable_cuda_graph': str(int(own_graph))})
         self._own_graph = own_graph
@@ -137,7 +140,7 @@ class OnnxRuntimeBinding:
         self._run()
 
 
-def _open(card: ModelCard, options: Mapping[str, str]) -> Any:
+def _open(card: ModelCard, network: str | bytes, options: Mapping[str, str]) -> Any:
     if PROVIDER not in onnxruntime.get_available_providers():
         raise EngineError(
             f'this ONNX Runtime {onnxruntime.__version__} was built without CUDA. Install '
@@ -155,7 +158,7 @@ def _open(card: ModelCard, options: Mapping[str, str]) -> Any:
     onnxruntime.set_default_logger_severity(ERROR)
     try:
         session = onnxruntime.InferenceSession(
-            read_network(card), settings, providers=[(PROVIDER, dict(options))])
+            network, settings, providers=[(PROVIDER, dict(options))])
     except Exception as error:  # ONNX Runtime's errors have no public base class
         raise EngineError(
             f'{card.model} cannot be loaded by ONNX Runtime {onnxruntime.__version__} on CUDA: '

@@ -39,6 +39,8 @@ LIBRARY = f'{"TensorRT-RTX" if BACKEND == "tensorrt_rtx" else "TensorRT"} {trt._
 class BuildLog:
     """Keeps TensorRT's log lines. TensorRT gives the reason of a failure only in its log.
 
+    Each line of severity INFO or above is also a debug message of Python's ``logging``.
+
     Call TensorRT in a ``with`` block of this object. In the block, the object gets the lines of
     the calling thread, and the lines of TensorRT's own threads. Logging a line may raise an
     exception, such as KeyboardInterrupt. TensorRT ignores such an exception, so the end of the
@@ -76,6 +78,7 @@ class BuildLog:
                 self.listing = msg
             return
         self.lines.append(msg)
+        logger.debug('%s: %s', severity.name, msg)
         if severity == trt.ILogger.Severity.WARNING:
             self._warn(msg)
         elif severity != trt.ILogger.Severity.INFO:

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..bags.reader import BagReader
-from ..bags.writer import BagWriter
+from ..bags.writer import BagWriter, EncodedResult
 from ..errors import FleetError
 from ..frame import Segmentation
 from ..model.card import ModelCard
@@ -64,15 +64,15 @@ class BagLabels:
     def __init__(self, folder: Path, card: ModelCard) -> None:
         self._bag = BagWriter(folder / BAG, card, overlay=False, png=True)
 
-    def encode(self, frame: ShardFrame, answer: SegmentedImage) -> Segmentation:
+    def encode(self, frame: ShardFrame, answer: SegmentedImage) -> EncodedResult:
         """See :class:`LabelWriter`."""
         header = replace(as_frame(answer.image), stamp_ns=frame.stamp_ns or 0,
                          frame_id=frame.frame_id)
-        return Segmentation(header, answer.labels)
+        return self._bag.encode(frame.log_time_ns, Segmentation(header, answer.labels))
 
-    def write(self, frame: ShardFrame, encoded: Segmentation) -> None:
+    def write(self, frame: ShardFrame, encoded: EncodedResult) -> None:
         """See :class:`LabelWriter`."""
-        self._bag.write(frame.log_time_ns, encoded)
+        self._bag.write(encoded)
 
     def close(self) -> None:
         """See :class:`LabelWriter`."""

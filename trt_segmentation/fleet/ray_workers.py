@@ -15,7 +15,7 @@ import ray
 from ray.util.metrics import Gauge
 
 from ..errors import FleetError
-from .shards import Job
+from .shards import LabelJob
 from .worker import Event, FleetWorker, Lost, Task
 
 CONNECT_SECONDS = 10.0
@@ -37,7 +37,7 @@ class RayWorkers:
     :raises FleetError: if there is no such cluster.
     """
 
-    def __init__(self, job: Job, address: str, count: int | None, gpus_per_worker: float,
+    def __init__(self, job: LabelJob, address: str, count: int | None, gpus_per_worker: float,
                  cpus_per_worker: float = 1.0) -> None:
         try:
             _check_port(address)
@@ -123,7 +123,7 @@ class RayWorkers:
 class _Actor:
     """A worker in a process of Ray. Ray makes the GPU of the actor the only visible one."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: LabelJob) -> None:
         self._worker = FleetWorker(job)
 
     def open(self) -> Iterator[Event]:

@@ -18,7 +18,7 @@ from .manifest import join_manifest
 from .recordings import Recording
 from .run_folder import PLANS
 from .schedule import Schedule
-from .shards import dump_plan, Job, read_plan, Shard
+from .shards import dump_plan, LabelJob, read_plan, Shard
 from .store import dump_json, Store
 from .worker import Event, Failed, Labelled, Lost, Planned, Progress, Ready, Task
 
@@ -92,8 +92,9 @@ class FleetRun:
     :param say: called with one line of text if a task is given up or a worker is lost.
     """
 
-    def __init__(self, job: Job, store: Store, recordings: Sequence[Recording], workers: Workers,
-                 *, lease: float = LEASE, report: Callable[[FleetStatus], None] = lambda _: None,
+    def __init__(self, job: LabelJob, store: Store, recordings: Sequence[Recording],
+                 workers: Workers, *, lease: float = LEASE,
+                 report: Callable[[FleetStatus], None] = lambda _: None,
                  say: Callable[[str], None] = lambda _: None) -> None:
         self._job, self._store, self._workers = job, store, workers
         self._recordings, self._lease = recordings, lease

@@ -14,7 +14,7 @@ from ..model.card import ModelCard
 from .local_store import LocalStore
 from .object_store import ObjectStore
 from .recordings import open_filesystem
-from .shards import Job, read_plan, Shard
+from .shards import LabelJob, read_plan, Shard
 from .store import dump_json, Store
 
 FACTS = 'run.json'
@@ -38,7 +38,7 @@ def find_run(out: str, card: ModelCard, key: str) -> str:
     return f'{out.rstrip("/")}/{card.name}-{key}'
 
 
-def claim_run(store: Store, job: Job, card: ModelCard) -> None:
+def claim_run(store: Store, job: LabelJob, card: ModelCard) -> None:
     """Write the facts of a new run, or check that the folder belongs to the run.
 
     :raises FleetError: if the folder holds other files.
@@ -60,7 +60,7 @@ def list_runs(out: str) -> dict[str, dict[str, Any]]:
     return {path.split('/')[-2]: json.loads(fs.cat_file(path)) for path in found}
 
 
-def read_shards(store: Store, job: Job) -> dict[str, Shard]:
+def read_shards(store: Store, job: LabelJob) -> dict[str, Shard]:
     """Return a mapping from the name of each planned shard of a run to the shard."""
     shards: dict[str, Shard] = {}
     for name in sorted(store.find(PLANS)):

@@ -14,6 +14,7 @@ from typing import Any
 
 from ..bags.files import MAGIC
 from ..bags.reader import BagReader, is_result
+from ..bags.video_topic import is_keyframe
 from ..errors import BagError
 from ..installed.version import version
 from ..model.card import ModelCard
@@ -30,7 +31,7 @@ _SECOND = 1_000_000_000
 
 
 @dataclass(frozen=True)
-class Job:
+class LabelJob:
     """What is done with each recording. Every worker gets a copy.
 
     :param out: folder or URL of the run, see :func:`find_run`.
@@ -69,7 +70,7 @@ class Shard:
     end_ns: int
     frames: int
 
-    def name(self, job: Job) -> str:
+    def name(self, job: LabelJob) -> str:
         """Return the name of the shard's results. It ends with a hash of all their causes."""
         causes = [job.key, self.recording.identity, self.topic, self.begin_ns, self.end_ns]
         digest = hashlib.sha256(json.dumps(causes).encode()).hexdigest()[:16]
@@ -91,7 +92,7 @@ def run_key(card: ModelCard, engine: str, precision: str, label_format: str) -> 
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def plan_shards(recording: Recording, path: Path, job: Job) -> list[Shard]:
+def plan_shards(recording: Recording, path: Path, job: LabelJob) -> list[Shard]:
     """Divide a recording into shards.
 
     A shard begins at a keyframe, because no earlier frame is needed to decode a keyframe. It is as
@@ -109,10 +110,10 @@ def plan_shards(recording: Recording, path: Path, job: Job) -> list[Shard]:
         counts = bag.image_topics()
         begin, end = bag.start_ns, bag.start_ns + bag.duration_ns + 1
         for topic in _choose_topics(bag, job.topic):
-            cuts = bag.find_cuts(topic)
-            if cuts is None:
-                window = round(job.window_s * _SECOND)
-                cuts = list(range(begin, end, window))
+            cuts = list(range(begin, end, round(job.window_s * _SECOND)))
+            if topic in bag.video_topics():
+                cuts = [message.log_time_ns for message in bag.undecoded_messages([topic])
+                        if is_keyframe(message)]
             # The frames before the first keyframe cannot be decoded. They are reported as such.
             cuts = [begin, *(cut for cut in cuts if cut > begin)]
             shards += _divide(recording, topic, cuts, end, counts[topic], job)
@@ -152,7 +153,7 @@ def _choose_topics(bag: BagReader, asked: str | None) -> Sequence[str]:
 
 
 def _divide(recording: Recording, topic: str, cuts: Sequence[int], end: int, count: int,
-            job: Job) -> Iterator[Shard]:
+            job: LabelJob) -> Iterator[Shard]:
     window = round(job.window_s * _SECOND)
     begins = [cuts[0]]
     for cut, following in zip(cuts[1:], [*cuts[2:], end]):

@@ -27,7 +27,7 @@ from .manifest import FRAMES, measure_frame, ShardTable
 from .recordings import copy_recording, Recording, remove_copy
 from .run_folder import open_store
 from .scratch import ScratchFolder
-from .shards import Job, plan_shards, run_key, Shard
+from .shards import LabelJob, plan_shards, run_key, Shard
 
 REPORT_SECONDS = 1.0
 """A worker reports its progress after this time."""
@@ -98,7 +98,7 @@ class FleetWorker:
     :param gpu: index of the GPU in CUDA's order.
     """
 
-    def __init__(self, job: Job, gpu: int = 0) -> None:
+    def __init__(self, job: LabelJob, gpu: int = 0) -> None:
         self._job = job
         self._gpu = gpu
         self._copy: tuple[str, Path] | None = None

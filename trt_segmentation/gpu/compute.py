@@ -17,13 +17,15 @@ from ..engines.cuda_driver import call, copy_from_device
 from ..errors import EngineError, GpuError
 from ..frame import Wanted
 from ..model.card import ModelCard
+from ..trust.tally import tally_size
 from .allocator import GpuAllocator
 from .cuda_graph import CudaGraph, Enqueues
 from .device_engine import DeviceEngine
-from .kernels.postprocess import palette_words, Postprocess, Target
-from .kernels.preprocess import Preprocess
+from .kernels.postprocess import palette_words, Postprocess, Target, totals_bytes
+from .kernels.preprocess import Preprocess, Source
 from .kernels.program import IMAGES
-from .slots import Run, Slot, Work
+from .slots import Lane, Run, Slot, Work
+from .viewports import Viewports
 
 log = logging.getLogger(__name__)
 
@@ -61,9 +63,12 @@ class Compute:
         self._uses_graph = graph and engine.can_be_captured()
         image, output = engine.signature.input, engine.signature.output
         arch = f'sm_{memory.device.arch}'
+        self._memory, self._classes = memory, len(card.classes)
+        self._totals = 0  # GPU address of the tally's totals; 0 until a tally is first wanted
         self._label_bytes = card.label_dtype.itemsize
         self._palette = memory.allocate_on_device(4 * len(card.classes))
         self._palette_sent: npt.NDArray[np.uint8] | None = None
+        self._viewports = Viewports(memory, down)
         self._preprocess = Preprocess(card.input, image, arch)
         self._postprocess = Postprocess(card, image, output, self._palette, arch)
 
@@ -88,24 +93,31 @@ class Compute:
                 for size in cut_into_runs(slot.count, self.sizes)])
         slot.work = work
         slot.wanted = wanted
-        targets = [Target(lane.read, lane.image, *lane.reserve_outputs(wanted, self._label_bytes),
-                          wanted.overlay_step) for lane in slot.lanes[:slot.count]]
-        key = (alpha, [(t.image, t.labels, t.confidence, t.overlay, t.overlay_step,
-                        t.frame.encoding, t.frame.height, t.frame.width, t.frame.step)
-                       for t in targets])
+        targets = [self._make_target(lane, wanted) for lane in slot.lanes[:slot.count]]
+        if wanted.tally and not self._totals:
+            self._reserve_totals()
+        key = (alpha, [(t.image, t.labels, t.confidence, t.tally, t.overlay, t.overlay_step,
+                        t.frame.encoding, t.frame.height, t.frame.width, t.frame.step,
+                        t.frame.viewport) for t in targets])
         if key == work.key:
             return
         work.key = None
         for run in work.runs:
             some, targets = targets[:run.size], targets[run.size:]
             self._preprocess.set_parameters(
-                run.before.launch, [(t.frame, t.image) for t in some], slot.input.address)
+                run.before.launch, [Source(t.frame, t.image, t.lookup) for t in some],
+                slot.input.address)
             run.shape = slot.engine.output_shape(run.size)
             self._postprocess.set_parameters(
-                run.after.launch, some, slot.output.address, run.shape, alpha)
+                run.after.launch, some, slot.output.address, run.shape, alpha, self._totals)
             run.before.update()
             run.after.update()
         work.key = key
+
+    def _make_target(self, lane: Lane, wanted: Wanted) -> Target:
+        outputs = lane.reserve_outputs(wanted, self._label_bytes, 4 * tally_size(self._classes))
+        return Target(lane.read, lane.image, overlay_step=wanted.overlay_step,
+                      **outputs._asdict(), **self._viewports.find(lane.read.viewport)._asdict())
 
     def warm_up(self, slot: Slot) -> None:
         """Prepare a slot's network for every run size, before the first frame comes."""
@@ -141,6 +153,12 @@ class Compute:
         # Python must not free `words` before the copy has read it.
         call(driver.cuStreamSynchronize, self._down)
         self._palette_sent = palette
+
+    def _reserve_totals(self) -> None:
+        # All launches of the kernel are on one stream, so no two of them run at the same time.
+        size = totals_bytes(self._classes)
+        self._totals = self._memory.allocate_on_device(size)
+        call(driver.cuMemsetD8Async, self._totals, 0, size, self._down)
 
     def _bind_engine(self, slot: Slot, size: int) -> Enqueues:
         """Bind the engine to a slot's tensors, warm the engine up, and capture it if possible."""

@@ -20,6 +20,8 @@ from ..host.decode_raw import decode
 from ..memory import Allocate
 from ..model.card import ModelCard
 from ..model.output_watch import NetworkOutputWatch
+from ..tracing.stages import stage
+from ..trust.tally import tally_size
 from .allocator import GpuAllocator
 from .compute import Compute
 from .device_engine import DeviceEngine, OpenEngine
@@ -190,15 +192,18 @@ class GpuPipeline:
 
     def _start(self, slot: Slot, frames: Sequence[Frame], wanted: Wanted) -> None:
         began = perf_counter()
-        for lane, frame in zip(slot.use_lanes(len(frames)), frames):
-            self._stage(lane, frame)
+        with stage('stage'):
+            for lane, frame in zip(slot.use_lanes(len(frames)), frames):
+                self._stage(lane, frame)
         slot.began = perf_counter()
         slot.staged_ms = (slot.began - began) * 1e3
-        self._streams.enqueue_upload(slot)
+        with stage('upload'):
+            self._streams.enqueue_upload(slot)
         # The GPU uploads while this thread prepares the other work.
         self._compute.prepare(slot, wanted, self.palette, self.alpha)
         self._streams.enqueue_runs(slot)
-        self._streams.enqueue_download(slot)
+        with stage('download'):
+            self._streams.enqueue_download(slot)
 
     def _stage(self, lane: Lane, frame: Frame) -> None:
         """Put a frame into pinned memory. If the kernels cannot read its encoding, decode it."""
@@ -209,7 +214,8 @@ class GpuPipeline:
             pixels = decode(frame)
             data = np.ascontiguousarray(pixels.array).reshape(-1)
             encoding = {'bgr': 'bgr8', 'rgb': 'rgb8', 'gray': 'mono8'}[pixels.order]
-            read = Frame(data, encoding, frame.height, frame.width, data.size // frame.height)
+            read = Frame(data, encoding, frame.height, frame.width, data.size // frame.height,
+                         viewport=frame.viewport)
         address = read.data.ctypes.data
         buffer = self.inputs.find_buffer(address)
         if buffer is None:
@@ -229,6 +235,7 @@ class GpuPipeline:
             frame, labels,
             lane.output_array('overlay', np.uint8, *slot.wanted.overlay_size(frame), 3),
             lane.output_array('confidence', np.uint8, *size), headroom=HEADROOM,
+            tally=lane.output_array('tally', np.uint32, tally_size(len(self.card.classes))),
             give_back=lambda: self._ring.release_one(slot),
             wait_for_overlay=(lambda: self._wait_for_overlay(slot)) if slot.wanted.overlay
             else None)

@@ -45,6 +45,14 @@ class SlotSegmentation(Segmentation):
         if wait is not None:
             self.timings['overlay'] = wait()
 
+    def keep(self, keeps_pixels: bool = False) -> Segmentation:
+        """See :meth:`.Segmentation.keep`. This method waits for the overlay, and copies."""
+        kept = super().keep(keeps_pixels)
+        kept.labels = kept.labels.copy()
+        kept.overlay = None if kept.overlay is None else kept.overlay.copy()
+        kept.confidence = None if kept.confidence is None else kept.confidence.copy()
+        return kept
+
     def release(self) -> None:
         """Give the arrays back to the pipeline. After the first call, this method does nothing."""
         give_back, self.give_back = self.give_back, None

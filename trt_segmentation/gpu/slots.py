@@ -69,6 +69,7 @@ class Outputs(NamedTuple):
 
     labels: int
     confidence: int = 0
+    tally: int = 0
     overlay: int = 0
 
 
@@ -116,18 +117,20 @@ class Lane:
         self.image = self._image.address
         self.upload = (self.image, address, read.size)
 
-    def reserve_outputs(self, wanted: Wanted, label_bytes: int) -> Outputs:
+    def reserve_outputs(self, wanted: Wanted, label_bytes: int, tally_bytes: int) -> Outputs:
         """Reserve one block of memory for all wanted outputs.
 
-        Labels and confidence share one download, because even a small download costs about 10 µs.
-        The overlay is downloaded later. It has three times as many bytes as labels of 8 bits, and
-        the labels must not wait for the overlay.
+        Labels, confidence and tally share one download, because even a small download costs about
+        10 µs. The overlay is downloaded later. It has three times as many bytes as labels of 8
+        bits, and the labels must not wait for the overlay.
 
         :param label_bytes: number of bytes of one label.
+        :param tally_bytes: number of bytes of a tally.
         """
         pixels = self.frame.height * self.frame.width
         rows, cols = wanted.overlay_size(self.frame)
         sizes = {'labels': pixels * label_bytes, 'confidence': pixels * wanted.confidence,
+                 'tally': tally_bytes * wanted.tally,
                  'overlay': 3 * rows * cols * wanted.overlay}
         end = first_end = 0
         self._planes = {}
@@ -145,7 +148,9 @@ class Lane:
             self._device.reserve(end - HEADROOM)
             base = self._device.address - HEADROOM
             host = self._host.block.address
-            begin = self._planes.get('confidence', 0) if self._direct_labels else HEADROOM
+            begin = HEADROOM
+            if self._direct_labels:
+                begin = self._planes.get('confidence', self._planes.get('tally', 0))
             self.download = (host + begin, base + begin, first_end - begin) if begin else None
             begin = self._planes.get('overlay', 0)
             self.overlay_download = (host + begin, base + begin, end - begin) if begin else None

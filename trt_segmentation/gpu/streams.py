@@ -7,6 +7,7 @@ from __future__ import annotations
 from cuda.bindings import driver
 
 from ..engines.cuda_driver import call
+from ..tracing.stages import stage
 from .slots import Slot
 
 
@@ -50,15 +51,18 @@ class Streams:
                 before.inferred.block(self.up)
                 before.postprocessed.block(slot.stream)
             run.preprocessing.record(self.up)
-            run.before.enqueue(self.up)
+            with stage('preprocess'):
+                run.before.enqueue(self.up)
             run.preprocessed.record(self.up)
             run.preprocessed.block(slot.stream)
             run.inferring.record(slot.stream)
-            run.engine.enqueue(slot.stream)
+            with stage('inference'):
+                run.engine.enqueue(slot.stream)
             run.inferred.record(slot.stream)
             run.inferred.block(self.down)
             run.postprocessing.record(self.down)
-            run.after.enqueue(self.down)
+            with stage('postprocess'):
+                run.after.enqueue(self.down)
             run.postprocessed.record(self.down)
             before = run
 

@@ -18,11 +18,12 @@ from ..frame import Frame, Segmentation, Wanted
 from ..model.card import ModelCard
 from ..model.geometry import fit, Geometry
 from ..model.output_watch import NetworkOutputWatch
+from ..tracing.stages import stage
 from .decode_raw import decode, Pixels
 from .output_arrays import HEADROOM
 from .overlay import blend
 from .postprocess import Postprocess
-from .preprocess import Preprocess
+from .preprocess import Preprocess, rectify
 
 WARM_UP_RUNS = 3
 """Number of blank images in a warm-up. In the first run, ONNX Runtime plans its memory."""
@@ -60,7 +61,8 @@ class HostPipeline:
         image = self.signature.input
         self._preprocess = Preprocess(card.input, image)
         self._postprocess = Postprocess(
-            self.signature.output, len(card.classes), card.output.threshold)
+            self.signature.output, len(card.classes), card.output.threshold,
+            card.output.temperature)
         self._watch = NetworkOutputWatch(card, self.signature, every=True)
         # One frame already keeps every core busy, so a larger batch would only add latency.
         self.depth = self.batch = 1
@@ -85,6 +87,19 @@ class HostPipeline:
         for _ in range(WARM_UP_RUNS):
             self._preprocess(waiting.pixels, waiting.geometry, tensor[0])
             self._segment(waiting, self._engine.run(tensor)[0], wanted)
+
+    def run_network(self, frame: Frame) -> tuple[npt.NDArray[np.float32], Geometry]:
+        """Run the network on one frame.
+
+        :returns: (channels, h, w) finite float32, the output of the network, and the mapping
+            from camera pixels to this grid. The caller owns the array.
+        :raises FrameError: if the frame cannot be decoded.
+        :raises EngineError: if the network failed.
+        """
+        waiting, tensor = self._decode(frame), self._tensor_for(1)
+        self._preprocess(waiting.pixels, waiting.geometry, tensor[0])
+        grid = self._postprocess.read_grid(self._engine.run(tensor)[0])
+        return grid, waiting.geometry
 
     def submit(self, frames: Sequence[Frame], wanted: Wanted = Wanted()) -> None:
         """Decode and queue a batch. Frames may differ in size and encoding.
@@ -121,16 +136,19 @@ class HostPipeline:
         preprocess = []
         for waiting, target in zip(batch, tensor):
             began = perf_counter()
-            self._preprocess(waiting.pixels, waiting.geometry, target)
+            with stage('preprocess'):
+                self._preprocess(waiting.pixels, waiting.geometry, target)
             preprocess.append(waiting.decode_ms + _ms(began))
         began = perf_counter()
-        outputs = self._engine.run(tensor)
+        with stage('inference'):
+            outputs = self._engine.run(tensor)
         inference = _ms(began)
         self._watch.check(outputs)
         results = []
         for waiting, output, ms in zip(batch, outputs, preprocess):
             began = perf_counter()
-            result = self._segment(waiting, output, wanted)
+            with stage('postprocess'):
+                result = self._segment(waiting, output, wanted)
             result.timings.update(preprocess=ms, inference=inference, postprocess=_ms(began),
                                   total=_ms(start))
             results.append(result)
@@ -150,8 +168,11 @@ class HostPipeline:
         began = perf_counter()
         image = self.signature.input
         geometry = fit(self.card.input.resize, (frame.height, frame.width),
-                       (image.height, image.width))
-        return _Waiting(frame, decode(frame), geometry, _ms(began))
+                       (image.height, image.width), frame.roi)
+        pixels = decode(frame)
+        if frame.viewport and frame.viewport.lookup is not None:
+            pixels = rectify(pixels, frame.viewport.lookup, self.card.input.pad)
+        return _Waiting(frame, pixels, geometry, _ms(began))
 
     def _tensor_for(self, count: int) -> npt.NDArray[np.generic]:
         # The tensor is kept between calls, because allocating it takes longer than filling it.
@@ -161,13 +182,17 @@ class HostPipeline:
 
     def _segment(self, waiting: _Waiting, output: npt.NDArray[np.generic],
                  wanted: Wanted) -> Segmentation:
-        labels, confidence = self._postprocess(output, waiting.geometry, wanted.confidence)
+        viewport = waiting.frame.viewport
+        labels, confidence, tally = self._postprocess(
+            output, waiting.geometry, wanted.confidence, wanted.tally,
+            viewport.hidden if viewport else None)
         overlay = None
         if wanted.overlay:
             step = wanted.overlay_step
             overlay = blend(np.ascontiguousarray(waiting.pixels.bgr()[::step, ::step]),
                             np.ascontiguousarray(labels[::step, ::step]), self.palette, self.alpha)
-        return Segmentation(waiting.frame, labels, overlay, confidence, headroom=HEADROOM)
+        return Segmentation(waiting.frame, labels, overlay, confidence, headroom=HEADROOM,
+                            tally=tally)
 
 
 def _ms(began: float) -> float:

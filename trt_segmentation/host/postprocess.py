@@ -19,8 +19,10 @@ from ..frame import UNLABELLED
 from ..model.geometry import Geometry
 from ..model.kind import OutputKind
 from ..model.signature import NetworkOutput
+from ..trust.tally import Tally
 from .output_arrays import allocate_output
 from .resample import Band, cut_into_bands, is_stretched, make_upsampler, Upsample
+from .tally import count_tally
 
 Grid = npt.NDArray[np.float32]
 Certainty = npt.NDArray[np.uint8] | None
@@ -35,13 +37,14 @@ In this case, every class has :data:`NEVER` in at least one of the four cells ar
 
 
 class LabelledImage(NamedTuple):
-    """The labels of one image, and their confidence.
+    """The labels of one image, their confidence, and the tally.
 
     Shapes and dtypes are the same as in :class:`trt_segmentation.frame.Segmentation`.
     """
 
     labels: npt.NDArray[Any]
     confidence: npt.NDArray[np.uint8] | None
+    tally: Tally | None = None
 
 
 class Postprocess:
@@ -61,10 +64,13 @@ class Postprocess:
     :param classes: number of classes in the model card.
     :param threshold: for outputs of one channel, a pixel is class 1 if the probability of class 1
         is at least this value.
+    :param temperature: see :class:`.OutputCard`.
     """
 
-    def __init__(self, output: NetworkOutput, classes: int, threshold: float) -> None:
+    def __init__(self, output: NetworkOutput, classes: int, threshold: float,
+                 temperature: float = 1.0) -> None:
         self._output = output
+        self._sharpness = np.float32(1 / temperature)
         self._classes = classes
         self._threshold = np.float32(
             threshold if output.kind.values == 'probability'
@@ -72,16 +78,18 @@ class Postprocess:
         self._dtype = np.dtype(np.uint8 if classes <= 255 else np.uint16)
 
     def __call__(self, network_output: npt.NDArray[Any], geometry: Geometry,
-                 confidence: bool = False) -> LabelledImage:
-        """Compute the labels of one image, and the confidence of each label if it is wanted.
+                 confidence: bool = False, tally: bool = False,
+                 hidden: npt.NDArray[np.uint8] | None = None) -> LabelledImage:
+        """Compute the labels of one image, and confidence and tally if they are wanted.
 
         :param network_output: the part of the output tensor for this image, with 2 or 3 axes.
+        :param hidden: see :class:`.Viewport`.
         :returns: new arrays, which the caller owns.
         :raises EngineError: if the network output does not have the shape in the signature, or if
             confidence is wanted but the network output holds class ids.
         """
-        grid = self._channels_first(network_output)
-        size = (geometry.rows.camera, geometry.cols.camera)
+        grid = self.read_grid(network_output)
+        size = (geometry.rows.total, geometry.cols.total)
         if confidence:
             self._output.check_confidence()
         (top, bottom), (left, right) = geometry.rows.visible, geometry.cols.visible
@@ -91,20 +99,32 @@ class Postprocess:
             labels.fill(UNLABELLED[self._dtype])
             if certainty is not None:
                 certainty.fill(0)
-        if top >= bottom or left >= right:
-            return LabelledImage(labels, certainty)
-        inside = np.s_[top:bottom, left:right]
-        view = None if certainty is None else certainty[inside]
-        if self._output.kind is OutputKind.LABELS:
-            labels[inside] = self._resize_ids(grid[0], geometry)
-        elif self._output.kind.is_binary:
-            self._label_one_channel(grid[0], geometry, labels[inside], view)
-        else:
-            self._label_argmax(grid, geometry, labels[inside], view)
-        return LabelledImage(labels, certainty)
+        if top < bottom and left < right:
+            inside = np.s_[top:bottom, left:right]
+            view = None if certainty is None else certainty[inside]
+            self._label(grid, geometry, labels[inside], view)
+        if hidden is not None:
+            np.copyto(labels, UNLABELLED[self._dtype], where=hidden.view(bool))
+            if certainty is not None:
+                np.copyto(certainty, 0, where=hidden.view(bool))
+        return LabelledImage(labels, certainty, count_tally(
+            grid, labels, geometry, self._output.kind, self._classes, float(self._sharpness)
+        ) if tally else None)
 
-    def _channels_first(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Return class ids, or finite float32 values, as an array (channels, h, w)."""
+    def _label(self, grid: npt.NDArray[Any], geometry: Geometry, labels: npt.NDArray[Any],
+               certainty: Certainty) -> None:
+        if self._output.kind is OutputKind.LABELS:
+            labels[:] = self._resize_ids(grid[0], geometry)
+        elif self._output.kind.is_binary:
+            self._label_one_channel(grid[0], geometry, labels, certainty)
+        else:
+            self._label_argmax(grid, geometry, labels, certainty)
+
+    def read_grid(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return class ids, or finite float32 values, as an array (channels, h, w).
+
+        :param values: see :meth:`__call__`, also for the error.
+        """
         output = self._output
         if output.layout == 'nhw' and values.ndim == 2:
             values = values[None]
@@ -137,7 +157,7 @@ class Postprocess:
             # Compute the cell of each camera pixel, as Axis.grid() does. Use integers, so that no
             # rounding error gives a wrong cell.
             pixel = np.arange(*axis.visible, dtype=np.int64)
-            over = (2 * pixel + 1) * axis.new + 2 * axis.camera * axis.offset
+            over = (2 * (pixel - axis.first) + 1) * axis.new + 2 * axis.camera * axis.offset
             at.append(over * size // (2 * axis.camera * axis.net))
         # Replace unknown ids before the conversion to a smaller type. An overflow could turn an
         # unknown id into a known id.
@@ -155,7 +175,7 @@ class Postprocess:
             _write_probability(np.where(labels, best, 1 - best), certainty)
         elif certainty is not None:
             # The confidence of the class that won is the sigmoid of its logit.
-            total = np.exp(np.where(labels, -best, best))
+            total = np.exp(np.where(labels, -best, best) * self._sharpness)
             _write_inverse(np.add(total, 1, out=total), certainty)
         self._unlabel_missing(best, grid, labels, certainty)
 
@@ -172,7 +192,10 @@ class Postprocess:
             total = np.zeros_like(best)
             for channel in grid:
                 plane = upsample(channel)
-                np.add(total, cv2.exp(np.subtract(plane, best, out=plane), dst=plane), out=total)
+                np.subtract(plane, best, out=plane)
+                if self._sharpness != 1:
+                    np.multiply(plane, self._sharpness, out=plane)
+                np.add(total, cv2.exp(plane, dst=plane), out=total)
             _write_inverse(total, certainty)
         self._unlabel_missing(best, grid, labels, certainty)
 

@@ -64,6 +64,7 @@ class Preprocess:
 
     def _resize(self, array: npt.NDArray[np.uint8], geometry: Geometry) -> npt.NDArray[np.uint8]:
         rows, cols = geometry.rows, geometry.cols
+        array = array[rows.first:rows.first + rows.camera, cols.first:cols.first + cols.camera]
         if rows.new > max(rows.net, rows.camera) or cols.new > max(cols.net, cols.camera):
             # Enlarge only the part that the network sees. If the camera image is very narrow, the
             # whole enlarged image could need too much memory.
@@ -88,6 +89,18 @@ class Preprocess:
             cut, top, rows.net - top - cut.shape[0], left, cols.net - left - cut.shape[1],
             cv2.BORDER_CONSTANT, value=(self._card.pad,) * 3)
         return as_array(padded)
+
+
+def rectify(pixels: Pixels, lookup: npt.NDArray[np.float32], pad: int) -> Pixels:
+    """Return the rectified image.
+
+    :param lookup: see :class:`.Viewport`.
+    :param pad: value of a pixel that the camera image does not show, in every channel.
+    """
+    no_second_map: Any = None
+    array: Any = cv2.remap(pixels.array, lookup, no_second_map, cv2.INTER_LINEAR,
+                           borderMode=cv2.BORDER_CONSTANT, borderValue=(pad,) * 3)
+    return Pixels(as_array(array), pixels.order)
 
 
 def _resize_to(array: npt.NDArray[np.uint8], height: int, width: int,

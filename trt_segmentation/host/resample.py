@@ -46,7 +46,7 @@ def make_taps(pixels: range, scale: float, offset: float, size: int) -> Taps:
     of the first cell has the value of the first cell. A pixel after the centre of the last cell
     has the value of the last cell.
     """
-    position = (np.arange(pixels.start, pixels.stop) + 0.5) * scale + offset - 0.5
+    position = (np.asarray(pixels) + 0.5) * scale + offset - 0.5
     position = np.clip(position, 0, size - 1)
     low = np.floor(position).astype(np.intp)
     return Taps(low, np.minimum(low + 1, size - 1), (position - low).astype(np.float32))

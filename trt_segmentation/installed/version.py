@@ -1,10 +1,13 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The installed version of this package."""
+"""The installed version and the git commit of this package."""
 
 from __future__ import annotations
 
 from importlib import metadata
+import os
+from pathlib import Path
+import subprocess
 
 
 def version() -> str:
@@ -13,3 +16,27 @@ def version() -> str:
         return metadata.version('trt_segmentation')
     except metadata.PackageNotFoundError:
         return 'unknown (not installed)'
+
+
+def commit() -> str:
+    """Return the git commit, with ``+`` if files of the package changed after this commit.
+
+    Without a git history, return the environment variable BENCH_COMMIT, or an empty string.
+    """
+    package = Path(__file__).parents[1]
+    # An installed package may lie inside the repository of another project. Then git does not
+    # track this file.
+    ours = _git(package, 'ls-files', '--error-unmatch', '__init__.py')
+    head = _git(package, 'rev-parse', '--short=12', 'HEAD')
+    if ours.returncode or head.returncode:
+        return os.environ.get('BENCH_COMMIT', '')
+    dirty = _git(package, 'diff', '--quiet', 'HEAD', '--', '.').returncode
+    return head.stdout.strip() + ('+' if dirty else '')
+
+
+def _git(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(['git', '-C', str(folder), *command], capture_output=True,
+                              text=True, check=False)
+    except OSError as error:  # git is not installed
+        return subprocess.CompletedProcess(command, 1, '', str(error))

@@ -23,12 +23,14 @@ from .card_checks import (
     read_boolean,
     read_choice,
     read_colors,
+    read_ground,
     read_integer,
     read_mean_and_std,
-    read_numbers,
     read_plugins,
     read_section,
+    read_temperature,
     read_text,
+    read_threshold,
 )
 from .kind import OutputKind
 
@@ -88,6 +90,9 @@ class OutputCard:
         is at least this value.
     :param cut_resize: whether the last Resize operator of the network is left out; see
         ``untrusted/onnx_cut.py``.
+    :param temperature: the scores are divided by this number before a softmax or sigmoid turns
+        them into a confidence. The labels stay the same. ``trt_seg eval --fit-temperature``
+        finds this number.
     """
 
     name: str = ''
@@ -95,6 +100,7 @@ class OutputCard:
     layout: str = 'auto'
     threshold: float = 0.5
     cut_resize: bool = False
+    temperature: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -106,8 +112,8 @@ class ModelCard:
     :param classes: names of the classes. A label is the index of a name in this tuple.
     :param palette: (len(classes), 3) uint8 RGB, the colours of the overlay.
     :param source: path of the card's file, for messages; None if the card has no file.
-    :param plugins: shared libraries with TensorRT plugins that the network needs. Their code runs
-        in this process.
+    :param plugins: shared libraries with TensorRT plugins. Their code runs in this process.
+    :param ground: names of the classes on the ground; see ``model/card_checks.py``.
     """
 
     name: str
@@ -118,6 +124,7 @@ class ModelCard:
     output: OutputCard = field(default_factory=OutputCard)
     source: Path | None = None
     plugins: tuple[Path, ...] = ()
+    ground: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def label_dtype(self) -> np.dtype[Any]:
@@ -214,20 +221,19 @@ def card_from_dict(tree: Mapping[str, Any], source: Path | None = None,
     :param asking: see :func:`load_card`.
     :raises ModelCardError: if a value is wrong.
     """
-    read_section('', tree, ['name', 'model', 'input', 'output', 'classes', 'palette',
-                            'plugins'])
+    read_section('', tree, [field.name for field in fields(ModelCard) if field.name != 'source'])
     if not isinstance(model := tree.get('model'), str) or not model:
         raise ModelCardError('model: give the path of an ONNX file, relative to this card')
     read_text('model', model)
-    if source is not None:
-        asking = (*asking, source)
+    asking += (source,) if source else ()
     classes = _read_classes(tree.get('classes'), asking)
-    name = read_text('name', tree.get('name'), source.stem if source else Path(model).stem)
     return ModelCard(
-        name=name, model=_find_network(model, source), classes=classes,
+        name=read_text('name', tree.get('name'), source.stem if source else Path(model).stem),
+        model=_find_network(model, source), classes=classes,
         palette=_read_palette(tree.get('palette'), len(classes), asking),
         input=_read_input(tree.get('input')), output=_read_output(tree.get('output')),
-        source=source, plugins=read_plugins(tree.get('plugins'), source))
+        source=source, plugins=read_plugins(tree.get('plugins'), source),
+        ground=read_ground(tree.get('ground'), classes))
 
 
 def _find_network(text: str, source: Path | None) -> Path:
@@ -285,13 +291,10 @@ def _read_input(value: Any) -> InputCard:
 def _read_output(value: Any) -> OutputCard:
     default = OutputCard()
     tree = read_section('output', value, [f.name for f in fields(OutputCard)])
-    (threshold,) = read_numbers(
-        'output: threshold', [tree.get('threshold', default.threshold)], 1)
-    if not 0 < threshold < 1:
-        raise ModelCardError(
-            f'output: threshold: {threshold}; expected a probability between 0 and 1')
     return OutputCard(
         cut_resize=read_boolean('output: cut_resize', tree.get('cut_resize', False)),
-        name=read_text('output: name', tree.get('name'), ''), threshold=threshold,
+        name=read_text('output: name', tree.get('name'), ''),
+        threshold=read_threshold(tree.get('threshold', default.threshold)),
+        temperature=read_temperature(tree.get('temperature', default.temperature)),
         kind=read_choice('output: kind', tree.get('kind', default.kind), KINDS),
         layout=read_choice('output: layout', tree.get('layout', default.layout), LAYOUTS))

@@ -75,6 +75,25 @@ def read_numbers(key: str, value: Any, count: int) -> tuple[float, ...]:
     return numbers
 
 
+def read_threshold(value: Any) -> float:
+    """Read a probability that is above 0 and below 1."""
+    (threshold,) = read_numbers('output: threshold', [value], 1)
+    if not 0 < threshold < 1:
+        raise ModelCardError(
+            f'output: threshold: {threshold}; expected a probability between 0 and 1')
+    return threshold
+
+
+def read_temperature(value: Any) -> float:
+    """Read the number that divides the scores, 0.01 to 100."""
+    (temperature,) = read_numbers('output: temperature', [value], 1)
+    if not 0.01 <= temperature <= 100:
+        raise ModelCardError(
+            f'output: temperature: {temperature}; expected a number from 0.01 to 100, such as 1 '
+            'for the scores as they are')
+    return temperature
+
+
 def read_mean_and_std(mean_value: Any, std_value: Any, channels: int
                       ) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Read the mean and the std for colours from 0 to 1.
@@ -109,6 +128,35 @@ def read_colors(value: Any, count: int) -> list[list[int]]:
                 f'palette: colour {index} is {short(color)}; expected [r, g, b], with whole '
                 'numbers from 0 to 255')
     return value
+
+
+GROUND_KINDS = ('drivable', 'walkable', 'obstacle')
+"""The lists of the section ``ground``."""
+
+
+def read_ground(value: Any, classes: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    """Read the classes of the ground grid.
+
+    The section has up to three lists of class names. ``drivable`` and ``walkable`` are classes of
+    the ground. ``obstacle`` has the classes that stand on the ground and hide it.
+
+    :returns: the names in each list. A list that the card does not have is missing.
+    """
+    tree = read_section('ground', value, list(GROUND_KINDS))
+    kind_of: dict[str, str] = {}
+    for kind, names in tree.items():
+        if not isinstance(names, list):
+            raise ModelCardError(f'ground: {kind}: {short(names)}; expected a list of class names')
+        for name in names:
+            if name not in classes:
+                near = did_you_mean(str(name), classes)
+                raise ModelCardError(f'ground: {kind}: the model has no class {short(name)}'
+                                     f'{near or "."} Its classes: {", ".join(classes[:40])}')
+            if name in kind_of:
+                raise ModelCardError(f'ground: {short(name)} is listed under {kind_of[name]} and '
+                                     f'under {kind}; each class may be listed once')
+            kind_of[name] = kind
+    return {kind: tuple(names) for kind, names in tree.items()}
 
 
 def read_text(key: str, value: Any, default: str | None = None) -> str:

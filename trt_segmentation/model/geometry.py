@@ -19,12 +19,22 @@ class Axis:
     :param new: length of the camera axis after the resize, in network pixels. For crop, this can
         be larger than ``net``. For letterbox, this can be smaller than ``net``.
     :param offset: number of network pixels before the first camera pixel; 0 or negative for crop.
+    :param first: index of the first camera pixel in the image. It is above 0 if the network gets
+        only a part of the image. Then ``camera`` is the number of pixels in this part.
+    :param image: number of pixels in the whole image; 0 if ``camera`` is this number.
     """
 
     camera: int
     net: int
     new: int
     offset: int
+    first: int = 0
+    image: int = 0
+
+    @property
+    def total(self) -> int:
+        """Number of pixels in the whole image."""
+        return self.image or self.camera
 
     @property
     def scale(self) -> float:
@@ -33,7 +43,7 @@ class Axis:
 
     @property
     def visible(self) -> tuple[int, int]:
-        """The range (first, stop) of camera pixels whose centres lie inside the network input.
+        """The range (first, stop) of image pixels whose centres lie inside the network input.
 
         ``stop`` is the index of the last visible pixel + 1. If no pixel is visible, ``first`` is
         equal to ``stop`` or larger.
@@ -43,15 +53,16 @@ class Axis:
         first, stop = (
             -((self.new - 2 * self.camera * (edge - self.offset)) // (2 * self.new))
             for edge in (0, self.net))
-        return max(first, 0), min(stop, self.camera)
+        return max(first, 0) + self.first, min(stop, self.camera) + self.first
 
     def grid(self, size: int) -> tuple[float, float]:
-        """Return (scale, offset) of the mapping from camera pixels to a grid with ``size`` cells.
+        """Return (scale, offset) of the mapping from image pixels to a grid with ``size`` cells.
 
-        The centre of camera pixel ``i`` lies at grid coordinate ``(i + 0.5) * scale + offset``.
+        The centre of image pixel ``i`` lies at grid coordinate ``(i + 0.5) * scale + offset``.
         The centre of cell 0 lies at grid coordinate 0.5.
         """
-        return self.scale * size / self.net, self.offset * size / self.net
+        scale = self.scale * size / self.net
+        return scale, self.offset * size / self.net - self.first * scale
 
 
 @dataclass(frozen=True)
@@ -63,17 +74,22 @@ class Geometry:
 
     @property
     def all_visible(self) -> bool:
-        """Whether the network sees every camera pixel."""
-        return all(axis.visible == (0, axis.camera) for axis in (self.rows, self.cols))
+        """Whether the network sees every pixel of the image."""
+        return all(axis.visible == (0, axis.total) for axis in (self.rows, self.cols))
 
 
-def fit(resize: str, camera: tuple[int, int], net: tuple[int, int]) -> Geometry:
+def fit(resize: str, image: tuple[int, int], net: tuple[int, int],
+        roi: tuple[int, int, int, int] | None = None) -> Geometry:
     """Compute the mapping from a camera image to the input of a network.
 
     :param resize: one of :data:`trt_segmentation.model.card.RESIZES`.
-    :param camera: (height, width) of the camera image, both ≥ 1.
+    :param image: (height, width) of the camera image, both ≥ 1.
     :param net: (height, width) of the network's input, both ≥ 1.
+    :param roi: the part of the image that the network gets, as (left column, top row, width,
+        height) in pixels. The part lies inside the image. None for the whole image.
     """
+    left, top, width, height = roi or (0, 0, image[1], image[0])
+    camera = (height, width)
     if resize == 'stretch':
         new = net
     else:
@@ -83,9 +99,10 @@ def fit(resize: str, camera: tuple[int, int], net: tuple[int, int]) -> Geometry:
         # Integer arithmetic rounds x.5 up on every machine. Each side keeps at least one pixel.
         rows, cols = (max(1, (2 * side * over + under) // (2 * under)) for side in camera)
         new = (rows, cols)
-    return Geometry(_axis(camera[0], net[0], new[0]), _axis(camera[1], net[1], new[1]))
+    return Geometry(_axis(camera[0], net[0], new[0], top, image[0]),
+                    _axis(camera[1], net[1], new[1], left, image[1]))
 
 
-def _axis(camera: int, net: int, new: int) -> Axis:
+def _axis(camera: int, net: int, new: int, first: int, image: int) -> Axis:
     offset = (net - new) // 2 if new <= net else -((new - net) // 2)
-    return Axis(camera, net, new, offset)
+    return Axis(camera, net, new, offset, first, image)

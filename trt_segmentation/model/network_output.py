@@ -114,6 +114,11 @@ class _OutputReader:
         kind, why = find_kind(tensor, card, classes, ending)
         if card.kind == 'auto':
             reasons.append(f'output is {kind}: {why}')
+        if card.temperature != 1 and kind.values != 'scores':
+            raise EngineError(
+                f'the model card has `temperature: {card.temperature:g}`, but output {tensor} is '
+                f'of kind {kind}, and a temperature divides scores. Remove the line, or export '
+                'the model with its scores as output')
         if len(tensor.shape) == 3 and kind.has_class_channels:
             raise EngineError(
                 f'output {tensor} has 3 axes, but an output of kind {kind} has 4 axes, N×C×H×W or '

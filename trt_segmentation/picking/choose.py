@@ -20,7 +20,7 @@ import pyarrow as pa
 from ..errors import FleetError
 from ..fleet.formats import read_labels
 from ..fleet.frames import read_shard
-from ..fleet.shards import Job, Shard
+from ..fleet.shards import LabelJob, Shard
 from ..fleet.store import Store
 from ..frame import UNLABELLED
 from ..model.card import ModelCard
@@ -82,8 +82,8 @@ def choose_picks(picks: Sequence[Pick], count: int, gap_s: float) -> list[Pick]:
     return chosen
 
 
-def score_by_disagreement(picks: Sequence[Pick], store: Store, card: ModelCard, job: Job,
-                          other: tuple[Store, ModelCard, Job], shards: Mapping[str, Shard],
+def score_by_disagreement(picks: Sequence[Pick], store: Store, card: ModelCard, job: LabelJob,
+                          other: tuple[Store, ModelCard, LabelJob], shards: Mapping[str, Shard],
                           scratch: Path) -> list[Pick]:
     """Score the frames by the share of pixels whose classes differ between two runs.
 

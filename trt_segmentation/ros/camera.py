@@ -6,21 +6,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 import time
+from typing import Any, TYPE_CHECKING
 
 from rclpy.lifecycle import LifecycleNode
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo
 
 from ..errors import FrameError
-from ..frame import Segmentation, Wanted
+from ..frame import Frame, Segmentation, Wanted
 from ..model.card import ModelCard
+from ..serving.drop_reasons import TOO_OLD
 from ..serving.protocols import FrameSink, ServingClock
 from ..stats import Stats
+from .health import Health, HealthReference
+from .optics.camera_viewport import CameraViewport, describe_results
 from .publishers import Publishers
 from .transport.choose import ImageSubscription, Transport
 from .transport.messages import camera_info_message, VIDEO_TRANSPORTS
 from .transport.qos import NEWEST, overridable, SubscriptionEvents, VIDEO
 from .transport.video_sink import VideoSink
+
+if TYPE_CHECKING:
+    from .optics.ground_output import GroundOutput
 
 BAD_INFO = 'bad camera_info'
 """The kind of problem that ``warn`` gets if a camera_info message cannot be read."""
@@ -40,11 +47,17 @@ class Camera:
     :param node_stats: counts of all cameras of the node together.
     :param clock: gives the time of each event that is counted.
     :param warn: called with the camera's name, the kind of a problem, and the exception.
+    :param reference: the reference of the model.
+    :param value: returns the value of the parameter with the given name.
+    :param viewport: gives the frames their viewport.
+    :param ground: publishes the ground grid; None if the node publishes none.
     """
 
     def __init__(self, node: LifecycleNode, name: str, card: ModelCard, transport: Transport, *,
                  stats: Stats, node_stats: Stats, clock: ServingClock,
-                 warn: Callable[[str, str, Exception], None]) -> None:
+                 warn: Callable[[str, str, Exception], None], reference: HealthReference,
+                 value: Callable[[str], Any], viewport: CameraViewport,
+                 ground: GroundOutput | None = None) -> None:
         self.name = name
         self.stats = stats
         self.topic = ''
@@ -63,12 +76,20 @@ class Camera:
         """How many camera_info messages could not be read, and how many were lost."""
         self.info_error = ''
         """What was wrong with the newest camera_info that could not be read."""
+        self.ground, self._viewport = ground, viewport
         self._node = node
         self._transport = transport
         self._node_stats = node_stats
         self._clock = clock
         self._warn = warn
-        self._outputs = Publishers(node, f'{name}/segmentation' if name else '~', card, transport)
+        self._value = value
+        prefix = f'{name}/segmentation' if name else '~'
+        self.health = Health(node, prefix, name, card, reference, value)
+        try:
+            self._outputs = Publishers(node, prefix, card, transport)
+        except Exception:  # for example an impossible qos_overrides value
+            self.health.close()
+            raise
         self._image: ImageSubscription | None = None
         self._video: VideoSink | None = None
         self._info_subscription: object = None
@@ -133,14 +154,25 @@ class Camera:
         """Unsubscribe and remove the topics of the segmentations."""
         self.unsubscribe()
         self._outputs.close()
+        self.health.close()
+        if self.ground:
+            self.ground.close()
 
     def schedule_outputs(self, confidence: bool, overlay_rate: float) -> Wanted:
         """See :meth:`.ServedCamera.schedule_outputs`."""
         return self._outputs.schedule_outputs(confidence, overlay_rate)
 
+    def set_viewport(self, frame: Frame) -> Frame:
+        """See :meth:`.ServedCamera.set_viewport`."""
+        return self._viewport.apply(frame, self.info)
+
     def publish(self, segmentation: Segmentation, header: object) -> None:
         """See :meth:`.ServedCamera.publish`. The header is a std_msgs/Header."""
-        self._outputs.publish(segmentation, header, self.info)
+        info = self.info and describe_results(self.info, segmentation.frame)
+        self._outputs.publish(segmentation, header, info)
+        if self.ground:
+            self.ground.publish(segmentation.labels, header, info)
+        self.health.publish(segmentation, header)
 
     def count_frame_in(self, now: float, arrived: float) -> None:
         """See :meth:`.ServedCamera.count_frame_in`."""
@@ -152,11 +184,14 @@ class Camera:
         """See :meth:`.ServedCamera.count_frame_out`."""
         self.stats.count_frame_out(now, timings)
         self._node_stats.count_frame_out(now, timings)
+        self.health.lateness.count_published(now, timings['total'], self._value('latency_warn_ms'))
 
     def count_frame_dropped(self, reason: str) -> None:
         """See :meth:`.ServedCamera.count_frame_dropped`."""
         self.stats.count_drop(reason)
         self._node_stats.count_drop(reason)
+        if reason == TOO_OLD:
+            self.health.lateness.count_too_old(self._clock.seconds())
 
     def _count_lost_images(self, count: int) -> None:
         now = self._clock.seconds()

@@ -15,7 +15,7 @@ from ..stats import Snapshot
 from .camera import Camera
 from .diagnostics import CameraReport
 from .loss import describe_loss
-from .parameters import START_PERIODS
+from .parameters.table import START_PERIODS
 from .silence import describe_silence, find_cause, Silence
 
 
@@ -38,8 +38,12 @@ class CameraWatch:
         self._warned_silence: tuple[float, Silence] | None = None
         self._warned_loss = False
 
-    def read(self, camera: Camera, snapshot: Snapshot) -> CameraReport:
-        """Return a report on the camera. ``snapshot`` has the camera's counts."""
+    def read(self, camera: Camera, snapshot: Snapshot, now: float) -> CameraReport:
+        """Return a report on the camera.
+
+        :param snapshot: the camera's counts.
+        :param now: the time in seconds of the clock with which the node counts.
+        """
         last = self._last
         publishers = self._node.count_publishers(camera.topic) if camera.topic else 0
         return CameraReport(
@@ -51,7 +55,9 @@ class CameraWatch:
             images_are_numbered=camera.images_are_numbered, bad_infos=camera.bad_infos,
             # a newly configured camera counts from 0, so the last count can be the larger one
             bad_infos_before=min(last.bad_infos, camera.bad_infos) if last else 0,
-            lost_infos=camera.lost_infos, info_error=camera.info_error)
+            lost_infos=camera.lost_infos, info_error=camera.info_error,
+            health=camera.health.read(), late=camera.health.lateness.read(now),
+            late_frames=self._value('late_frames'), **_read_ground(camera, last))
 
     def remember(self, camera: Camera, report: CameraReport) -> None:
         """Log the new problems of a published report, and keep it for the next comparison."""
@@ -97,3 +103,13 @@ class CameraWatch:
             return ''
         return describe_loss(camera.topic, snapshot.lost_lately,
                              get_rmw_implementation_identifier())
+
+
+def _read_ground(camera: Camera, last: CameraReport | None) -> dict[str, Any]:
+    """Return the values of a report about the camera's ground grid."""
+    if camera.ground is None:
+        return {}
+    missing = camera.ground.missing
+    before = min(last.ground_missing or 0, missing) if last else 0
+    return {'ground_missing': missing, 'ground_missing_before': before,
+            'ground_error': camera.ground.error}

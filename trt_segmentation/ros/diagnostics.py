@@ -11,7 +11,9 @@ from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
 from ..engines import Identity
 from ..serving.drop_reasons import BAD_FRAME, TAKE_ERROR
+from ..serving.lateness import LateFrames, NEVER_LATE
 from ..stats import Snapshot
+from .health import HealthReport
 from .loss import NOT_NUMBERED, UNKNOWN
 from .transport.choose import Transport
 
@@ -59,6 +61,11 @@ class CameraReport:
     :param bad_infos: number of camera_info messages that could not be read.
     :param bad_infos_before: ``bad_infos`` at the last report.
     :param lost_infos: number of camera_info messages that the middleware lost.
+    :param ground_missing: number of ground grids that could not be computed; None if the node
+        publishes no ground grid. ``ground_missing_before`` is this number at the last report.
+    :param ground_error: why the newest of these grids could not be computed.
+    :param health: health of the newest frame. None if it was not measured.
+    :param late_frames: number of late frames in a row that are an error; 0 for no error.
     """
 
     name: str
@@ -76,6 +83,17 @@ class CameraReport:
     bad_infos_before: int = 0
     lost_infos: int = 0
     info_error: str = ''
+    ground_missing: int | None = None
+    ground_missing_before: int = 0
+    ground_error: str = ''
+    health: HealthReport | None = None
+    late: LateFrames = NEVER_LATE
+    late_frames: int = 0
+
+    @property
+    def is_too_often_late(self) -> bool:
+        """Whether too many frames in a row were late."""
+        return 0 < self.late_frames <= self.late.in_row
 
 
 @dataclass(frozen=True)
@@ -153,10 +171,20 @@ def engine(report: NodeReport) -> DiagnosticStatus:
 
 def camera(report: NodeReport, one: CameraReport) -> DiagnosticStatus:
     """Return the status of one camera."""
-    values = {'image_topic': one.topic, 'image_publishers': one.publishers,
-              **_loss_values(one.snapshot, (one,)), **_count_values(one.snapshot),
-              'camera_info_bad': one.bad_infos,
-              'camera_info_lost': one.lost_infos if one.loss_is_reported else UNKNOWN}
+    values: dict[str, object] = {
+        'image_topic': one.topic, 'image_publishers': one.publishers,
+        **_loss_values(one.snapshot, (one,)), **_count_values(one.snapshot),
+        'camera_info_bad': one.bad_infos,
+        'camera_info_lost': one.lost_infos if one.loss_is_reported else UNKNOWN}
+    values |= {  # Autoware's nodes have the same keys
+        'is_processing_time_ms_in_expected_range': not one.late.in_row,
+        'processing_time_ms': f'{one.late.newest_ms:.3f}',
+        'is_consecutive_processing_delay_in_range': not one.is_too_often_late,
+        'consecutive_processing_delay_ms': f'{one.late.delay_ms:.3f}',
+        'late_frames_in_row': one.late.in_row}
+    values |= one.health.values if one.health else {}
+    if one.ground_missing is not None:
+        values['ground_missing'] = one.ground_missing
     if one.stamps_are_foreign:
         values['age'] = "not measured: the stamps and the node's clock have different time bases"
     return _status(report, f'camera {one.name}'.rstrip(), _camera_findings(report, one), values)
@@ -212,10 +240,18 @@ def _mishap_findings(report: NodeReport) -> Findings:
 def _camera_findings(report: NodeReport, one: CameraReport) -> Findings:
     if report.state != 'active':
         return [(OK, f'{report.state}; not receiving images')]
-    found: Findings = [(WARN, text) for text in (one.silence, one.loss) if text]
+    drift = one.health.warning if one.health else ''
+    found: Findings = [(WARN, text) for text in (one.silence, one.loss, drift) if text]
+    if one.is_too_often_late:
+        found.append((ERROR, f'{one.late.in_row} late frames in a row, for '
+                             f'{one.late.delay_ms:.0f} ms; `late_frames` allows fewer than '
+                             f'{one.late_frames}'))
     if new := one.bad_infos - one.bad_infos_before:
         found.append((WARN, f'{new} bad camera_info since the last report, the newest: '
                             f'{one.info_error}'))
+    if new := (one.ground_missing or 0) - one.ground_missing_before:
+        found.append((WARN, f'{new} ground grids missing since the last report, the newest: '
+                            f'{one.ground_error}'))
     for reason, what in ((BAD_FRAME, 'bad frames'), (TAKE_ERROR, 'frames not received')):
         new = one.snapshot.dropped.get(reason, 0) - one.dropped_before.get(reason, 0)
         if new:

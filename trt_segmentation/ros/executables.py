@@ -44,7 +44,7 @@ def _run(executable: str, module: str) -> int:
 
 def _load_settings(module: str) -> Iterable[Described] | None:
     """Return the parameters of a node. None if ROS is missing, because the module needs ROS."""
-    table = 'parameters' if module == 'node' else module
+    table = 'parameters.table' if module == 'node' else module
     try:
         settings: Iterable[Described] = import_module(f'.{table}', __package__).SETTINGS
     except ModuleNotFoundError:

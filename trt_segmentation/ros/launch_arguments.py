@@ -20,8 +20,9 @@ import yaml
 
 from ..errors import LaunchArgumentError, ModelCardError
 from ..model.card import load_card
-from . import parameters, street_camera
-from .parameters import find_refusal, Setting
+from . import street_camera
+from .parameters.setting import find_refusal, Setting
+from .parameters.table import SETTINGS
 
 
 def camera_names(cameras: str) -> list[str]:
@@ -38,10 +39,10 @@ def check_node_arguments(given: Mapping[str, str]) -> None:
     """
     names = camera_names(given['cameras'])
     reasons = {
-        'cameras': find_refusal(_setting(parameters.SETTINGS, 'cameras'), names),
+        'cameras': find_refusal(_setting(SETTINGS, 'cameras'), names),
         'image': _refuse_image(given['image'], names),
         'namespace': given['namespace'] and _refuse_namespace(given['namespace']),
-        'gpu': given['gpu'] and _refuse_number(_setting(parameters.SETTINGS, 'gpu'), given['gpu']),
+        'gpu': given['gpu'] and _refuse_number(_setting(SETTINGS, 'gpu'), given['gpu']),
         'model': given['model'] and _refuse_model(given['model']),
         'params_file': _refuse_parameter_file(Path(given['params_file'])),
         'bag': given['bag'] and _refuse_bag(Path(given['bag'])),

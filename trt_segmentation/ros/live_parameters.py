@@ -14,7 +14,7 @@ from ..frame import Wanted
 from ..pipeline import Pipeline
 from ..serving.protocols import BatchLimits, ServedCamera
 
-MODEL_DEPENDENT = ('confidence', 'palette')
+MODEL_DEPENDENT = ('confidence', 'palette', 'health')
 """Parameters whose valid values depend on the model."""
 
 
@@ -35,6 +35,10 @@ class LiveParameters:
         return BatchLimits(self._value('max_batch') or self._pipeline.batch,
                            self._value('batch_wait_ms') / 1e3)
 
+    def max_age_ms(self) -> float:
+        """See :meth:`.LiveSettings.max_age_ms`."""
+        return float(self._value('max_age')) * 1e3
+
     def apply_colours(self) -> None:
         """See :meth:`.LiveSettings.apply_colours`."""
         self._pipeline.alpha = self._value('alpha')
@@ -47,7 +51,8 @@ class LiveParameters:
     def schedule_outputs(self, camera: ServedCamera) -> Wanted:
         """See :meth:`.LiveSettings.schedule_outputs`."""
         wanted = camera.schedule_outputs(self._value('confidence'), self._value('overlay_rate'))
-        return replace(wanted, half_overlay=wanted.overlay and self._value('half_overlay'))
+        return replace(wanted, half_overlay=wanted.overlay and self._value('half_overlay'),
+                       tally=self._value('health'))
 
 
 def check_against_model(name: str, value: Any, pipeline: Pipeline) -> str:

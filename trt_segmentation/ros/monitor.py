@@ -69,8 +69,8 @@ class Monitor:
             node=node.get_name(), state=node.state, trouble=node.trouble,
             snapshot=node.stats.snapshot(seconds),
             limits=Limits(**{field.name: node.value(field.name) for field in fields(Limits)}),
-            cameras=tuple(self._watches[camera.name].read(camera, camera.stats.snapshot(seconds))
-                          for camera in node.cameras),
+            cameras=tuple(self._watches[camera.name].read(
+                camera, camera.stats.snapshot(seconds), seconds) for camera in node.cameras),
             engine_error=self._supervisor.status.reason, progress=node.progress,
             clock_stands=clock_stands, transport=node.transport,
             identity=pipeline.identity if pipeline else None,

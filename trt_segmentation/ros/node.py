@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 import sys
-from typing import Any
+from typing import Any, TYPE_CHECKING
 
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 
@@ -21,11 +21,15 @@ from ..serving.supervisor import Supervisor, TICK_SECONDS
 from ..serving.throttled_log import ThrottledLog
 from ..serving.worker import Worker
 from ..stats import Stats
-from . import parameters
+from ..tracing.stages import set_tracing
 from .camera import Camera
 from .diagnostics import summary
+from .health import HealthReference
 from .live_parameters import check_against_model, LiveParameters, MODEL_DEPENDENT
 from .monitor import Monitor
+from .optics.camera_viewport import CameraViewport
+from .parameters.declare import declare
+from .parameters.table import SETTINGS
 from .process.clock import ForwardClock
 from .process.guarded import Guarded
 from .process.malloc import give_back_freed_memory, keep_freed_memory
@@ -34,6 +38,9 @@ from .process.requests import answer_requests
 from .process.run import run
 from .transport.choose import choose_transport, Transport
 from .transport.messages import check_image_transport
+
+if TYPE_CHECKING:
+    from .optics.ground_output import GroundOutput
 
 FINISH_SECONDS = 30.0
 """Longest time in seconds that deactivate waits until the fetched frames are published.
@@ -63,12 +70,12 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
         self.stats = Stats()
         self._camera_stats: dict[str, Stats] = {}  # by camera name; cleanup keeps it
         self.transport: Transport | None = None
+        self._reference: HealthReference | None = None
         # Reopen the engine that was open, because ``auto`` might choose a slower engine now.
         self._supervisor = Supervisor(self._make_worker, lambda old: self._open_pipeline(
             old.card, old.identity.engine), self.get_logger())
         self._frame_log = FrameLog('', self.get_logger().warning)
-        parameters.declare(self, parameters.SETTINGS, lambda: self.state != 'unconfigured',
-                           self._check_value)
+        declare(self, SETTINGS, lambda: self.state != 'unconfigured', self._check_value)
         self._forward_clock = ForwardClock(self.get_clock())
         forward_python_log(self.get_logger())
         self._warn = ThrottledLog(self.get_logger(), lambda: self.value('log_throttle'))
@@ -76,9 +83,9 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
         self.create_timer(TICK_SECONDS, self._supervisor.tick, clock=self.monitor.steady)
 
     def value(self, name: str) -> Any:
-        """Return the value of a parameter. If ``cameras`` or ``palette`` is empty, return []."""
+        """Return the value of a parameter. An empty list is []."""
         value = self.get_parameter(name).value
-        return value if name not in ('cameras', 'palette') else list(value or [])
+        return value if name not in ('cameras', 'palette', 'roi') else list(value or [])
 
     @property
     def state(self) -> str:
@@ -116,17 +123,23 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
             card = load_card(self.value('model'))
             pipeline = self._supervisor.pipeline = run_interruptibly(
                 lambda: self._open_pipeline(card, self.value('engine')), self._attend)
+            self._reference = HealthReference(card, self.value('health_reference'),
+                                              self.value('drift_frames'))
             for parameter in MODEL_DEPENDENT:
                 if reason := self._check_value(parameter, self.value(parameter)):
                     raise EngineError(f'{parameter}: {reason}')
             check_image_transport(self.value('image_transport'))
+            set_tracing(self.value('trace'))
             self.transport = choose_transport(self.value('transport'))
             self._frame_log = FrameLog(self.value('frame_log'), self.get_logger().warning)
-            for name in self.value('cameras') or ['']:
+            grounds = self._make_ground_outputs(names := self.value('cameras') or [''], card)
+            for index, name in enumerate(names):
                 stats = self._camera_stats.setdefault(name, Stats())
                 self.cameras.append(Camera(
                     self, name, card, self.transport, stats=stats, node_stats=self.stats,
-                    clock=self._forward_clock, warn=self._warn))
+                    clock=self._forward_clock, warn=self._warn, reference=self._reference,
+                    value=self.value, ground=grounds.get(name),
+                    viewport=CameraViewport(name, index, len(names), self.value)))
         except Exception as error:  # rclpy would hide this error
             return self._report_failure('configure', describe_error(error))
         finally:
@@ -198,6 +211,12 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
                                  self.value('engine_cache'), self.value('workspace_mib') << 20,
                                  self.value('optimization_level'), self.value('tune')))
 
+    def _make_ground_outputs(self, names: list[str], card: ModelCard) -> dict[str, GroundOutput]:
+        if not self.value('ground'):
+            return {}
+        from .optics.ground_output import make_ground_outputs  # it imports nav_msgs and tf2_ros
+        return make_ground_outputs(self, names, card, self.value, self._warn)
+
     def _make_worker(self, pipeline: Pipeline) -> Worker:
         return Worker(pipeline, len(self.cameras), LiveParameters(self.value, pipeline),
                       self._forward_clock, self._warn, self._frame_log, self._supervisor.health)
@@ -209,6 +228,8 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
     def _check_value(self, name: str, value: Any) -> str:
         """Return why the open model does not allow a value. Empty if there is no such reason."""
         pipeline = self._supervisor.pipeline
+        if name == 'health' and value and pipeline and self._reference:
+            return self._reference.find_problem()
         return check_against_model(name, value, pipeline) if pipeline else ''
 
     def _stop_worker_or_give_up(self) -> bool:

@@ -19,7 +19,7 @@ from ..frame import Segmentation, Wanted
 from ..memory import ArrayMemory
 from ..model.card import ModelCard
 from .transport.choose import ImagePublisher, Transport
-from .transport.qos import LATCHED, overridable, publisher_events, RELIABLE
+from .transport.qos import LATCHED, overridable, PROMISES, publisher_events, RELIABLE
 
 try:
     from vision_msgs.msg import LabelInfo, VisionClass
@@ -129,7 +129,8 @@ class Publishers:
 
     def _make_publisher(self, kind: Any, topic: str, qos: QoSProfile = RELIABLE) -> Any:
         name = f'{self._prefix}/{topic}'
-        with overridable(self._node, name, qos) as (own, options):
+        promises = PROMISES if topic == 'label_map' else ()
+        with overridable(self._node, name, qos, promises) as (own, options):
             publisher = self._node.create_lifecycle_publisher(
                 kind, name, own, event_callbacks=publisher_events(
                     self._node.resolve_topic_name(name), self._node.get_logger().warning),

@@ -23,6 +23,7 @@ from rclpy.signals import SignalHandlerOptions
 from rosbags.rosbag2 import StoragePlugin, Writer
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
+from ..bags.reader import OCCUPANCY_GRID
 from ..bags.writer import add_topic, write_marker
 from ..errors import RecorderError
 from ..untrusted.output_files import raise_output_errors
@@ -33,7 +34,7 @@ DEPTH = 50
 
 
 class Recorder(Node):  # type: ignore[misc]  # rclpy has no types
-    """Writes image, camera_info, label_map and overlay to a bag, in the order of their arrival.
+    """Writes image, camera_info, label_map, overlay and ground grid to a bag as they arrive.
 
     Images and label maps are written unchanged. Overlays are written as JPEG, because they are
     only for viewing. All callbacks run in one executor thread.
@@ -42,9 +43,12 @@ class Recorder(Node):  # type: ignore[misc]  # rclpy has no types
     :param segmentation: full name of the segmentation node.
     :param tap: called with the topic and the CDR bytes of each message, after the message was
         written. It must not block.
+    :param has_ground: whether the segmentation node publishes ground grids.
+    :raises RecorderError: if ground grids are wanted and nav_msgs is not installed.
     """
 
-    def __init__(self, bag: Path, segmentation: str, tap: Tap | None = None) -> None:
+    def __init__(self, bag: Path, segmentation: str, tap: Tap | None = None,
+                 has_ground: bool = False) -> None:
         super().__init__('segmentation_recorder')
         self._tap = tap
         self.diagnostics: dict[str, dict[str, str]] = {}
@@ -67,6 +71,8 @@ class Recorder(Node):  # type: ignore[misc]  # rclpy has no types
         self.create_subscription(DiagnosticArray, '/diagnostics', self._diagnose, DEPTH)
         self._record(Image, self._label_map)
         self.create_subscription(Image, f'{segmentation}/overlay', self._compress, DEPTH)
+        if has_ground:
+            self._record_ground(f'{segmentation}/ground')
 
     def ready(self) -> bool:
         """Return whether the node has advertised its label maps and reported its engine.
@@ -91,8 +97,8 @@ class Recorder(Node):  # type: ignore[misc]  # rclpy has no types
 
     @classmethod
     @contextmanager
-    def spinning(cls, bag: Path, segmentation: str, tap: Tap | None = None
-                 ) -> Iterator[tuple[Recorder, Callable[[float], None]]]:
+    def spinning(cls, bag: Path, segmentation: str, tap: Tap | None = None,
+                 has_ground: bool = False) -> Iterator[tuple[Recorder, Callable[[float], None]]]:
         """Start ROS in this process. Yields a recorder, and a function that runs one callback.
 
         The yielded function waits for the callback. Its argument is the longest wait in seconds.
@@ -107,7 +113,7 @@ class Recorder(Node):  # type: ignore[misc]  # rclpy has no types
             raise RecorderError(
                 f'ROS 2 does not start: {" ".join(str(error).split())}. If ROS cannot write its '
                 'logs, set ROS_LOG_DIR to a folder in which you may write') from error
-        recorder = cls(bag, segmentation, tap)
+        recorder = cls(bag, segmentation, tap, has_ground)
         executor = SingleThreadedExecutor()
         executor.add_node(recorder)
         try:
@@ -118,6 +124,15 @@ class Recorder(Node):  # type: ignore[misc]  # rclpy has no types
             finally:
                 executor.shutdown()
                 rclpy.shutdown()
+
+    def _record_ground(self, topic: str) -> None:
+        try:
+            from nav_msgs.msg import OccupancyGrid
+        except ImportError as error:
+            raise RecorderError('ground grids need the package nav_msgs. To install: sudo apt '
+                                'install ros-$ROS_DISTRO-nav-msgs') from error
+        self._connections[topic] = add_topic(self._writer, topic, OCCUPANCY_GRID)
+        self._record(OccupancyGrid, topic)
 
     def _record(self, kind: Any, topic: str) -> None:
         # With raw=True, rclpy makes no Python message. The bytes are written as they are.

@@ -24,9 +24,9 @@ from ..errors import TransportError
 from ..memory import Memory, PageMemory
 from ..street import CONDITIONS, Drive
 from ..untrusted.output_files import check_file, KEY, MARKER
-from . import parameters
 from .camera import camera_info_topic
-from .parameters import NEVER, Setting
+from .parameters.declare import declare
+from .parameters.setting import NEVER, Setting
 from .process.guarded import Guarded
 from .process.malloc import keep_freed_memory
 from .process.run import run
@@ -77,7 +77,7 @@ class StreetCamera(Guarded, Node):  # type: ignore[misc]  # rclpy has no types
 
     def __init__(self, **options: Any) -> None:
         super().__init__('street_camera', **options)
-        parameters.declare(self, SETTINGS)
+        declare(self, SETTINGS)
         get = self.get_parameter
         self._transport = self._choose_transport()
         self._loop, self._memory = self._make_loop()

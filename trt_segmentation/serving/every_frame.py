@@ -4,14 +4,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 import threading
 from typing import Generic, NamedTuple, TypeVar
 
-from ..errors import FrameError
+from ..errors import EngineError, FrameError
 from ..frame import Frame, Segmentation, Wanted
 from ..pipeline import Pipeline
-from ..video.hand_over import HandOver
+from ..threads.hand_over import HandOver
 
 Item = TypeVar('Item')
 Answer = TypeVar('Answer')
@@ -19,20 +20,36 @@ Answer = TypeVar('Answer')
 AHEAD = 4
 """At most this many items wait for the network, and at most this many answers wait for the
 receiver."""
+MOST_ITEMS = 64
+"""Most items of a batch. Items without a frame count too."""
 PATIENCE = 10.0
 """Longest time in seconds that :meth:`EveryFrame.close` waits for the thread of the source."""
 
 
-class _Entry(NamedTuple, Generic[Item]):
-    """An item on its way from the thread that submits to the thread that collects.
+class _Member(NamedTuple, Generic[Item]):
+    """An item of a batch, with its frame.
 
-    :param is_pending: whether the pipeline holds the frame of the item.
-    :param refused: the error, if the pipeline refused the frame; otherwise None.
+    :param frame: None if the item has no frame.
     """
 
     item: Item
-    is_pending: bool
+    frame: Frame | None
+
+
+class _Batch(NamedTuple, Generic[Item]):
+    """Items on their way from the thread that submits to the thread that collects.
+
+    :param items: each item, and whether the pipeline holds its frame.
+    :param refused: the error, if the pipeline refused the only frame; otherwise None.
+    """
+
+    items: list[tuple[Item, bool]]
     refused: FrameError | None = None
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether the pipeline holds the frames of this batch."""
+        return any(has_frame for _, has_frame in self.items)
 
 
 class EveryFrame(Generic[Item, Answer]):
@@ -51,28 +68,36 @@ class EveryFrame(Generic[Item, Answer]):
         instead of the segmentation. The arrays of the segmentation are valid only during the call.
     :param stop_source: wakes the reading thread if it waits for a camera. Any thread must be able
         to call this function.
+    :param batch: number of frames in a batch. A batch waits until it has so many frames, or until
+        the source ends. So the batches of a recording are the same in each run. Use 1 for a
+        camera.
+    :param describe: returns a name for the items of a batch. The text of an error of the engine
+        begins with this name. None if the text needs no name.
     """
 
     def __init__(self, pipeline: Pipeline, items: Iterable[Item], wanted: Wanted,
                  read_frame: Callable[[Item], Frame | None],
                  make_answer: Callable[[Item, Segmentation | FrameError | None], Answer],
-                 stop_source: Callable[[], None] = lambda: None) -> None:
+                 stop_source: Callable[[], None] = lambda: None, batch: int = 1,
+                 describe: Callable[[Sequence[Item]], str] | None = None) -> None:
         self._pipeline = pipeline
         self._source = items
         self._wanted = wanted
         self._read_frame = read_frame
         self._make_answer = make_answer
         self._stop_source = stop_source
+        self._batch = batch
+        self._describe = describe
         self._room = threading.Semaphore(pipeline.depth)
-        self._items: HandOver[Item] = HandOver(AHEAD)
-        self._entries: HandOver[_Entry[Item]] = HandOver(pipeline.depth + 1)
-        self._answers: HandOver[Answer] = HandOver(AHEAD)
+        self._items: HandOver[Item] = HandOver(max(AHEAD, batch))
+        self._batches: HandOver[_Batch[Item]] = HandOver(pipeline.depth + 1)
+        self._answers: HandOver[Answer] = HandOver(max(AHEAD, batch))
         self._threads = [threading.Thread(target=work, name=work.__name__.strip('_'), daemon=True)
                          for work in (self._read_items, self._submit_items, self._collect_items)]
         for thread in self._threads:
             thread.start()
 
-    def __iter__(self) -> Iterator[Answer]:
+    def __iter__(self) -> Generator[Answer, None, None]:
         """Yield the answers. The iteration ends early if another thread calls :meth:`close`.
 
         :raises EngineError: if the engine failed. The answers to all earlier items are yielded
@@ -82,6 +107,7 @@ class EveryFrame(Generic[Item, Answer]):
         """
         while (answer := self._answers.get()) is not None:
             yield answer
+            del answer      # the receiver alone decides how long the answer lives
 
     @property
     def is_cut(self) -> bool:
@@ -103,6 +129,7 @@ class EveryFrame(Generic[Item, Answer]):
             for item in self._source:
                 if not self._items.put(item):
                     break
+                del item        # a waiting source must not keep the frame
         except Exception as error:
             self._items.finish(error)
         else:
@@ -112,53 +139,92 @@ class EveryFrame(Generic[Item, Answer]):
                 close()
 
     def _submit_items(self) -> None:
+        failed: Exception | None = None
         try:
-            while (item := self._items.get()) is not None:
-                self._entries.put(self._submit(item))
+            self._submit_batches()
         except Exception as error:
-            self._entries.finish(error)
-        else:
-            self._entries.finish()
+            failed = error
+        self._batches.finish(failed)
 
-    def _submit(self, item: Item) -> _Entry[Item]:
-        frame = self._read_frame(item)
-        if frame is None:
-            return _Entry(item, is_pending=False)
-        self._room.acquire()
-        try:
-            self._pipeline.submit([frame], self._wanted)
-        except Exception as error:
-            self._room.release()
-            if isinstance(error, FrameError):
-                return _Entry(item, False, error)
-            raise
-        return _Entry(item, is_pending=True)
+    def _submit_batches(self) -> None:
+        parts: list[_Member[Item]] = []
+        failed: Exception | None = None
+        while True:
+            try:
+                item = self._items.get()
+            except Exception as error:      # an error of the source comes after the last items
+                failed = error
+                break
+            if item is None:
+                break
+            parts.append(_Member(item, self._read_frame(item)))
+            del item
+            frames = sum(part.frame is not None for part in parts)
+            if frames in (0, self._batch) or len(parts) == MOST_ITEMS:
+                self._submit(parts)
+                parts = []
+        self._submit(parts)
+        if failed is not None:
+            raise failed
+
+    def _submit(self, parts: list[_Member[Item]]) -> None:
+        frames = [part.frame for part in parts if part.frame is not None]
+        refused = None
+        if frames:
+            self._room.acquire()
+            try:
+                with self._name_errors([part.item for part in parts]):
+                    self._pipeline.submit(frames, self._wanted)
+            except Exception as error:
+                self._room.release()
+                if not isinstance(error, FrameError):
+                    raise
+                refused = error
+        if refused and len(parts) > 1:
+            for part in parts:              # find the refused frame
+                self._submit([part])
+        else:
+            self._batches.put(_Batch([(part.item, part.frame is not None and not refused)
+                                      for part in parts], refused))
 
     def _collect_items(self) -> None:
         failed: Exception | None = None
         try:
-            while (entry := self._entries.get()) is not None:
+            while (batch := self._batches.get()) is not None:
                 try:
-                    self._collect(entry, is_wanted=failed is None)
+                    self._collect(batch, is_wanted=failed is None)
                 except Exception as error:
                     failed = failed or error
                     self._items.stop()      # the loop still collects the frames in the pipeline
+                del batch
         except Exception as error:          # an error of the source or of submit()
             failed = failed or error
         self._answers.finish(failed)
 
-    def _collect(self, entry: _Entry[Item], is_wanted: bool) -> None:
-        """Collect the segmentation of an entry, and hand the answer over if it is wanted."""
-        if not entry.is_pending:
-            if is_wanted:
-                self._answers.put(self._make_answer(entry.item, entry.refused))
-            return
-        try:
-            (segmentation,) = self._pipeline.collect()
-        finally:
+    def _collect(self, batch: _Batch[Item], is_wanted: bool) -> None:
+        """Collect the segmentations of a batch, and hand the answers over if they are wanted."""
+        segmentations: list[Segmentation] = []
+        if batch.is_pending:
+            # The batch that is collected does not count as pending. So the next batch is ready
+            # when the network ends. The slots suffice, because all earlier batches are released.
             self._room.release()
+            with self._name_errors([item for item, _ in batch.items]):
+                segmentations = self._pipeline.collect()
         try:
-            if is_wanted:
-                self._answers.put(self._make_answer(entry.item, segmentation))
+            waiting = iter(segmentations)
+            for item, has_frame in batch.items if is_wanted else ():
+                segmentation = next(waiting) if has_frame else batch.refused
+                self._answers.put(self._make_answer(item, segmentation))
         finally:
-            segmentation.release()
+            for done in segmentations:
+                done.release()
+
+    @contextmanager
+    def _name_errors(self, items: Sequence[Item]) -> Iterator[None]:
+        """Put the name of a batch before the text of an error of the engine."""
+        try:
+            yield
+        except EngineError as error:
+            if self._describe is None:
+                raise
+            raise EngineError(f'{self._describe(items)}: {error}') from error

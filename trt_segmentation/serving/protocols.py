@@ -108,6 +108,12 @@ class ServedCamera(Hashable, Protocol):
         :param overlay_rate: largest number of overlays per second; 0 for one overlay per frame.
         """
 
+    def set_viewport(self, frame: Frame) -> Frame:
+        """Return the frame with its viewport. Call this in the worker's thread.
+
+        :raises FrameError: if the viewport does not fit the frame.
+        """
+
     def publish(self, segmentation: Segmentation, header: object) -> None:
         """Publish a segmentation with its image's header. Call this in the worker's thread."""
 
@@ -156,6 +162,9 @@ class LiveSettings(Protocol):
 
     def batch_limits(self) -> BatchLimits:
         """Return how many frames may go into the next batch."""
+
+    def max_age_ms(self) -> float:
+        """Return the age in milliseconds above which an answer is dropped; 0 for no limit."""
 
     def apply_colours(self) -> None:
         """Give the pipeline the overlay's current colours."""

@@ -6,14 +6,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from queue import SimpleQueue
 import threading
 import time
 
 from ..errors import EngineError, FrameError, TransportError
-from ..frame import Frame, Segmentation, Wanted
+from ..frame import Segmentation
 from ..pipeline import Pipeline
+from ..tracing.stages import stage
 from .background import POLL_SECONDS
 from .drop_reasons import (
     BAD_FRAME,
@@ -23,31 +23,16 @@ from .drop_reasons import (
     INTERNAL_ERROR,
     OUT_OF_MEMORY,
     SUPERSEDED,
+    TOO_OLD,
 )
 from .engine_state import EngineState
 from .frame_log import FrameLog
 from .image_age import measure_age_ms
+from .job import Job
 from .newest import NewestFrames
 from .protocols import IncomingImage, LiveSettings, ServedCamera, ServingClock
 from .recovery import EngineHealth
 from .stopping import leave_running
-
-
-@dataclass(frozen=True)
-class _Job:
-    """One frame that is being processed.
-
-    :param fetched: time.monotonic() when the worker put the frame into a batch.
-    :param opened: time.monotonic() after the worker read the frame from its message.
-    """
-
-    camera: ServedCamera
-    image: IncomingImage
-    header: object
-    frame: Frame
-    wanted: Wanted
-    fetched: float
-    opened: float
 
 
 class Worker:
@@ -76,7 +61,7 @@ class Worker:
         self._health = health
         self._newest: NewestFrames[ServedCamera, IncomingImage] = NewestFrames()
         self._room = threading.Semaphore(pipeline.depth)
-        self._submitted: SimpleQueue[list[_Job]] = SimpleQueue()
+        self._submitted: SimpleQueue[list[Job]] = SimpleQueue()
         self._is_given_up = False  # stop() timed out, so nothing is published any more
         # Images that were fetched and are neither published nor dropped yet.
         self._at_work: dict[IncomingImage, ServedCamera] = {}
@@ -185,22 +170,25 @@ class Worker:
         self._room.acquire()
         self._room.release()
 
-    def _open(self, camera: ServedCamera, image: IncomingImage) -> _Job | None:
+    def _open(self, camera: ServedCamera, image: IncomingImage) -> Job | None:
         """Read a frame. Returns None if the frame is bad."""
         fetched = time.monotonic()
         try:
             self._settings.apply_colours()
-            return _Job(camera, image, image.header, image.frame(camera.name),
-                        self._settings.schedule_outputs(camera), fetched, time.monotonic())
+            with stage('decode'):
+                frame = camera.set_viewport(image.frame(camera.name))
+                wanted = self._settings.schedule_outputs(camera)
+                return Job(camera, image, image.header, frame, wanted, fetched, time.monotonic())
         except Exception as error:  # a bad frame must not end the node
             self._fail(camera, image, error)
             return None
 
-    def _submit(self, jobs: list[_Job]) -> None:
+    def _submit(self, jobs: list[Job]) -> None:
         self._room.acquire()
         self._submitting = time.monotonic()
         try:
-            self._pipeline.submit([job.frame for job in jobs], jobs[0].wanted)
+            with stage('submit'):
+                self._pipeline.submit([job.frame for job in jobs], jobs[0].wanted)
         except Exception as error:
             self._submitting = 0.0
             self._room.release()
@@ -217,7 +205,8 @@ class Worker:
         while jobs := self._submitted.get():
             self._collecting = time.monotonic()
             try:
-                segmentations = self._pipeline.collect()
+                with stage('collect'):
+                    segmentations = self._pipeline.collect()
             except Exception as error:
                 self._fail_batch(jobs, error)
                 continue
@@ -232,7 +221,7 @@ class Worker:
             for job, segmentation in zip(jobs, segmentations, strict=True):
                 self._finish(job, segmentation, collected)
 
-    def _finish(self, job: _Job, segmentation: Segmentation, collected: float) -> None:
+    def _finish(self, job: Job, segmentation: Segmentation, collected: float) -> None:
         """Publish and count a segmentation, which the pipeline returned at time ``collected``."""
         if self._is_given_up:
             segmentation.release()
@@ -240,24 +229,26 @@ class Worker:
             return
         age = measure_age_ms(job.frame.stamp_ns, self._clock.now_ns())
         job.camera.stamps_are_foreign = age is None
+        if job.is_too_old(age, time.monotonic(), self._settings.max_age_ms()):
+            segmentation.release()
+            self._drop(job.camera, job.image, TOO_OLD, job.frame.stamp_ns)
+            return
         try:
-            job.camera.publish(segmentation, job.header)
+            with stage('publish'):
+                job.camera.publish(segmentation, job.header)
         except Exception as error:
             self._fail(job.camera, job.image, error, job.frame.stamp_ns)
             return
         finally:
             segmentation.release()
-        now = time.monotonic()
-        seconds = {'wait': job.fetched - job.image.arrived, 'decode': job.opened - job.fetched,
-                   'publish': now - collected, 'total': now - job.image.arrived}
-        timings = {**segmentation.timings, **{stage: s * 1e3 for stage, s in seconds.items()},
+        timings = {**segmentation.timings, **job.stage_times(collected, time.monotonic()),
                    **({} if age is None else {'age': age})}
         self._health.clear_error()
         job.camera.count_frame_out(self._clock.seconds(), timings)
         self._at_work.pop(job.image)
         self._log.log_segmentation(job.camera.name, job.frame.stamp_ns, timings)
 
-    def _fail_batch(self, jobs: list[_Job], error: Exception) -> None:
+    def _fail_batch(self, jobs: list[Job], error: Exception) -> None:
         """Drop a failed batch. After an engine error, pause; in REOPENING and LOST, end."""
         if not isinstance(error, FrameError):
             self._health.count_failure(error)

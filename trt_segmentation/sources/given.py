@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -38,22 +38,17 @@ class GivenImages:
         self._is_stopped = False
 
     def __iter__(self) -> Iterator[AnyImage]:
-        """Yield the images. A source that cannot be read gives a :class:`.BadImage`.
-
-        :raises FrameError: if an item is no array of an image and no path.
-        """
+        """Yield the images. An item that cannot be read gives a :class:`.BadImage`."""
         pictures = 0
-        for item in self._items:
+        for index, item in enumerate(self._items):
             if isinstance(item, (str, Path)) and name_kind(item):
                 yield from self._read_name(item)
-            elif isinstance(item, (str, Path, np.ndarray)):
-                if pictures % self._options.every == 0:
-                    yield _read_or_bad(item, self._color)
-                pictures += 1
-            elif hasattr(item, 'picture_names'):
+            elif not isinstance(item, (str, Path, np.ndarray)) and hasattr(item, 'picture_names'):
                 yield from self._read_source(item)
             else:
-                check_array(item)
+                if pictures % self._options.every == 0:
+                    yield _read_or_bad(item, self._color, index)
+                pictures += 1
 
     def stop(self) -> None:
         """End an iteration that waits for a camera. Any thread may call this."""
@@ -75,15 +70,16 @@ class GivenImages:
         yield from opened.images
 
 
-def read_image(image: Image, color: str) -> SourceImage:
+def read_image(image: Image, color: str, index: int | None = None) -> SourceImage:
     """Read a picture file, or copy an array.
 
     :param color: order of the channels of an array. A file is always read as ``bgr``.
+    :param index: index of an array in its list, for the error message; None for a single array.
     :raises FrameError: if the image is a wrong array, or a name of something else than a picture.
     :raises PictureError: if the file cannot be read as a picture.
     """
     if not isinstance(image, (str, Path)):
-        check_array(image)
+        check_array(image, 'the image' if index is None else f'image {index} of the list')
         return SourceImage('', '', np.array(image, order='C'), color=color)
     if kind := name_kind(image):
         raise FrameError(f'{image} is {kind}, not one picture. Use stream({str(image)!r}), which '
@@ -97,24 +93,26 @@ def read_image(image: Image, color: str) -> SourceImage:
     return SourceImage(path.stem, str(image), read_picture(path, is_upright=True))
 
 
-def _read_or_bad(image: Image, color: str) -> AnyImage:
+def _read_or_bad(image: Any, color: str, index: int) -> AnyImage:
     try:
-        return read_image(image, color)
-    except PictureError as error:
-        return BadImage(str(image), error)
+        return read_image(image, color, index)
+    except (FrameError, PictureError) as error:
+        name = str(image) if isinstance(image, (str, Path)) else f'image {index} of the list'
+        return BadImage(name, error)
 
 
-def check_array(image: object) -> None:
+def check_array(image: object, what: str = 'the image') -> None:
     """Refuse everything except an array of shape (height, width, 3) and type uint8.
 
+    :param what: the name of the array in the error message.
     :raises FrameError: if the array is refused. The message says what is expected and what to do.
     """
     expected = 'expected a path or an array (height, width, 3) of uint8'
     if not isinstance(image, np.ndarray):
-        raise FrameError(f'the image is a {type(image).__name__}; {expected}. numpy.asarray() '
+        raise FrameError(f'{what} is a {type(image).__name__}; {expected}. numpy.asarray() '
                          "makes an array of most images; a PIL image needs color='rgb'")
     if image.dtype != np.uint8:
-        raise FrameError(f'the image is {image.dtype}; {expected}. Scale its values to 0 to 255 '
+        raise FrameError(f'{what} is {image.dtype}; {expected}. Scale its values to 0 to 255 '
                          'and convert them with .astype(numpy.uint8)')
     if image.ndim != 3 or image.shape[2] != 3:
         advice = {2: 'Repeat a gray image: numpy.repeat(image[..., None], 3, 2)',
@@ -122,6 +120,6 @@ def check_array(image: object) -> None:
                   4: 'Give the images of a batch as a list: list(images)'}.get(image.ndim, '')
         if image.ndim == 3 and image.shape[0] == 3:
             advice = 'Put the channels last: image.transpose(1, 2, 0)'
-        raise FrameError(f'the image has shape {image.shape}; {expected}. {advice}'.rstrip())
+        raise FrameError(f'{what} has shape {image.shape}; {expected}. {advice}'.rstrip())
     if not image.size:
-        raise FrameError(f'the image has shape {image.shape}, so it has no pixels; {expected}')
+        raise FrameError(f'{what} has shape {image.shape}, so it has no pixels; {expected}')

@@ -56,6 +56,11 @@ class BadImage:
 AnyImage: TypeAlias = SourceImage | BadImage
 
 
+def count_bytes(image: AnyImage) -> int:
+    """Return the number of bytes of the pixels; 0 if there are none."""
+    return image.image.nbytes if isinstance(image, SourceImage) else 0
+
+
 @dataclass(frozen=True)
 class OpenSource:
     """The images of a source that was opened.

@@ -4,22 +4,17 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
-import os
 from pathlib import Path
 import sys
 
 from .. import street
 from ..errors import PictureError, SourceError
 from ..host.pictures import decode_picture, read_picture
-from .image import AnyImage, BadImage, OpenSource, SourceImage
+from ..threads.ordered_map import map_ahead
+from .image import AnyImage, BadImage, count_bytes, OpenSource, SourceImage
 
-DECODERS = min(8, os.cpu_count() or 1)
-"""Number of threads that decode picture files."""
 MAX_STDIN = 1 << 28
 """Largest number of bytes that are read from standard input."""
 SCENES = 8
@@ -54,19 +49,8 @@ class PictureFiles:
 
     def open(self) -> OpenSource:
         """Return the pictures. No file is read before the iteration begins."""
-        return OpenSource(self._decode_ahead(), len(self.files))
-
-    def _decode_ahead(self) -> Iterator[AnyImage]:
-        with ThreadPoolExecutor(DECODERS, 'decode picture') as decoders:
-            files = iter(self.files)
-            ahead = deque(decoders.submit(read_file, *file) for file in islice(files, DECODERS))
-            try:
-                while ahead:
-                    yield ahead.popleft().result()
-                    ahead.extend(decoders.submit(read_file, *file) for file in islice(files, 1))
-            finally:
-                for work in ahead:
-                    work.cancel()
+        return OpenSource(map_ahead(lambda file: read_file(*file), self.files, 'decode picture',
+                                    size_of=count_bytes), len(self.files))
 
 
 def read_file(path: Path, name: str) -> AnyImage:

@@ -5,16 +5,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..errors import BagError, FrameError, VideoError
 from ..host.decode_raw import decode
+from ..threads.ordered_map import map_ahead
 from ..video.reader import VideoReader
-from .image import AnyImage, BadImage, OpenSource, SourceImage
+from .image import AnyImage, BadImage, count_bytes, OpenSource, SourceImage
+
+if TYPE_CHECKING:
+    from ..bags.reader import Recorded
 
 USUAL_RATE = Fraction(10)
 """Assumed rate of a bag, in images per second, if the log times of the bag give no rate."""
@@ -106,19 +112,22 @@ class BagImages:
 
     def _read(self, topic: str) -> Iterator[AnyImage]:
         from ..bags.reader import BagReader
-        # This generator may run in another thread than open(). Each thread needs its own reader.
-        with BagReader(self.path) as bag:
-            for message in bag.messages([topic]):
-                if (message.number - 1) % self.every:
-                    continue
-                origin = f'{self.title} message {message.number}'
-                try:
-                    image = np.require(decode(message.frame()).bgr(), requirements=['C', 'W'])
-                except FrameError as error:
-                    yield BadImage(origin, BagError(f'{origin}: {error}'))
-                else:
-                    yield SourceImage(f'{self.name}/{message.number:06d}', origin, image,
-                                      message.log_time_ns)
+        # This generator may run in another thread than open(). The reader is opened when the
+        # generator begins, and closed when it ends.
+        with BagReader(self.path) as bag, closing(bag.messages([topic])) as messages:
+            wanted = (m for m in messages if (m.number - 1) % self.every == 0)
+            with closing(map_ahead(self._decode, wanted, 'decode image', size_of=count_bytes)
+                         ) as images:
+                yield from images
+
+    def _decode(self, message: Recorded) -> AnyImage:
+        origin = f'{self.title} message {message.number}'
+        try:
+            image = np.require(decode(message.frame()).bgr(), requirements=['C', 'W'])
+        except FrameError as error:
+            return BadImage(origin, BagError(f'{origin}: {error}'))
+        return SourceImage(f'{self.name}/{message.number:06d}', origin, image,
+                           message.log_time_ns)
 
 
 def _find_rate(count: int, duration_ns: int) -> Fraction:

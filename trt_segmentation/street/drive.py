@@ -82,6 +82,15 @@ class Drive:
         """Focal lengths fx and fy, and principal point cx and cy, in pixels."""
         return (self._focal, self._focal, (self._width - 1) / 2, (self._height - 1) / 2)
 
+    @property
+    def mount(self) -> tuple[float, float]:
+        """Height of the camera above the ground in metres, and its mean pitch in radians."""
+        return self._tall, self._pitch
+
+    def camera(self, index: int) -> PinholeCamera:
+        """Return the camera of a frame. Its pose sways a little, as on a car that drives."""
+        return self._view(index / self._fps).camera
+
     def frame(self, index: int) -> Scene:
         """Draw a frame.
 

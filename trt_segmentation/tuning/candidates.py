@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The candidates: sets of CUDA options of ONNX Runtime. Their speed is measured and compared."""
+"""The candidates: ways to run a network with ONNX Runtime. Their speed is compared."""
 
 from __future__ import annotations
 
@@ -16,18 +16,43 @@ from ..engines.onnxruntime_cuda import OPTIONS
 PLAIN = 'NCHW, heuristic search'
 """Name of the candidate with the options that a network has without tuning."""
 
-CANDIDATES: Mapping[str, Mapping[str, str]] = {
-    f'{layout.upper()}{", fused bias" if fuse else ""}, {search.lower()} search': {
-        **OPTIONS, 'cudnn_conv_algo_search': search, 'prefer_nhwc': str(int(layout == 'nhwc')),
-        'fuse_conv_bias': str(fuse)}
-    for search, layout, fuse in product(('HEURISTIC', 'EXHAUSTIVE'), ('nchw', 'nhwc'), (0, 1))}
-"""Maps the name of every candidate to its options.
+
+@dataclass(frozen=True)
+class Candidate:
+    """A way to open a network.
+
+    :param options: CUDA provider options of ONNX Runtime.
+    :param fused: whether :func:`trt_segmentation.fusion.fuse.fuse_layers` changes the network.
+    """
+
+    options: Mapping[str, str]
+    fused: bool = False
+
+
+def _make_candidate(search: str, layout: str, bias: int, fused: int) -> Candidate:
+    options = {**OPTIONS, 'cudnn_conv_algo_search': search,
+               'prefer_nhwc': str(int(layout == 'nhwc')), 'fuse_conv_bias': str(bias)}
+    if fused:
+        # Otherwise, SkipLayerNormalization adds up FP16 values in FP16.
+        options['enable_skip_layer_norm_strict_mode'] = '1'
+    return Candidate(options, bool(fused))
+
+
+CANDIDATES: Mapping[str, Candidate] = {
+    f'{layout.upper()}{", fused bias" if bias else ""}{", fused layers" if fused else ""}, '
+    f'{search.lower()} search': _make_candidate(search, layout, bias, fused)
+    for search, fused, layout, bias in product(
+        ('HEURISTIC', 'EXHAUSTIVE'), (0, 1), ('nchw', 'nhwc'), (0, 1))}
+"""Maps names to candidates.
 
 No candidate uses the algorithm search DEFAULT. With DEFAULT, a run took 24 to 670 ms on an H200.
 """
-FIRST = tuple(name for name in CANDIDATES if 'heuristic' in name)
-"""The names of the four candidates that are always measured. Afterwards, only the fastest of them
-is measured with an exhaustive search too, because each exhaustive search needs seconds."""
+FIRST = tuple(name for name in CANDIDATES
+              if 'heuristic' in name and not CANDIDATES[name].fused)
+"""The names of the four candidates that are measured for every network. At the end, the fastest
+candidate is measured with an exhaustive search too. An exhaustive search needs seconds."""
+FUSED = tuple(name for name in CANDIDATES if 'heuristic' in name and CANDIDATES[name].fused)
+"""The names of the four candidates that are measured only for a network with attention layers."""
 
 MOST_DIFFERENCE = 0.05
 """The largest accepted difference from the output of :data:`PLAIN`; see :func:`difference`.

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 import fcntl
 import hashlib
+from importlib.util import find_spec
 import json
 import os
 from typing import Any
@@ -33,6 +34,7 @@ from ..untrusted.signed_files import (
     store_signed,
 )
 from .candidates import CANDIDATES, Measured, PLAIN
+from .open_candidate import choose_first
 from .request import card_tree
 
 
@@ -43,8 +45,8 @@ def make_key(card: ModelCard, gpu: GpuIdentity) -> dict[str, Any]:
     """
     return {**card_tree(card), 'model': hash_model(card.model),
             'version': onnxruntime.__version__, 'gpu': asdict(gpu),
-            'candidates': {name: dict(options) for name, options in CANDIDATES.items()},
-            'schema': SCHEMA}
+            'candidates': {name: asdict(CANDIDATES[name]) for name in choose_first(card)},
+            'onnx': find_spec('onnx') is not None, 'schema': SCHEMA}
 
 
 class ChoiceFile:

@@ -13,7 +13,8 @@ import sys
 
 from ..errors import EngineError
 from ..model.card import ModelCard
-from .candidates import CANDIDATES, FIRST, Measured, PLAIN
+from .candidates import CANDIDATES, Measured, PLAIN
+from .open_candidate import choose_first
 from .request import card_tree
 
 LONGEST_S = 300.0
@@ -55,12 +56,12 @@ def measure_candidates(card: ModelCard, gpu: int, run: RunTrial = run_trial) -> 
     If the trial process ends too early, a new process measures the candidates that are left.
 
     :param gpu: index of the GPU in CUDA's order.
-    :returns: one result for each candidate of :data:`.candidates.FIRST`, and one result for the
-        fastest of them with an exhaustive search. If the process ended during the exhaustive
-        search, this last result is missing.
+    :returns: one result for each candidate of :func:`.open_candidate.choose_first`, and one
+        result for the fastest of them with an exhaustive search. If the process ended during the
+        exhaustive search, this last result is missing.
     :raises EngineError: if :data:`.candidates.PLAIN` cannot be measured.
     """
-    left = [name for name in FIRST if name != PLAIN]
+    left = [name for name in choose_first(card) if name != PLAIN]
     found: dict[str, Measured] = {}
     while left or not found:
         text, why = run(json.dumps({

@@ -11,9 +11,10 @@ from ..engines.gpu_identity import gpu_identity, GpuIdentity
 from ..engines.onnxruntime_cuda import OnnxRuntimeCuda
 from ..errors import CacheError, EngineError
 from ..model.card import ModelCard
-from .candidates import CANDIDATES, choose, FIRST, Measured, PLAIN
+from .candidates import choose, Measured, PLAIN
 from .choice_file import ChoiceFile, make_key
 from .measure import measure_candidates
+from .open_candidate import choose_first, open_candidate
 
 Log = Callable[[str], None]
 MeasureAll = Callable[[ModelCard, int], list[Measured]]
@@ -48,7 +49,7 @@ class TunedOpener:
             self._found = self.find(card, gpu)
         results, source = self._found
         best = choose(results) if results else Measured(PLAIN)
-        engine = OnnxRuntimeCuda(card, gpu, stream, CANDIDATES[best.name])
+        engine = open_candidate(card, gpu, stream, best.name)
         engine.cache = source
         engine.tuning = describe(results) if results else ''
         return engine
@@ -73,9 +74,9 @@ class TunedOpener:
             return [], ''
 
     def _measure_now(self, card: ModelCard, gpu: int, kept: ChoiceFile) -> list[Measured]:
-        self._log(f'measuring {card.name} on this GPU with {len(FIRST) + 1} sets of ONNX '
-                  "Runtime options. Later starts use the result. To skip the measurement, set the "
-                  "node's parameter `tune` to false, or use `--no-tune`")
+        self._log(f'measuring {card.name} on this GPU with {len(choose_first(card)) + 1} sets '
+                  'of ONNX Runtime options. Later starts use the result. To skip the measurement, '
+                  "set the node's parameter `tune` to false, or use `--no-tune`")
         began = monotonic()
         results = self._measure(card, gpu)
         for result in results:

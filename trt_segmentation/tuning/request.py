@@ -21,8 +21,10 @@ BLOCK = 16
 
 def card_tree(card: ModelCard) -> dict[str, Any]:
     """Return the part of a card that the trial needs. The result can be written as JSON."""
+    output = asdict(card.output)
+    del output['temperature']  # it changes no network, so the tuned options stay valid
     return {'model': str(card.model.resolve()), 'classes': len(card.classes),
-            'input': asdict(card.input), 'output': asdict(card.output)}
+            'input': asdict(card.input), 'output': output}
 
 
 def read_card(tree: Mapping[str, Any]) -> ModelCard:

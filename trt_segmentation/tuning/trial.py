@@ -30,13 +30,13 @@ from ..gpu.cuda_graph import CudaGraph, Enqueues, Mark
 from ..gpu.streams import Streams
 from ..model.card import ModelCard
 from .candidates import (
-    CANDIDATES,
     choose,
     difference,
     Measured,
     PLAIN,
     with_exhaustive_search,
 )
+from .open_candidate import open_candidate
 from .request import make_picture, read_card
 
 WARM_UP, RUNS = 20, 60
@@ -62,8 +62,7 @@ class CandidateTrial:
         """
         began = perf_counter()
         try:
-            with closing(OnnxRuntimeCuda(self._card, self._gpu, self._stream,
-                                         CANDIDATES[name])) as engine:
+            with closing(open_candidate(self._card, self._gpu, self._stream, name)) as engine:
                 return self._run(name, engine, began)
         except EngineError as error:
             return Measured(name, failed=str(error))

@@ -55,7 +55,10 @@ class CdrReader:
         return start
 
     def read_number(self, kind: str, field: str) -> int:
-        """Read a number. Its offset from the end of the encapsulation is a multiple of its size.
+        """Skip the padding, and read a number.
+
+        In CDR, the offset of a number is a multiple of the number's size. The offset counts from
+        the end of the encapsulation header.
 
         :param kind: ``i``, ``I``, ``Q`` or ``B``, as in the module struct.
         """

@@ -61,6 +61,8 @@ def check_file(path: Path, option: str) -> None:
     :raises OutputError: if the file is refused.
     """
     what = f'{option} {path}'.strip()
+    if str(path) == '-':
+        raise OutputError(f'{what}: the result is not written to standard output. Name a file')
     try:
         status = path.stat()
     except FileNotFoundError:

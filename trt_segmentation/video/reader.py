@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import FrameError, VideoError
-from .hand_over import HandOver
+from ..threads.hand_over import HandOver
 from .pixels import BgrConverter
 from .pyav import import_av, LIMITS, reason_of
 from .source import find_source, SECONDS

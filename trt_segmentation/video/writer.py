@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import SegmentationError, VideoError
+from ..threads.hand_over import HandOver
 from ..untrusted.output_files import check_file, MARKER
-from .hand_over import HandOver
 from .pyav import import_av, reason_of
 
 if TYPE_CHECKING:

@@ -38,6 +38,7 @@ class MontageRow(NamedTuple):
     :param labels: (height, width) class ids.
     :param overlay: (height, width, 3) uint8 BGR.
     :param name: text beside the row; empty for no text.
+    :param ground: (side, side, 3) uint8 BGR, the ground from above; None for no picture.
     """
 
     image: Picture
@@ -45,6 +46,7 @@ class MontageRow(NamedTuple):
     labels: npt.NDArray[Any]
     overlay: Picture
     name: str = ''
+    ground: Picture | None = None
 
 
 def colorize(labels: npt.NDArray[Any], card: ModelCard) -> Picture:
@@ -67,15 +69,16 @@ def draw_montage(rows: Sequence[MontageRow], card: ModelCard, caption: str = '')
     :returns: (height, :data:`WIDTH`, 3) uint8 BGR.
     :raises ValueError: if there are no rows, or the arrays of a row differ in size.
     """
-    if not rows:
-        raise ValueError('a montage needs at least one row')
-    for row in rows:
-        _check(row)
+    _check(rows)
     titles = ['Camera image', 'Truth', 'Label map', 'Overlay']
     if all(row.truth is None for row in rows):
         titles.remove('Truth')
     left = _MARGIN + (34 if any(row.name for row in rows) else 0)
-    cell = (WIDTH - left - _MARGIN - _GAP * (len(titles) - 1)) // len(titles)
+    has_ground = any(row.ground is not None for row in rows)
+    room = WIDTH - left - _MARGIN - _GAP * (len(titles) - 1 + has_ground)
+    height, width = rows[0].image.shape[:2]
+    cell = int(room / (len(titles) + has_ground * height / width))
+    titles += ['Ground'] * has_ground
     columns = {title: left + i * (cell + _GAP) for i, title in enumerate(titles)}
     heights = [round(cell * row.image.shape[0] / row.image.shape[1]) for row in rows]
     legend = _Legend(rows, card)
@@ -106,11 +109,13 @@ def _draw_row(page: Image.Image, row: MontageRow, card: ModelCard, columns: Mapp
     y, width, height = place
     pictures = {'Camera image': row.image[..., ::-1], 'Overlay': row.overlay[..., ::-1],
                 'Label map': colorize(row.labels, card),
-                'Truth': None if row.truth is None else colorize(row.truth, card)}
+                'Truth': None if row.truth is None else colorize(row.truth, card),
+                'Ground': None if row.ground is None else row.ground[..., ::-1]}
     for title, x in columns.items():
+        width = height if title == 'Ground' else place[1]
         if (picture := pictures[title]) is None:
-            ImageDraw.Draw(page).text((x + width // 2, y + height // 2), 'no truth', _FAINT,
-                                      load_font(20), anchor='mm')
+            ImageDraw.Draw(page).text((x + width // 2, y + height // 2), f'no {title.lower()}',
+                                      _FAINT, load_font(20), anchor='mm')
             continue
         small = cv2.resize(np.ascontiguousarray(picture), (width, height),
                            interpolation=cv2.INTER_AREA)
@@ -149,10 +154,13 @@ class _Legend:
                 draw.text((left + x + 30, middle), name, _INK, self._font, anchor='lm')
 
 
-def _check(row: MontageRow) -> None:
-    for what, pixels in zip(MontageRow._fields[1:4], row[1:4]):
-        if pixels is not None and pixels.shape[:2] != row.image.shape[:2]:
-            raise ValueError(f'{what} is {size(pixels)}, but the image is {size(row.image)}')
+def _check(rows: Sequence[MontageRow]) -> None:
+    if not rows:
+        raise ValueError('a montage needs at least one row')
+    for row in rows:
+        for what, pixels in zip(MontageRow._fields[1:4], row[1:4]):
+            if pixels is not None and pixels.shape[:2] != row.image.shape[:2]:
+                raise ValueError(f'{what} is {size(pixels)}, but the image is {size(row.image)}')
 
 
 def _draw_name(page: Image.Image, name: str, y: int, height: int) -> None:

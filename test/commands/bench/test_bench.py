@@ -36,7 +36,7 @@ from trt_segmentation.commands.bench.measure import (
 from trt_segmentation.commands.bench.options import BenchOptions
 from trt_segmentation.commands.bench.page import write_page
 from trt_segmentation.commands.bench.plots import memory_plot, shares_of
-from trt_segmentation.commands.bench.report import commit, FigureReport
+from trt_segmentation.commands.bench.report import FigureReport
 from trt_segmentation.commands.bench.run import run_bench
 from trt_segmentation.commands.bench.schema import FORMAT, number, read_run
 from trt_segmentation.commands.cli import main
@@ -521,10 +521,3 @@ def test_a_busy_or_throttled_machine_gives_a_caution():
     assert bench._cautions(0.0, 1.0) == []
     busy, slower = bench._cautions(2.0, 1.5)
     assert '2.0 processes per core' in busy and '1.50 times as long' in slower
-
-
-def test_the_commit_comes_from_git_or_the_environment(monkeypatch, tmp_path):
-    monkeypatch.setenv('BENCH_COMMIT', 'abc')
-    assert re.fullmatch(r'[0-9a-f]{12}\+?|abc', commit())
-    monkeypatch.setenv('PATH', str(tmp_path))  # this folder has no git
-    assert commit() == 'abc'

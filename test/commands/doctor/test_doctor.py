@@ -253,7 +253,7 @@ def test_the_doctor_looks_for_pyav(monkeypatch, missing, said):
     pytest.importorskip('av', reason='PyAV is not installed: pip install av')
     if missing:
         monkeypatch.setitem(sys.modules, 'av', None)
-    (check,) = [check for check in doctor._examine(NONE, 0) if check.name == 'PyAV']
+    (check,) = [check for check in doctor.examine(NONE, 0) if check.name == 'PyAV']
     assert check.status == said
     assert ('no video, camera or RTSP stream is read' in check.text) == missing
     assert (check.run == "pip install 'av>=17'") == missing
@@ -329,6 +329,20 @@ def test_a_failed_engine_fails_the_doctor(monkeypatch, capsys):
     assert 'onnxruntime-cuda: failed: x' in capsys.readouterr().out
     assert selftest.Trial('tensorrt', 'not installed').is_good
     assert not selftest.Trial('onnxruntime-cpu', 'no such file').is_good
+
+
+@pytest.mark.parametrize('as_json', [False, True])
+def test_the_memory_of_an_integrated_gpu_is_told(monkeypatch, capsys, as_json):
+    trials = [selftest.Trial('tensorrt'), selftest.Trial('onnxruntime-cpu')]
+    monkeypatch.setattr(doctor, 'try_engines', lambda *args: trials)
+    monkeypatch.setattr(doctor, 'try_memory', lambda found, gpu, given, log: (
+        'memory: measured' if given == trials and gpu == 0 else 'wrong arguments'))
+    assert doctor.run_doctor(DoctorOptions(selftest=True, json=as_json)) == 0
+    out = capsys.readouterr().out
+    if as_json:
+        assert json.loads(out)['memory'] == 'memory: measured'
+    else:
+        assert 'memory: measured' in out.splitlines()
 
 
 def test_long_lines_are_wrapped_and_say_what_to_run():

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The postprocess kernel agrees with the oracle and with the host."""
 
+from dataclasses import replace
+
 from hypothesis import given, HealthCheck, settings
 from hypothesis import strategies as st
 import numpy as np
@@ -21,7 +23,13 @@ pytest.importorskip('cuda.core', reason='needs cuda-python (pip install cuda-cor
 
 from device_arrays import device_arrays
 
-from trt_segmentation.gpu.kernels.postprocess import palette_words, Postprocess, Target
+from trt_segmentation.gpu.kernels.postprocess import (
+    palette_words,
+    Postprocess,
+    Target,
+    totals_bytes,
+)
+from trt_segmentation.trust.tally import BINS, tally_size
 
 GPU = settings.get_profile('gpu')
 SIDE = st.integers(1, 60)
@@ -232,3 +240,105 @@ def test_probabilities_agree_with_the_host(current, camera, dtype, layout):
     host = HostPostprocess(output, 6, 0.5)(tensor[0], fit('letterbox', camera, net), True)
     assert (labels != host.labels).mean() <= 1e-3
     assert (np.abs(confidence.astype(int) - host.confidence)[labels == host.labels] <= 1).all()
+
+
+def tallies(memory, card, tensor, layout, kind, frames, net, runs=1):
+    """Return the tally of every image, after the same launch was made ``runs`` times."""
+    channels = {'nchw': 1, 'nhwc': 3}.get(layout)
+    output = NetworkOutput('out', OutputKind[kind.upper()], layout, str(tensor.dtype),
+                           tensor.shape[channels] if channels else 1)
+    size = tally_size(len(card.classes))
+    with device_arrays(memory) as arrays:
+        image = ImageInput('image', 'nchw', 'float32', 3, net[0], net[1], None)
+        kernel = Postprocess(card, image, output,
+                             arrays.send(palette_words(card.palette)),
+                             f'sm_{memory.device.arch}')
+        targets = [Target(f, arrays.send(f.data, 1),
+                          arrays.room(f.height * f.width * card.label_dtype.itemsize),
+                          tally=arrays.room(4 * size)) for f in frames]
+        totals = arrays.send(np.zeros(totals_bytes(len(card.classes)), np.uint8))
+        launch = kernel.make_launch()
+        kernel.set_parameters(launch, targets, arrays.send(tensor), tensor.shape, 0.5, totals)
+        for _ in range(runs):
+            launch.enqueue(0)
+        found = [arrays.fetch(target.tally, (size,), np.uint32) for target in targets]
+        labels = [arrays.fetch(target.labels, (f.height, f.width), card.label_dtype)
+                  for target, f in zip(targets, frames)]
+        assert not arrays.fetch(totals, (totals_bytes(len(card.classes)),), np.uint8).any()
+        kernel.close()
+    return found, labels
+
+
+def check_tally(tally, host, classes):
+    """Compare the tally of the GPU with that of the host. Few pixels may be counted elsewhere."""
+    samples = int(host[:classes + 1].sum())
+    few = 2 + samples // 500
+    assert tally[:classes + 1].sum() == samples
+    assert np.abs(tally[:classes + 1].astype(int) - host[:classes + 1]).sum() <= 2 * few
+    assert int(tally[classes + 1]) == pytest.approx(
+        int(host[classes + 1]), rel=2e-3, abs=few * 65535)
+    assert tally[classes + 2:].sum() == host[classes + 2:].sum()
+    below = [np.cumsum(one[classes + 2:].astype(int)) for one in (tally, host)]
+    assert np.abs(below[0] - below[1]).max() <= few
+
+
+@pytest.mark.parametrize('kind, classes, layout', [
+    ('logits', 1, 'nchw'), ('logits', 19, 'nchw'), ('logits', 300, 'nhwc'),
+    ('probabilities', 6, 'nhwc'), ('sigmoid', 2, 'nhw'), ('probability', 2, 'nchw'),
+    ('labels', 7, 'nhw')])
+@pytest.mark.parametrize('resize', RESIZES)
+@pytest.mark.parametrize('is_finite', [True, False])
+def test_the_tally_is_that_of_the_host(current, kind, classes, layout, resize, is_finite):
+    """Cameras of a batch have their own tallies. A second launch begins from zero."""
+    rng, net = np.random.default_rng(9), (48, 64)
+    channels = classes if kind in ('logits', 'probabilities') else 1
+    values = rng.normal(0, 3, (3, channels, 12, 16))
+    if kind == 'labels':
+        values = rng.integers(0, classes + 2, values.shape).astype(np.float64)
+    elif kind in ('probability', 'probabilities'):
+        values = 1 / (1 + np.exp(-values))
+        values /= values.sum(axis=1, keepdims=True) if channels > 1 else 1
+    values = values.astype('float32')
+    if not is_finite and kind != 'labels':
+        values[rng.random(values.shape) < 0.05] = np.nan
+        values[:, :, :4, :4] = np.nan
+    tensor = {'nchw': values, 'nhwc': np.moveaxis(values, 1, -1), 'nhw': values[:, 0]}[layout]
+    tensor = np.ascontiguousarray(tensor)
+    frames = [camera_frame(rng, *size) for size in [(1080, 1920), (1, 2), (131, 77)]]
+    card = card_of(classes, resize)
+    found, labels = tallies(current, card, tensor, layout, kind, frames, net, runs=3)
+    output = NetworkOutput('out', OutputKind[kind.upper()], layout, 'float32', channels)
+    host = HostPostprocess(output, classes, 0.5)
+    for frame, image, tally, theirs in zip(frames, tensor, found, labels):
+        result = host(image, fit(resize, (frame.height, frame.width), net), False, True)
+        check_tally(tally, result.tally, classes)
+        assert (theirs == result.labels).mean() >= 0.999
+
+
+def test_the_largest_tally_counts_every_sample(current):
+    """128 by 128 samples of the largest entropy fit into 32 bits."""
+    frame, card = camera_frame(np.random.default_rng(0), 1024, 2048), card_of(4)
+    (tally,), _ = tallies(current, card, np.zeros((1, 4, 8, 8), 'float32'), 'nchw', 'logits',
+                          [frame], (64, 64))
+    assert tally[:5].tolist() == [128 * 128, 0, 0, 0, 0]
+    assert tally[5] == 128 * 128 * 65535
+    assert tally[6:].tolist() == [128 * 128, *[0] * (BINS - 1)]
+
+
+@pytest.mark.parametrize('kind', ['logits', 'sigmoid'])
+@pytest.mark.parametrize('temperature', [0.5, 3.0])
+def test_the_temperature_is_that_of_the_host(current, kind, temperature):
+    rng, camera, net = np.random.default_rng(5), (90, 130), (24, 24)
+    channels = 5 if kind == 'logits' else 1
+    classes = 5 if kind == 'logits' else 2
+    values = rng.normal(0, 3, (1, channels, 12, 14)).astype('float32')
+    frame, card = camera_frame(rng, *camera), card_of(classes)
+    card = replace(card, output=replace(card.output, temperature=temperature))
+    ((labels, confidence, _),) = run(current, card, values, 'nchw', kind, [frame], net)
+    (tally,), _ = tallies(current, card, values, 'nchw', kind, [frame], net)
+    output = NetworkOutput('out', OutputKind[kind.upper()], 'nchw', 'float32', channels)
+    host = HostPostprocess(output, classes, 0.5, temperature)(
+        values[0], fit('stretch', camera, net), True, True)
+    assert (labels != host.labels).mean() <= 1e-3
+    assert (np.abs(confidence.astype(int) - host.confidence)[labels == host.labels] <= 1).all()
+    check_tally(tally, host.tally, classes)

@@ -20,7 +20,7 @@ pytest.importorskip('cuda.core', reason='needs cuda-python (pip install cuda-cor
 from device_arrays import device_arrays
 
 from trt_segmentation.gpu.kernels.image import KERNEL_ENCODINGS
-from trt_segmentation.gpu.kernels.preprocess import Preprocess
+from trt_segmentation.gpu.kernels.preprocess import Preprocess, Source
 from trt_segmentation.gpu.kernels.program import IMAGES
 
 ENCODINGS = sorted(KERNEL_ENCODINGS)
@@ -54,7 +54,7 @@ def run(memory, card, frames, net, layout='nchw', dtype='float32', offset=0):
         shape = image.shape(len(frames))
         tensor = arrays.room(int(np.prod(shape)) * np.dtype(dtype).itemsize)
         launch = kernel.make_launch()
-        images = [(f, arrays.send(f.data[:f.size], offset)) for f in frames]
+        images = [Source(f, arrays.send(f.data[:f.size], offset)) for f in frames]
         kernel.set_parameters(launch, images, tensor)
         launch.enqueue(0)
         result = arrays.fetch(tensor, shape, dtype)

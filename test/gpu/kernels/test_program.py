@@ -86,6 +86,15 @@ def test_the_kernels_use_no_local_memory(arch):
             card, NetworkOutput('out', OutputKind.LOGITS, 'nchw', 'float16', 19), confidence))
 
 
+@pytest.mark.parametrize('arch, limit', [('sm_90', 0), ('sm_120', 8)])
+def test_the_kernels_that_rectify_use_almost_no_local_memory(arch, limit):
+    compile_clean('preprocess.cu', arch, preprocess.defines(
+        ImageInput('image', 'nchw', 'float16', 3, 8, 8, None), rectify=True), limit)
+    card = ModelCard('m', None, ('a',) * 19, spread_palette(19))
+    compile_clean('postprocess.cu', arch, postprocess.defines(
+        card, NetworkOutput('out', OutputKind.LOGITS, 'nchw', 'float16', 19), False, True))
+
+
 def test_every_variant_of_preprocess_compiles():
     for color, layout, dtype in product(COLORS, ['nchw', 'nhwc'], ['float32', 'float16', 'uint8']):
         channels = 1 if color == 'gray' else 3

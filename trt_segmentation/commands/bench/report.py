@@ -7,15 +7,14 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
 import os
-from pathlib import Path
 import platform
-import subprocess
 from typing import Any
 
 from rich.table import Table
 from rich.text import Text
 
 from ...engines.nvidia_driver import ask_driver
+from ...installed.version import commit
 
 PACKAGES = ('numpy', 'opencv-python-headless', 'onnxruntime', 'onnxruntime-gpu',
             'ros-jazzy-rclpy', 'rosbags', 'cuda-core', 'cuda-bindings', 'torch', 'torchvision',
@@ -91,27 +90,3 @@ def versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return found
-
-
-def commit() -> str:
-    """Return the git commit, with ``+`` if files of the package changed after this commit.
-
-    Without a git history, return the environment variable BENCH_COMMIT, or an empty string.
-    """
-    package = Path(__file__).parents[2]
-    # An installed package may lie inside the repository of another project. Then git does not
-    # track this file.
-    ours = _git(package, 'ls-files', '--error-unmatch', '__init__.py')
-    head = _git(package, 'rev-parse', '--short=12', 'HEAD')
-    if ours.returncode or head.returncode:
-        return os.environ.get('BENCH_COMMIT', '')
-    dirty = _git(package, 'diff', '--quiet', 'HEAD', '--', '.').returncode
-    return head.stdout.strip() + ('+' if dirty else '')
-
-
-def _git(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
-    try:
-        return subprocess.run(['git', '-C', str(folder), *command], capture_output=True,
-                              text=True, check=False)
-    except OSError as error:  # git is not installed
-        return subprocess.CompletedProcess(command, 1, '', str(error))

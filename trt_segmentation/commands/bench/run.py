@@ -112,10 +112,10 @@ class _BenchRun:
         count = max(*options.camera_counts, 2, pipeline.batch)
         frames = camera_frames(count, *options.size, options.encoding, pipeline.allocate)
         latency = measure_latency(pipeline, frames, self._wanted, seconds,
-                                  self._bars.add_bar('latency, s', round(seconds)))
+                                  self._bars.add_bar('measuring latency, s', round(seconds)))
         self._add_latency(latency)
         rate = measure_throughput(pipeline, frames, self._wanted, seconds,
-                                  self._bars.add_bar('throughput, s', round(seconds)))
+                                  self._bars.add_bar('measuring throughput, s', round(seconds)))
         self._report.add('throughput', rate, 'frames/s')
         self._note_memory('throughput')
         step = self._bars.add_bar('numbers of cameras', len(options.camera_counts))

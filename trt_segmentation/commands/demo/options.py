@@ -19,6 +19,7 @@ class DemoOptions:
     :param out: folder for report.json, montage.png, latency.png and bag/.
     :param model: path of a model card, or the name of an installed card.
     :param engine: inference engine; see :func:`.open_pipeline`.
+    :param ground: whether the node computes ground grids, and the montage shows them.
     :param view: whether the result is shown in Rerun while the demo runs.
     :param save_view: .rrd file to write; None for no file.
     """
@@ -27,6 +28,7 @@ class DemoOptions:
     out: Path = Path('demo-out')
     model: str = 'street'
     engine: str = 'auto'
+    ground: bool = False
     view: bool = False
     save_view: Path | None = None
 
@@ -40,6 +42,9 @@ def add_command(commands: Commands) -> None:
                         help='length of the drive in seconds (%(default)s)')
     parser.add_argument('--out', type=Path, metavar='DIR',
                         help='folder for the report (%(default)s)')
+    parser.add_argument('--ground', action='store_true',
+                        help='compute the ground grid of each frame, and show it in the montage; '
+                        'this needs the package nav_msgs')
     add_view(parser)
     add_model(parser)
     parser.add_argument('--cpu', action='store_const', dest='engine', const='onnxruntime-cpu',

@@ -23,6 +23,7 @@ from ...host.decode_raw import decode
 from ...model.card import ModelCard
 from ...stats import percentiles
 from ...street import CLASSES, Drive
+from ...view.ground_picture import draw_ground
 from ...view.montage import MontageRow
 from ...view.progress import ProgressBars
 from ...view.waterfall import FrameTime
@@ -43,11 +44,18 @@ class LiveRun:
     :param diagnostics: last diagnostics of the node: the values of each status, by key.
     :param arrived: maps the stamp of each label map to its arrival time, both in nanoseconds.
     :param fps: images per second that the camera sent.
+    :param has_ground: whether the recording has ground grids.
     """
 
     diagnostics: Mapping[str, Mapping[str, str]]
     arrived: Mapping[int, int]
     fps: float
+    has_ground: bool = False
+
+    @property
+    def topics(self) -> dict[str, str]:
+        """The topics that the montage shows, with the content of each topic."""
+        return {**TOPICS, **({f'{NODE}/ground': 'ground'} if self.has_ground else {})}
 
     @property
     def engine(self) -> str:
@@ -98,7 +106,7 @@ def make_report(out: Path, card: ModelCard, live: LiveRun, bars: ProgressBars) -
     log = _read_log(out / 'node.jsonl')
     times = [_frame_time(entry, live.arrived) for entry in log if 'timings' in entry]
     is_street = card.classes == CLASSES
-    rows = _montage_rows(out / 'bag', sent, is_street, live.fps)
+    rows = _montage_rows(out / 'bag', sent, is_street, live)
     scores = _score(out / 'bag', sent, bars, live) if is_street else None
     pipeline = live.diagnostics['pipeline']
     done = [entry['done_ns'] for entry in log if 'timings' in entry]
@@ -119,6 +127,13 @@ def make_report(out: Path, card: ModelCard, live: LiveRun, bars: ProgressBars) -
                + (f' · mean IoU {scores.mean_iou:.3f}' if scores else ''))
     drops = [entry['stamp_ns'] for entry in log if entry.get('dropped') and entry['stamp_ns']]
     return DemoReport(tree, rows, times, drops, caption)
+
+
+def ground_parameters() -> dict[str, object]:
+    """Return the node's parameters for ground grids of the street camera."""
+    height, pitch = Drive(SEED).mount
+    return {'ground': 'true', 'ground_range': 20.0, 'ground_resolution': 0.2,
+            'camera_height': height, 'camera_pitch': pitch}
 
 
 def read_sent_frames(out: Path) -> list[SentFrame]:
@@ -161,30 +176,34 @@ def _score(bag: Path, sent: Mapping[int, SentFrame], bars: ProgressBars, live: L
     return Scores(CLASSES, matrix, images)
 
 
-def _montage_rows(bag: Path, sent: Mapping[int, SentFrame], has_truth: bool, fps: float
+def _montage_rows(bag: Path, sent: Mapping[int, SentFrame], has_truth: bool, live: LiveRun
                   ) -> list[MontageRow]:
     """Return a montage row for each condition, from a frame with label map and overlay."""
-    shown = _choose_stamps(bag, sent)
+    shown = _choose_stamps(bag, sent, live.topics)
     pictures: dict[int, dict[str, Any]] = {stamp: {} for stamp in shown}
     with BagReader(bag) as reader:
-        for message in reader.messages(TOPICS):
-            stamp, what = message.stamp_ns or 0, TOPICS[message.topic]
+        for message in reader.messages(live.topics):
+            stamp, what = message.stamp_ns or 0, live.topics[message.topic]
             if stamp in pictures:
-                pictures[stamp][what] = (message.labels() if what == 'labels' else
-                                         decode(message.frame()).bgr())
-    drive = Drive(SEED, fps=fps)
+                pictures[stamp][what] = (
+                    message.labels() if what == 'labels' else
+                    draw_ground(*message.grid()) if what == 'ground' else
+                    decode(message.frame()).bgr())
+    drive = Drive(SEED, fps=live.fps)
     return [MontageRow(found['image'],
                        drive.frame(sent[stamp].frame).truth if has_truth else None,
-                       found['labels'], found['overlay'], sent[stamp].condition)
+                       found['labels'], found['overlay'], sent[stamp].condition,
+                       found.get('ground'))
             for stamp, found in pictures.items()]
 
 
-def _choose_stamps(bag: Path, sent: Mapping[int, SentFrame]) -> list[int]:
+def _choose_stamps(bag: Path, sent: Mapping[int, SentFrame], topics: Mapping[str, str]
+                   ) -> list[int]:
     """Return the stamp of the middle frame of each condition."""
-    stamps: dict[str, set[int]] = {what: set() for what in TOPICS.values()}
+    stamps: dict[str, set[int]] = {what: set() for what in topics.values()}
     with BagReader(bag) as reader:
-        for message in reader.messages(TOPICS):
-            stamps[TOPICS[message.topic]].add(message.stamp_ns or 0)
+        for message in reader.messages(topics):
+            stamps[topics[message.topic]].add(message.stamp_ns or 0)
     by_condition: dict[str, list[int]] = {}
     for stamp in sorted(set.intersection(*stamps.values())):
         by_condition.setdefault(sent[stamp].condition, []).append(stamp)

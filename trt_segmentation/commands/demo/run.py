@@ -26,7 +26,7 @@ from ...view.montage import draw_montage
 from ...view.progress import ProgressBars
 from .node_process import ending_on_signals, keep_to_this_machine, ros_arguments, running
 from .options import DemoOptions
-from .report import LiveRun, make_report, NODE, print_report, SEED, TOPICS
+from .report import ground_parameters, LiveRun, make_report, NODE, print_report, SEED, TOPICS
 
 if TYPE_CHECKING:
     from ...ros.recorder import Recorder
@@ -105,8 +105,9 @@ def _record_drive(options: DemoOptions, bars: ProgressBars, tap: MessageTap | No
     """Run camera and node, and record until the camera has published every frame."""
     from ...ros.recorder import Recorder
     out = options.out
-    node = {'model': options.model, 'engine': options.engine, 'frame_log': out / 'node.jsonl'}
-    with Recorder.spinning(out / 'bag', NODE, tap) as (recorder, spin), \
+    node = {'model': options.model, 'engine': options.engine, 'frame_log': out / 'node.jsonl',
+            **(ground_parameters() if options.ground else {})}
+    with Recorder.spinning(out / 'bag', NODE, tap, options.ground) as (recorder, spin), \
             _start_node('node', out / 'node.log', node) as node_process:
         run = _DemoRun(out, recorder, spin, {'node': node_process})
         started = bars.add_bar('starting', 1)
@@ -131,7 +132,7 @@ def _record_drive(options: DemoOptions, bars: ProgressBars, tap: MessageTap | No
         last = time.monotonic() + 1.0
         while node_process.poll() is None or time.monotonic() < last:
             spin(0.05)
-        return LiveRun(recorder.diagnostics, recorder.arrived, fps)
+        return LiveRun(recorder.diagnostics, recorder.arrived, fps, options.ground)
 
 
 def _choose_rate(run: _DemoRun, engine: str, bars: ProgressBars) -> float:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from ..arguments.options import add_gpu, Commands, set_options
 
@@ -16,11 +17,13 @@ class DoctorOptions:
     :param selftest: whether every engine segments a few scenes.
     :param json: whether the result is printed as JSON.
     :param gpu: index of the GPU on which the engines would run, in CUDA's order.
+    :param out: zip file for the report of the self-test; None for no report.
     """
 
     selftest: bool = False
     json: bool = False
     gpu: int = 0
+    out: Path | None = None
 
 
 def add_command(commands: Commands) -> None:
@@ -29,11 +32,18 @@ def add_command(commands: Commands) -> None:
         'doctor', help='show what is installed here, what is wrong, and how to repair it',
         description='Show what is installed on this machine, what is wrong, and which command '
         'solves each problem. The exit code is 0 if images can be segmented on this machine, and '
-        '1 if a required part is missing or broken.')
+        '1 if a required part is missing or broken. With --out, the exit code is 1 if a step of '
+        'the self-test failed.')
     parser.add_argument('--selftest', action='store_true',
                         help='run the demo model with every engine, compare the label maps with '
                         'those of the CPU, and measure the latency. If TensorRT is installed, '
                         'this builds an engine, which takes minutes')
     parser.add_argument('--json', action='store_true', help='print the result as JSON')
+    parser.add_argument('--out', type=Path, metavar='FILE.zip',
+                        help='run the self-test, and write one file for an issue. The zip has '
+                        'versions, the GPU, the layers of the plan, label agreement and latency '
+                        'of every engine, and logs. It has no file, image or network of yours. '
+                        'Names of users and hosts, passwords in environment variables, and '
+                        'private paths are replaced')
     add_gpu(parser)
     set_options(parser, DoctorOptions)

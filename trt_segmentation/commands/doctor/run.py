@@ -16,6 +16,7 @@ from .check import Check, ERROR
 from .choice import choose_engine, EngineChoice
 from .libraries import base_packages, cuda_python, onnx_runtime, tensorrt, tools, video
 from .machine import driver, gpus, python, receive_buffer, shared_memory
+from .memory_choice import try_memory
 from .middleware import dds_profile, distro, rmw
 from .options import DoctorOptions
 from .package_set import advise_faster
@@ -29,31 +30,39 @@ def run_doctor(options: DoctorOptions) -> int:
         is missing or broken.
     """
     found = ask_driver()
-    checks, choice = _examine(found, options.gpu), choose_engine(found, options.gpu)
+    checks, choice = examine(found, options.gpu), choose_engine(found, options.gpu)
     trials: list[Trial] = []
+    memory = ''
     if not options.json:
         for check in checks:
             print(check)
     if options.selftest and not _is_wrong(checks):
-        trials = try_engines(options.gpu, lambda line: print(line, file=sys.stderr))
+        trials = try_engines(options.gpu, _print_progress)
+        memory = try_memory(found, options.gpu, trials, _print_progress)
         choice = EngineChoice({trial.engine: trial.why_not for trial in trials})
     if options.json:
         print(json.dumps({
             'usable': not _is_wrong(checks, trials), 'auto': choice.taken, 'why': choice.why,
             'faster': _advise(checks, found, choice, options.gpu),
             'checks': [check.tree() for check in checks],
-            'selftest': [trial.tree() for trial in trials]}, indent=1))
+            'selftest': [trial.tree() for trial in trials], 'memory': memory}, indent=1))
     else:
         print(f'\nengine auto uses {choice.taken or "none"}: {choice.why}')
         for trial in trials:
             print(trial)
+        if memory:
+            print(memory)
         if options.selftest and not trials:
             print('no self-test, because a required part is missing or broken')
         print(_advise(checks, found, choice, options.gpu))
     return 1 if _is_wrong(checks, trials) else 0
 
 
-def _examine(found: Driver, gpu: int) -> list[Check]:
+def _print_progress(line: str) -> None:
+    print(line, file=sys.stderr)
+
+
+def examine(found: Driver, gpu: int) -> list[Check]:
     """Run all checks that need no open engine."""
     libraries = [tensorrt(found, gpu), onnx_runtime(found), cuda_python(found), video(),
                  tools()]

@@ -6,14 +6,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
+import logging
 from typing import Any, TYPE_CHECKING
 
 from .libraries import absent, BUILDER, tensorrt_or_why_not
 
 if TYPE_CHECKING:
+    from ...engines.plan import Plan
     from ...frame import Segmentation
     from ...pipeline import Pipeline
     from ...street import Scene
+
+logger = logging.getLogger(__name__)
 
 CONDITIONS = ('day', 'night', 'rain', 'snow')
 SEED = 1_000_000
@@ -97,23 +101,38 @@ def try_engines(gpu: int = 0, log: Log = lambda line: None, each: int = 2) -> li
     :param each: number of street scenes of every condition.
     """
     from ...engines import ENGINES
-    from ...host.pipeline import HostPipeline
-    from ...model.card import load_card
-    from ...street import scene
     log('self-test: drawing scenes')
-    scenes = [scene(SEED + index, condition) for condition in CONDITIONS for index in range(each)]
-    oracle = HostPipeline(load_card('street'))
-    expected = [found.labels for found in _segment(oracle, scenes)]
-    oracle.close()
+    scenes = draw_scenes(each)
+    expected = label_on_cpu(scenes)
     trials = []
     for engine in ENGINES[1:]:
         log(f'self-test: {engine}')
-        trials.append(_try_engine(engine, gpu, scenes, expected, log))
+        trials.append(try_engine(engine, gpu, scenes, expected, log))
     return trials
 
 
-def _try_engine(engine: str, gpu: int, scenes: Sequence[Scene], expected: Sequence[Any],
-                log: Log) -> Trial:
+def draw_scenes(each: int = 2) -> list[Scene]:
+    """Draw ``each`` street scenes of every condition."""
+    from ...street import scene
+    return [scene(SEED + index, condition) for condition in CONDITIONS for index in range(each)]
+
+
+def label_on_cpu(scenes: Sequence[Scene]) -> list[Any]:
+    """Return the label map of every scene, computed on the CPU."""
+    from ...host.pipeline import HostPipeline
+    from ...model.card import load_card
+    oracle = HostPipeline(load_card('street'))
+    expected = [found.labels for found in _segment(oracle, scenes)]
+    oracle.close()
+    return expected
+
+
+def try_engine(engine: str, gpu: int, scenes: Sequence[Scene], expected: Sequence[Any],
+               log: Log) -> Trial:
+    """Run the demo model with one engine, and check the label maps.
+
+    :param expected: result of :func:`label_on_cpu` for the scenes.
+    """
     from ...errors import EngineError
     from ...model.card import load_card
     from ...pipeline import open_pipeline
@@ -121,12 +140,14 @@ def _try_engine(engine: str, gpu: int, scenes: Sequence[Scene], expected: Sequen
     try:
         pipeline = open_pipeline(card, engine, gpu=gpu, log=log)
     except EngineError as error:
+        logger.debug('%s cannot be opened', engine, exc_info=True)
         if engine != 'tensorrt':
             return Trial(engine, str(error))
         return Trial(engine, str(error), *_build(log))
     try:
         return _judge(engine, pipeline, scenes, expected)
     except EngineError as error:
+        logger.debug('%s failed', engine, exc_info=True)
         return Trial(engine, wrong=f'failed: {error}', identity=_identity(pipeline))
     finally:
         pipeline.close()
@@ -137,28 +158,36 @@ def _build(log: Log) -> tuple[str, str]:
 
     At least one of the two texts is empty.
     """
+    from ...engines.plan import count_precisions, from_json
+    from ...errors import SegmentationError
     library, _ = tensorrt_or_why_not()
     if 'RTX' not in library or absent(*BUILDER):
         return '', ''
-    from ...builder.build import OperatorSupport
-    from ...builder.open_engine import build_graph
-    from ...builder.prepare import apply_precision, read_graph
-    from ...builder.settings import BuildOptions, Recipe
-    from ...engines.plan import count_precisions, from_json
-    from ...errors import SegmentationError
-    from ...model.card import load_card
     log(f'self-test: building a plan with {library}, without a GPU')
-    recipe, supports_operator = Recipe('fp16'), OperatorSupport()
     try:
-        graph = apply_precision(
-            read_graph(load_card('street'), recipe, supports_operator), recipe)
-        plan, _ = build_graph(graph, recipe, BuildOptions())
+        plan = build_demo_plan()
     except (SegmentationError, ValueError) as error:
+        logger.debug('the plan cannot be built', exc_info=True)
         return f'{library} is installed but cannot build: {error}', ''
     layers = count_precisions(from_json(plan.about['layers']))
     return '', (f'{library} built the fp16 engine in {plan.about["seconds"]:.1f} s, '
                 f'{len(plan.data) / 1e6:.1f} MB, {layers.get("fp16", 0)} layers in fp16; '
                 'the engine was not run')
+
+
+def build_demo_plan() -> Plan:
+    """Build the fp16 plan of the demo model. TensorRT-RTX needs no GPU for this.
+
+    :raises SegmentationError: if TensorRT cannot build the plan.
+    """
+    from ...builder.build import OperatorSupport
+    from ...builder.open_engine import build_graph
+    from ...builder.prepare import apply_precision, read_graph
+    from ...builder.settings import BuildOptions, Recipe
+    from ...model.card import load_card
+    recipe, supports_operator = Recipe('fp16'), OperatorSupport()
+    graph = apply_precision(read_graph(load_card('street'), recipe, supports_operator), recipe)
+    return build_graph(graph, recipe, BuildOptions())[0]
 
 
 def _judge(engine: str, pipeline: Pipeline, scenes: Sequence[Scene],

@@ -15,7 +15,7 @@ from ...errors import FleetError, SegmentationError
 from ...fleet.frames import read_shard
 from ...fleet.recordings import copy_recording, Recording
 from ...fleet.scratch import ScratchFolder
-from ...fleet.shards import Job, plan_shards, Shard
+from ...fleet.shards import LabelJob, plan_shards, Shard
 from ...model.card import ModelCard
 from ...segmenter import Segmenter
 from ...sources.image import AnyImage
@@ -24,7 +24,7 @@ SECONDS = 5.0
 """The frame rate of a worker is measured for so long."""
 
 
-def print_dry_run(recordings: Sequence[Recording], job: Job, card: ModelCard) -> None:
+def print_dry_run(recordings: Sequence[Recording], job: LabelJob, card: ModelCard) -> None:
     """Print the numbers of shards and frames, and the hours that one worker needs.
 
     A remote recording is copied to this machine for a moment. Only its shards are counted.
@@ -66,7 +66,7 @@ def fetch_recording(recording: Recording, folder: Path) -> Path:
     return local
 
 
-def _measure_rate(shard: Shard, path: Path, job: Job, card: ModelCard) -> float:
+def _measure_rate(shard: Shard, path: Path, job: LabelJob, card: ModelCard) -> float:
     """Return the frames per second of one worker. The first frame is not counted."""
     def images() -> Iterator[AnyImage]:
         with closing(read_shard(shard, path)) as frames:

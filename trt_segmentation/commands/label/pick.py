@@ -13,7 +13,7 @@ from ...fleet.manifest import read_table
 from ...fleet.recordings import remove_copy
 from ...fleet.run_folder import list_runs, open_store, read_shards
 from ...fleet.scratch import ScratchFolder
-from ...fleet.shards import Job, Shard
+from ...fleet.shards import LabelJob, Shard
 from ...fleet.store import Store
 from ...model.card import load_card, ModelCard
 from ...picking.annotation import write_annotation_folder
@@ -24,7 +24,7 @@ from .dry_run import fetch_recording
 from .options import LabelOptions
 
 
-def write_picks(job: Job, card: ModelCard, store: Store, options: LabelOptions,
+def write_picks(job: LabelJob, card: ModelCard, store: Store, options: LabelOptions,
                 say: Callable[[str], None]) -> None:
     """Choose frames, segment them once more, and write them into the folder of the run.
 
@@ -53,7 +53,7 @@ def write_picks(job: Job, card: ModelCard, store: Store, options: LabelOptions,
         say(f'There are no more frames with --pick-seconds {options.pick_seconds:g}')
 
 
-def _score_disagreement(picks: Sequence[Pick], job: Job, card: ModelCard, store: Store,
+def _score_disagreement(picks: Sequence[Pick], job: LabelJob, card: ModelCard, store: Store,
                         options: LabelOptions, shards: dict[str, Shard], scratch: Path
                         ) -> list[Pick]:
     runs = {name: facts for name, facts in list_runs(options.out).items()
@@ -63,7 +63,7 @@ def _score_disagreement(picks: Sequence[Pick], job: Job, card: ModelCard, store:
         raise FleetError(f'--pick disagree compares with another run in {options.out}. '
                          f'Choose one with --against: {", ".join(runs) or "there is none"}')
     facts = runs[name]
-    other = Job(**{key: facts[key] for key in Job.__dataclass_fields__})
+    other = LabelJob(**{key: facts[key] for key in LabelJob.__dataclass_fields__})
     return score_by_disagreement(
         picks, store, card, job, (open_store(other.out, scratch), load_card(other.model), other),
         shards, scratch)

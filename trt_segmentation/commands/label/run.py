@@ -18,7 +18,7 @@ from ...fleet.manifest import read_table
 from ...fleet.recordings import find_recordings, Recording
 from ...fleet.run import FleetResult, FleetRun, forget_quarantine
 from ...fleet.run_folder import claim_run, find_run, open_store
-from ...fleet.shards import Job, run_key
+from ...fleet.shards import LabelJob, run_key
 from ...fleet.store import Store
 from ...model.card import load_card, ModelCard
 from ...serving.stopping import StopSignals
@@ -35,7 +35,7 @@ SUMMARY = 'summary.png'
 class OpenRun:
     """A run, its model and its folder."""
 
-    job: Job
+    job: LabelJob
     card: ModelCard
     store: Store
 
@@ -50,7 +50,7 @@ def run_label(options: LabelOptions) -> int:
     options.check()
     card = load_card(options.model)
     key = run_key(card, options.engine, options.precision, options.format)
-    job = Job(find_run(options.out, card, key), key, options.model, options.engine,
+    job = LabelJob(find_run(options.out, card, key), key, options.model, options.engine,
               options.precision, options.format, options.image_topic, options.shard_seconds)
     recordings = find_recordings(options.sources)
     if options.dry_run:
@@ -80,7 +80,7 @@ def _label(run: OpenRun, recordings: Sequence[Recording], options: LabelOptions)
     return result.exit_code
 
 
-def _open_workers(job: Job, options: LabelOptions) -> Workers:
+def _open_workers(job: LabelJob, options: LabelOptions) -> Workers:
     if options.ray is None:
         return LocalWorkers(job, options.workers, options.gpus_per_worker)
     from ...fleet.ray_workers import RayWorkers

@@ -80,8 +80,9 @@ def add_command(commands: Commands) -> None:
     """Add ``trt_seg segment`` with its arguments."""
     parser = commands.add_parser(
         'segment', help='segment pictures, videos, cameras and bags',
-        description='Segment pictures, videos, cameras and bags. Write overlays, label maps and '
-        'an mp4 for each video, and print the share of each class. The exit code is 0 if '
+        description='Segment pictures, videos, cameras and bags. Write an overlay '
+        'and a label map for each picture, and an mp4 with overlays for each video. Print the '
+        'share of each class. The exit code is 0 if '
         'every image was segmented, 1 if an image could not be read, and 2 if the command failed.')
     parser.add_argument(
         'sources', nargs='+', metavar='SOURCE', help='picture, glob, folder, video, bag, camera '
@@ -115,8 +116,8 @@ def _add_results(results: Arguments) -> None:
     results.add_argument('--side-by-side', action='store_true',
                          help='put the image beside its overlay')
     results.add_argument('--json', type=Path, metavar='FILE',
-                         help='write the results, the shares and the seconds of each image to '
-                         'this file')
+                         help='write a JSON file with the output files, the share of each class '
+                         'and the seconds in the pipeline, for each image')
     results.add_argument('--show', action='store_true',
                          help='show the overlays in a window; q closes the window')
     add_view(results)

@@ -130,7 +130,7 @@ def run_segment(options: SegmentOptions) -> int:
 @contextmanager
 def _views(card: ModelCard, options: SegmentOptions
            ) -> Iterator[tuple[Show, PictureWindow | None]]:
-    """Open the window and the view. Yield a function that shows an image, and the window."""
+    """Open the window and the view. Yield the function that shows an image, and the window."""
     window = PictureWindow('trt_seg segment') if options.show else None
     try:
         with _rerun_view(card, options) as show_in_rerun:

@@ -63,3 +63,33 @@ __device__ __forceinline__ const u8* chroma_of(const Image& image, int y)
 {
     return image.data + image.chroma + (long long)(y >> image.chroma_shift) * image.step;
 }
+
+// Return a pixel of the rectified image, interpolated between four pixels of the camera image. The
+// lookup has the column and the row in the camera image for each pixel of the rectified image. Both
+// are negative if the camera image does not show the pixel. The result is rounded as cv2.remap
+// rounds it.
+template <bool YUV>
+__device__ __forceinline__ Color rectified_at(const Image& image, const float* lookup, int x, int y,
+                                              float pad)
+{
+    const float* place = lookup + ((long long)y * image.width + x) * 2;
+    const float column = place[0], line = place[1];
+    if (column < 0 || line < 0)
+        return {pad, pad, pad};
+    const int left = int(column), top = int(line);
+    const int right = min(left + 1, image.width - 1), bottom = min(top + 1, image.height - 1);
+    const float across = column - left, down = line - top;
+    const u8* upper = row_of(image, top);
+    const u8* lower = row_of(image, bottom);
+    const u8* upper_chroma = chroma_of(image, top);
+    const u8* lower_chroma = chroma_of(image, bottom);
+    const Color a = color_at<YUV>(image, upper, upper_chroma, left);
+    const Color b = color_at<YUV>(image, upper, upper_chroma, right);
+    const Color c = color_at<YUV>(image, lower, lower_chroma, left);
+    const Color d = color_at<YUV>(image, lower, lower_chroma, right);
+    const float wa = (1 - across) * (1 - down), wb = across * (1 - down);
+    const float wc = (1 - across) * down, wd = across * down;
+    return {rintf(a.r * wa + b.r * wb + c.r * wc + d.r * wd),
+            rintf(a.g * wa + b.g * wb + c.g * wc + d.g * wd),
+            rintf(a.b * wa + b.b * wb + c.b * wc + d.b * wd)};
+}

@@ -12,6 +12,8 @@
 // -D COL_STRIDE=n: elements from column to column; if undefined, p.col_stride has the number
 // -D LABEL=u8|u16: type of the label map   -D CLASSES=n
 // -D CONFIDENCE=0|1: whether the kernel can compute confidences. A view says whether it wants one.
+// -D RECTIFY=0|1: whether the overlay can be rectified. A view says whether it has a lookup.
+// -D TALLY=0|1: whether the kernel computes the tally of each image; see trust/tally.py
 // -D ROWS=n: rows that a thread computes
 // -D UNROLL=n: number of classes whose logits a thread loads at once
 
@@ -29,14 +31,18 @@ struct View {
     LABEL* labels;
     u8* confidence;               // null: not wanted
     u8* overlay;                  // BGR; null: not wanted
+    u32* tally;                   // null: not wanted
+    const u8* hidden;             // pixels with 1 are unlabelled; null: no such pixel
+    const float* lookup;          // see rectified_at(); null: the image is not rectified
     float row_scale, row_offset;  // camera pixel i lies at (i + 0.5) * scale + offset
     float col_scale, col_offset;
-    int row_from, row_to;         // first camera row that the network sees, and last such row + 1
+    int row_from, row_to;         // first image row that the network sees, and last such row + 1
     int col_from, col_to;
-    int row_new, row_place;       // height of the resized image, and number of network rows above
-                                  // this image. With crop, row_place may be negative.
-    int col_new, col_place;       // the same for columns
+    int row_new, row_shift;       // see cell()
+    int col_new, col_shift;
+    int part_rows, part_cols;     // size of the part of the image that the network gets
     int overlay_step;             // 2: the overlay has every second row and column; 1: all
+    float pad;                    // color of overlay pixels that the camera image does not show
 };
 struct Postprocess {
     const OUTPUT* output;
@@ -47,9 +53,13 @@ struct Postprocess {
     float alpha;                  // weight of the palette's colour in the overlay
     float threshold;              // with one channel: a pixel with at least this value is class 1
     int net_height, net_width;    // size of the network's input
+    float sharpness;              // 1 / temperature: a score is multiplied by this number
+    int tally_rows;               // rows of blocks that compute the tally; 0 if TALLY is 0
+    u32* totals;                  // for each image, the numbers of a tally and the number of
+                                  // finished blocks. All of them are 0 between two launches.
     View views[IMAGES];
 };
-static_assert(sizeof(View) == 136 && sizeof(Postprocess) == 64 + IMAGES * 136,
+static_assert(sizeof(View) == 168 && sizeof(Postprocess) == 80 + IMAGES * 168,
               "postprocess.py must have the same structures");
 
 #ifndef COL_STRIDE
@@ -122,10 +132,10 @@ struct Winner {
         sum = 0;
 #endif
     }
-    __device__ __forceinline__ void offer(float logit, int other)
+    __device__ __forceinline__ void offer(float logit, int other, float sharpness)
     {
 #if SUMS
-        const float gap = logit - best;
+        const float gap = (logit - best) * sharpness;
         const float power = __expf(-fabsf(gap));
         sum = gap > 0 ? sum * power + 1.0f : sum + power;
 #endif
@@ -230,7 +240,7 @@ __device__ __forceinline__ bool argmax_shared(
 #pragma unroll
             for (int j = 0; j < PIXELS; j++) {
                 const float logit = weighted_sum<COLUMNS>(v, cols.at[j]);
-                winner[r][j].offer(logit, c);
+                winner[r][j].offer(logit, c, p.sharpness);
                 if (r == 0 && j == 0)
                     zero = fmaf(logit, 0.0f, zero);
             }
@@ -255,7 +265,7 @@ __device__ __forceinline__ void argmax_each(const Postprocess& p, const OUTPUT* 
         for (int c = 0; c < CLASSES; c++) {
             winner[j].offer(blend(blend(to_finite(upper[left]), to_finite(lower[left]), row.t),
                                  blend(to_finite(upper[right]), to_finite(lower[right]), row.t),
-                                 col.t), c);
+                                 col.t), c, p.sharpness);
             upper += p.class_stride;
             lower += p.class_stride;
         }
@@ -310,7 +320,8 @@ __device__ __forceinline__ Result result_at(const Postprocess& p, const View& vi
 #if KIND == PROBABILITY
         const float probability = __saturatef(is_one ? logit : 1.0f - logit);
 #else
-        const float probability = 1.0f / (1.0f + __expf(is_one ? -logit : logit));
+        const float probability =
+            1.0f / (1.0f + __expf((is_one ? -logit : logit) * p.sharpness));
 #endif
         result.probability[j] = has_number ? probability : 0.0f;
     }
@@ -319,23 +330,23 @@ __device__ __forceinline__ Result result_at(const Postprocess& p, const View& vi
 
 #else
 // Return the cell whose label a pixel gets. The function computes with integers, because a rounded
-// position could lie in another cell.
-__device__ __forceinline__ int cell(int pixel, int resized, int camera, int place, int net,
-                                    int size)
+// position could lie in another cell. `resized` is the length of the resized part of the image.
+// `shift` is the network position of image pixel 0, in network pixels times `part`.
+__device__ __forceinline__ int cell(int pixel, int resized, int part, int shift, int net, int size)
 {
-    const long long over = (2LL * pixel + 1) * resized + 2LL * camera * place;
-    return min(max(int(over * size / (2LL * camera * net)), 0), size - 1);
+    const long long over = (2LL * pixel + 1) * resized + 2LL * shift;
+    return min(max(int(over * size / (2LL * part * net)), 0), size - 1);
 }
 
 __device__ __forceinline__ Result result_at(const Postprocess& p, const View& view, int x, int y)
 {
     const OUTPUT* output = p.output + blockIdx.z * p.image_stride
-        + (long long)p.row_stride * cell(y, view.row_new, view.image.height, view.row_place,
+        + (long long)p.row_stride * cell(y, view.row_new, view.part_rows, view.row_shift,
                                          p.net_height, p.height);
     Result result;
 #pragma unroll
     for (int j = 0; j < PIXELS; j++) {
-        const int col = cell(x + j, view.col_new, view.image.width, view.col_place, p.net_width,
+        const int col = cell(x + j, view.col_new, view.part_cols, view.col_shift, p.net_width,
                              p.width);
         const long long id = to_float(output[col * p.col_stride]);
         result.id[j] = id >= 0 && id < CLASSES ? int(id) : int(UNLABELLED);
@@ -365,8 +376,13 @@ __device__ __forceinline__ void paint(const Postprocess& p, const View& view, in
     for (int j = 0; j < PIXELS; j++) {
         if (j >= count)
             break;
-        Color color = image.yuv ? color_at<true>(image, row, chroma, x + j)
-                                : color_at<false>(image, row, chroma, x + j);
+        Color color;
+        if (RECTIFY && view.lookup)
+            color = image.yuv ? rectified_at<true>(image, view.lookup, x + j, y, view.pad)
+                              : rectified_at<false>(image, view.lookup, x + j, y, view.pad);
+        else
+            color = image.yuv ? color_at<true>(image, row, chroma, x + j)
+                              : color_at<false>(image, row, chroma, x + j);
         if (id[j] != UNLABELLED) {
             const u8* paint = p.palette + id[j] * 4;
             color.b = blend(color.b, paint[0], p.alpha);
@@ -433,12 +449,189 @@ __device__ __forceinline__ void write(const Postprocess& p, const View& view, in
     }
 }
 
+#if TALLY
+// The first blocks of the grid compute the tally. They run at the same time as the other blocks,
+// and each thread reads one sampled pixel. Each image has its own totals. The last block of an
+// image copies the totals into the tally, and sets them to 0 for the next launch.
+constexpr int MOST_SAMPLES = 128, BINS = 256, ENTROPY_STEPS = 65535;
+constexpr int WORDS = CLASSES + 2 + BINS;
+constexpr u32 WARP = 0xffffffffu;
+constexpr float TINY = 1e-30f;
+
+// The sampled rows (or columns) of an image, as sample_pixels() in trust/tally.py chooses them.
+struct Samples {
+    int first, step, count;
+    __device__ __forceinline__ Samples(int from, int to)
+    {
+        step = max(1, (to - from + MOST_SAMPLES - 1) / MOST_SAMPLES);
+        first = from + step / 2;
+        count = max(0, (to - first + step - 1) / step);
+    }
+};
+
+// The label of a sampled pixel, and how certain the network is.
+struct Sample {
+    int id;                       // CLASSES: unlabelled
+    float entropy, margin;        // 0 to 1
+};
+
+#if KIND == LABELS
+__device__ __forceinline__ Sample sample_at(const Postprocess& p, const View& view, int x, int y)
+{
+    const int row = cell(y, view.row_new, view.part_rows, view.row_shift, p.net_height, p.height);
+    const int col = cell(x, view.col_new, view.part_cols, view.col_shift, p.net_width, p.width);
+    const long long id = to_float(p.output[blockIdx.z * p.image_stride
+                                           + (long long)row * p.row_stride + col * p.col_stride]);
+    return {id >= 0 && id < CLASSES ? int(id) : CLASSES, 0, 0};
+}
+#else
+__device__ __forceinline__ Sample sample_at(const Postprocess& p, const View& view, int x, int y)
+{
+    const OUTPUT* output = p.output + blockIdx.z * p.image_stride;
+    const Place row = row_place(p, view, y), col = col_place(p, view, x);
+    const OUTPUT* upper = output + row.low * p.row_stride;
+    const OUTPUT* lower = output + row.high * p.row_stride;
+    const int left = col.low * COL_STRIDE, right = col.high * COL_STRIDE;
+    float best = 0, second = 0, sum = 0, moment = 0;
+    int id = 0;
+    const auto value_of = [&](int c) {
+        const OUTPUT* above = upper + (long long)c * p.class_stride;
+        const OUTPUT* below = lower + (long long)c * p.class_stride;
+        return blend(blend(to_finite(above[left]), to_finite(below[left]), row.t),
+                     blend(to_finite(above[right]), to_finite(below[right]), row.t), col.t);
+    };
+#if KIND == SIGMOID || KIND == PROBABILITY
+    const float value = value_of(0);
+    const float scaled = fminf(fmaxf(value * p.sharpness, -80.0f), 80.0f);
+    const float one = KIND == SIGMOID ? 1.0f / (1.0f + __expf(-scaled)) : value;
+    const float a = fminf(fmaxf(one, TINY), 1.0f), b = fminf(fmaxf(1.0f - one, TINY), 1.0f);
+    id = value >= p.threshold;
+    best = value;
+    sum = a + b;
+    moment = a * __logf(a) + b * __logf(b);
+    const float margin = fabsf(a - b) / sum;
+    constexpr int count = 2;
+#elif KIND == PROBABILITIES
+    float first = 0;              // the largest probability within 0 to 1
+    best = -3e38f;
+#pragma unroll 2
+    for (int c = 0; c < CLASSES; c++) {
+        const float value = value_of(c);
+        const float part = fminf(fmaxf(value, TINY), 1.0f);
+        if (value > best) {
+            best = value;
+            id = c;
+        }
+        second = fmaxf(second, fminf(first, part));
+        first = fmaxf(first, part);
+        sum += part;
+        moment += part * __logf(part);
+    }
+    const float margin = CLASSES == 1 ? 1.0f : (first - second) / sum;
+    constexpr int count = CLASSES;
+#else
+    best = value_of(0);
+    second = -3e38f;
+    sum = 1;                      // of exp(score), relative to the best score so far
+    moment = 0;                   // of score * exp(score), relative to the best score so far
+#pragma unroll 2
+    for (int c = 1; c < CLASSES; c++) {
+        const float value = value_of(c);
+        const float gap = (value - best) * p.sharpness;
+        const float power = __expf(-fabsf(gap));
+        if (gap > 0) {
+            moment = (moment - sum * gap) * power;
+            sum = sum * power + 1.0f;
+            second = best;
+            best = value;
+            id = c;
+        } else {
+            moment += gap * power;
+            sum += power;
+            second = fmaxf(second, value);
+        }
+    }
+    const float margin = CLASSES == 1 ? 1.0f
+        : (1.0f - __expf((second - best) * p.sharpness)) / sum;
+    constexpr int count = CLASSES;
+#endif
+    const float entropy = __logf(sum) - moment / sum;
+    const float most = count == 1 ? 1.0f : __logf(float(count));
+    return {best >= NO_NUMBER ? id : CLASSES, entropy / most, margin};
+}
+#endif
+
+// Add 1 to totals[index] for each thread of the warp. Threads without an index pass -1.
+__device__ __forceinline__ void count_in_warp(u32* totals, int index)
+{
+    const u32 peers = __match_any_sync(WARP, index);
+    const u32 before = (1u << threadIdx.x) - 1;
+    if (index >= 0 && (peers & before) == 0)
+        atomicAdd(totals + index, __popc(peers));
+}
+
+__device__ __forceinline__ void tally(const Postprocess& p, const View& view)
+{
+    u32* totals = p.totals + (long long)blockIdx.z * (WORDS + 1);
+    const int threads = blockDim.x * blockDim.y;
+    const int thread = threadIdx.y * blockDim.x + threadIdx.x;
+    const int number = (blockIdx.y * gridDim.x + blockIdx.x) * threads + thread;
+    const Samples rows(view.row_from, view.row_to), cols(view.col_from, view.col_to);
+    int id = -1, bin = -1;
+    u32 steps = 0;
+    if (number < rows.count * cols.count) {
+        const int x = cols.first + number % cols.count * cols.step;
+        const int y = rows.first + number / cols.count * rows.step;
+        const Sample sample = sample_at(p, view, x, y);
+        const bool is_hidden = view.hidden
+            && view.hidden[(long long)y * view.image.width + x];
+        id = is_hidden ? CLASSES : sample.id;
+        if (KIND != LABELS && id < CLASSES) {
+            steps = __float2uint_rn(__saturatef(sample.entropy) * ENTROPY_STEPS);
+            bin = min(int(__saturatef(sample.margin) * BINS), BINS - 1);
+        }
+    }
+    count_in_warp(totals, id);
+    if (KIND != LABELS) {
+        count_in_warp(totals + CLASSES + 2, bin);
+#pragma unroll
+        for (int distance = 16; distance; distance /= 2)
+            steps += __shfl_down_sync(WARP, steps, distance);
+        if (threadIdx.x == 0 && steps)
+            atomicAdd(totals + CLASSES + 1, steps);
+    }
+    __shared__ bool is_last;
+    __threadfence();              // the totals must be complete before this block is counted
+    __syncthreads();
+    if (thread == 0)
+        is_last = atomicAdd(totals + WORDS, 1) + 1 == gridDim.x * p.tally_rows;
+    __syncthreads();
+    if (!is_last)
+        return;
+    __threadfence();
+    for (int i = thread; i <= WORDS; i += threads) {
+        const u32 total = atomicExch(totals + i, 0);
+        if (i < WORDS)
+            view.tally[i] = total;
+    }
+}
+#define TALLY_ROWS p.tally_rows
+#else
+#define TALLY_ROWS 0
+#endif
+
 extern "C" __global__ void __launch_bounds__(128) postprocess(
     const __grid_constant__ Postprocess p)
 {
     const View& view = p.views[blockIdx.z];
+#if TALLY
+    if (blockIdx.y < p.tally_rows) {
+        tally(p, view);
+        return;
+    }
+#endif
     const int x = (blockIdx.x * blockDim.x + threadIdx.x) * PIXELS;
-    const int y = (blockIdx.y * blockDim.y + threadIdx.y) * ROWS;
+    const int y = ((blockIdx.y - TALLY_ROWS) * blockDim.y + threadIdx.y) * ROWS;
     if (x >= view.image.width || y >= view.image.height)
         return;
     Result result[ROWS];
@@ -448,10 +641,13 @@ extern "C" __global__ void __launch_bounds__(128) postprocess(
         results_at(p, view, x, y, result);
 #pragma unroll
     for (int r = 0; r < ROWS; r++) {
+        const u8* hidden = nullptr;
+        if (view.hidden && y + r < view.image.height)
+            hidden = view.hidden + (long long)(y + r) * view.image.width + x;
 #pragma unroll
         for (int j = 0; j < PIXELS; j++)
             if (!seen || y + r < view.row_from || y + r >= view.row_to
-                || x + j < view.col_from || x + j >= view.col_to) {
+                || x + j < view.col_from || x + j >= view.col_to || (hidden && hidden[j])) {
                 result[r].id[j] = UNLABELLED;
                 result[r].probability[j] = 0;
             }

@@ -8,20 +8,22 @@ from collections.abc import Sequence
 import ctypes
 from dataclasses import dataclass
 import math
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ...frame import Frame
 from ...model.card import ModelCard
-from ...model.geometry import fit
+from ...model.geometry import Axis, fit
 from ...model.signature import ImageInput, NetworkOutput
+from ...trust.tally import MOST_SAMPLES, tally_size
 from .image import describe_frame, Image
 from .launch import Launch
 from .program import cached_cubin, IMAGES, Kernel
 
 PIXELS = 4
-"""Number of neighbouring camera pixels that one GPU thread computes in each image row.
+"""Number of neighbouring camera pixels that one GPU thread computes in each of its rows.
 postprocess.cu has the same number."""
 ROWS = 1
 """Number of rows of camera pixels that one GPU thread computes."""
@@ -38,14 +40,16 @@ _TYPES = {
 class _PostprocessView(ctypes.Structure):
     _fields_ = [
         ('image', Image), ('labels', ctypes.c_uint64), ('confidence', ctypes.c_uint64),
-        ('overlay', ctypes.c_uint64),
+        ('overlay', ctypes.c_uint64), ('tally', ctypes.c_uint64),
+        ('hidden', ctypes.c_uint64), ('lookup', ctypes.c_uint64),
         ('row_scale', ctypes.c_float), ('row_offset', ctypes.c_float),
         ('col_scale', ctypes.c_float), ('col_offset', ctypes.c_float),
         ('row_from', ctypes.c_int), ('row_to', ctypes.c_int),
         ('col_from', ctypes.c_int), ('col_to', ctypes.c_int),
-        ('row_new', ctypes.c_int), ('row_place', ctypes.c_int),
-        ('col_new', ctypes.c_int), ('col_place', ctypes.c_int),
-        ('overlay_step', ctypes.c_int)]
+        ('row_new', ctypes.c_int), ('row_shift', ctypes.c_int),
+        ('col_new', ctypes.c_int), ('col_shift', ctypes.c_int),
+        ('part_rows', ctypes.c_int), ('part_cols', ctypes.c_int),
+        ('overlay_step', ctypes.c_int), ('pad', ctypes.c_float)]
 
 
 class _PostprocessParams(ctypes.Structure):
@@ -55,6 +59,7 @@ class _PostprocessParams(ctypes.Structure):
         ('col_stride', ctypes.c_int), ('height', ctypes.c_int),
         ('width', ctypes.c_int), ('palette', ctypes.c_uint64), ('alpha', ctypes.c_float),
         ('threshold', ctypes.c_float), ('net_height', ctypes.c_int), ('net_width', ctypes.c_int),
+        ('sharpness', ctypes.c_float), ('tally_rows', ctypes.c_int), ('totals', ctypes.c_uint64),
         ('views', _PostprocessView * IMAGES)]
 
 
@@ -62,10 +67,12 @@ class _PostprocessParams(ctypes.Structure):
 class Target:
     """One camera image and the memory for its outputs.
 
-    ``image``, ``labels``, ``confidence`` and ``overlay`` are addresses for kernels. The address of
-    an output is 0 if the output is not wanted.
+    ``image``, ``labels``, ``confidence``, ``overlay`` and ``tally`` are addresses for kernels. The
+    address of an output is 0 if the output is not wanted.
 
     :param overlay_step: see :attr:`trt_segmentation.frame.Wanted.overlay_step`.
+    :param hidden: address of the hidden pixels of the frame's :class:`.Viewport`; 0 if it has
+        none. ``lookup`` is the address of its lookup.
     """
 
     frame: Frame
@@ -73,23 +80,34 @@ class Target:
     labels: int
     confidence: int = 0
     overlay: int = 0
+    tally: int = 0
     overlay_step: int = 1
+    hidden: int = 0
+    lookup: int = 0
 
 
-def defines(card: ModelCard, output: NetworkOutput, confidence: bool) -> dict[str, str | int]:
+def totals_bytes(classes: int) -> int:
+    """Return the number of bytes of GPU memory that the kernel needs to compute tallies."""
+    return 4 * IMAGES * (tally_size(classes) + 1)
+
+
+def defines(card: ModelCard, output: NetworkOutput, confidence: bool, tally: bool = False,
+            rectify: bool = False
+            ) -> dict[str, str | int]:
     """Return the macros that postprocess.cu needs for this network output."""
     macros: dict[str, str | int] = {
         'OUTPUT': _TYPES[output.dtype], 'KIND': output.kind.name,
         'LABEL': 'u8' if card.label_dtype == np.uint8 else 'u16', 'CONFIDENCE': int(confidence),
+        'TALLY': int(tally), 'RECTIFY': int(rectify),
         'CLASSES': len(card.classes), 'ROWS': ROWS, 'UNROLL': UNROLL}
     return macros if output.layout == 'nhwc' else {**macros, 'COL_STRIDE': 1}
 
 
 class Postprocess:
-    """The two kernels for one network output, on the GPU that is current in this thread.
+    """The kernels for one network output, on the GPU that is current in this thread.
 
-    The first kernel computes no confidence. The second kernel computes the confidence too, and is
-    loaded when a confidence is first wanted.
+    A kernel computes only what is wanted: confidence, tally and rectified overlay are optional. A
+    kernel is loaded when it is first wanted.
 
     :param palette: GPU address of the result of :func:`palette_words`.
     :param arch: the GPU's architecture, such as ``sm_90``.
@@ -102,15 +120,16 @@ class Postprocess:
         self._output = output
         self._palette = palette
         self._arch = arch
-        self._kernels: dict[bool, Kernel] = {}
-        self._load_kernel(False)
+        self._kernels: dict[tuple[bool, bool, bool], Kernel] = {}
+        self._load_kernel(False, False, False)
 
-    def _load_kernel(self, confidence: bool) -> Kernel:
-        if confidence not in self._kernels:
-            macros = defines(self._card, self._output, confidence)
-            self._kernels[confidence] = Kernel(
+    def _load_kernel(self, confidence: bool, tally: bool, rectify: bool) -> Kernel:
+        key = confidence, tally, rectify
+        if key not in self._kernels:
+            macros = defines(self._card, self._output, *key)
+            self._kernels[key] = Kernel(
                 cached_cubin('postprocess.cu', self._arch, macros), 'postprocess')
-        return self._kernels[confidence]
+        return self._kernels[key]
 
     def make_launch(self) -> Launch:
         """Make a launch. Call :meth:`set_parameters` before the launch is enqueued."""
@@ -119,12 +138,13 @@ class Postprocess:
             palette=self._palette,
             threshold=(threshold if self._output.kind.values == 'probability'
                        else math.log(threshold / (1 - threshold))),
-            net_height=self._net[0], net_width=self._net[1]))
+            net_height=self._net[0], net_width=self._net[1],
+            sharpness=1 / self._card.output.temperature))
         launch.block = BLOCK
         return launch
 
     def set_parameters(self, launch: Launch, targets: Sequence[Target], output: int,
-                       shape: Sequence[int], alpha: float) -> None:
+                       shape: Sequence[int], alpha: float, totals: int = 0) -> None:
         """Set the network output that a launch reads, and the memory that the launch writes.
 
         :param targets: one target for each image; at most :data:`.program.IMAGES` targets. All
@@ -132,6 +152,9 @@ class Postprocess:
         :param output: GPU address of the first image in the output tensor.
         :param shape: shape of the output tensor.
         :param alpha: weight of the palette's colour in the overlay, 0 to 1.
+        :param totals: GPU address of :func:`totals_bytes` bytes, needed if a tally is wanted. The
+            bytes must be 0 before the first launch. Launches that run at the same time must have
+            different totals.
         """
         params = launch.params
         params.output, params.alpha = output, alpha
@@ -140,26 +163,47 @@ class Postprocess:
             self._output.layout, shape)
         params.height, params.width = height, width
         for view, target in zip(params.views, targets):
-            frame = target.frame
-            geometry = fit(self._card.input.resize, (frame.height, frame.width), self._net)
-            view.image = describe_frame(frame, target.image)
-            view.labels, view.confidence = target.labels, target.confidence
-            view.overlay, view.overlay_step = target.overlay, target.overlay_step
-            view.row_scale, view.row_offset = geometry.rows.grid(height)
-            view.col_scale, view.col_offset = geometry.cols.grid(width)
-            view.row_from, view.row_to = geometry.rows.visible
-            view.col_from, view.col_to = geometry.cols.visible
-            view.row_new, view.row_place = geometry.rows.new, geometry.rows.offset
-            view.col_new, view.col_place = geometry.cols.new, geometry.cols.offset
-        launch.function = self._load_kernel(any(t.confidence for t in targets)).function
-        launch.grid = (-(-max(t.frame.width for t in targets) // (PIXELS * BLOCK[0])),
-                       -(-max(t.frame.height for t in targets) // (ROWS * BLOCK[1])),
+            self._describe(view, target, height, width)
+        tally = any(t.tally for t in targets)
+        launch.function = self._load_kernel(
+            any(t.confidence for t in targets), tally,
+            any(t.overlay and t.lookup for t in targets)).function
+        columns = -(-max(t.frame.width for t in targets) // (PIXELS * BLOCK[0]))
+        samples = MOST_SAMPLES * MOST_SAMPLES if tally else 0
+        params.totals, params.tally_rows = totals, -(-samples // (columns * math.prod(BLOCK)))
+        launch.grid = (columns, params.tally_rows
+                       - (-max(t.frame.height for t in targets) // (ROWS * BLOCK[1])),
                        len(targets))
+
+    def _describe(self, view: Any, target: Target, height: int, width: int) -> None:
+        """Describe one image. ``height`` and ``width`` are those of the network output."""
+        frame = target.frame
+        geometry = fit(self._card.input.resize, (frame.height, frame.width), self._net,
+                       frame.roi)
+        rows, cols = geometry.rows, geometry.cols
+        view.image = describe_frame(frame, target.image)
+        view.labels, view.confidence = target.labels, target.confidence
+        view.overlay, view.overlay_step = target.overlay, target.overlay_step
+        view.tally = target.tally
+        view.hidden, view.lookup = target.hidden, target.lookup
+        view.pad = self._card.input.pad
+        view.row_scale, view.row_offset = rows.grid(height)
+        view.col_scale, view.col_offset = cols.grid(width)
+        view.row_from, view.row_to = rows.visible
+        view.col_from, view.col_to = cols.visible
+        view.row_new, view.row_shift = rows.new, _shift(rows)
+        view.col_new, view.col_shift = cols.new, _shift(cols)
+        view.part_rows, view.part_cols = rows.camera, cols.camera
 
     def close(self) -> None:
         """Unload the kernels."""
         for kernel in self._kernels.values():
             kernel.close()
+
+
+def _shift(axis: Axis) -> int:
+    """Return the network position of image pixel 0, in network pixels times ``axis.camera``."""
+    return axis.camera * axis.offset - axis.first * axis.new
 
 
 def _strides(layout: str, shape: Sequence[int]) -> tuple[int, int, int, int, int]:

@@ -7,12 +7,16 @@
 //
 // -D OUT=32|16|8: bits of one number in the tensor (float, half, u8)
 // -D CHANNELS=3|1   -D CHANNELS_LAST=0|1
+// -D RECTIFY=0|1: whether the kernel can rectify images. A view says whether it has a lookup.
 
 // preprocess.py has the same two structures.
 struct View {
     Image image;
-    int rows, cols;             // size of the whole resized camera image, in network pixels
-    int top, left;              // network pixels above and left of this image; < 0: it is cropped
+    const float* lookup;        // see rectified_at(); null: the image is not rectified
+    int rows, cols;             // size of the whole resized part of the image, in network pixels
+    int top, left;              // network pixels above and left of this part; < 0: it is cropped
+    int first_row, first_col;   // the part of the image that the network gets: its first pixel
+    int part_rows, part_cols;   // and its size
     float row_scale, col_scale; // camera pixels for each network pixel
     int row_area, col_area;     // 1: average the covered camera pixels; 0: interpolate
 };
@@ -24,7 +28,7 @@ struct Preprocess {
     float pad;                  // color of network pixels outside the camera image
     View views[IMAGES];
 };
-static_assert(sizeof(View) == 88 && sizeof(Preprocess) == 48 + IMAGES * 88,
+static_assert(sizeof(View) == 112 && sizeof(Preprocess) == 48 + IMAGES * 112,
               "preprocess.py must have the same structures");
 
 // The camera pixels that contribute to one network pixel, along one axis.
@@ -58,16 +62,21 @@ struct Taps {
     }
 };
 
-template <bool YUV>
-__device__ __forceinline__ Color resampled(const View& view, const Taps& rows, const Taps& cols)
+template <bool YUV, bool LOOKUP>
+__device__ __forceinline__ Color resampled(const View& view, const Taps& rows, const Taps& cols,
+                                           float pad)
 {
+    const Image& image = view.image;
     Color sum = {0, 0, 0};
     for (int i = 0; i < rows.count; i++) {
-        const u8* row = row_of(view.image, rows.first + i);
-        const u8* chroma = chroma_of(view.image, rows.first + i);
+        const int y = view.first_row + rows.first + i;
+        const u8* row = row_of(image, y);
+        const u8* chroma = chroma_of(image, y);
         Color line = {0, 0, 0};
         for (int j = 0; j < cols.count; j++) {
-            Color color = color_at<YUV>(view.image, row, chroma, cols.first + j);
+            const int x = view.first_col + cols.first + j;
+            Color color = LOOKUP ? rectified_at<YUV>(image, view.lookup, x, y, pad)
+                                 : color_at<YUV>(image, row, chroma, x);
             float weight = cols.weight(j, view.col_area);
             line.r += color.r * weight;
             line.g += color.g * weight;
@@ -104,10 +113,14 @@ extern "C" __global__ void __launch_bounds__(256) preprocess(const __grid_consta
     const int row = y - view.top, col = x - view.left;
     Color color = {p.pad, p.pad, p.pad};
     if (row >= 0 && row < view.rows && col >= 0 && col < view.cols) {
-        const Taps rows(row, view.row_scale, view.row_area, view.image.height);
-        const Taps cols(col, view.col_scale, view.col_area, view.image.width);
-        color = view.image.yuv ? resampled<true>(view, rows, cols)
-                               : resampled<false>(view, rows, cols);
+        const Taps rows(row, view.row_scale, view.row_area, view.part_rows);
+        const Taps cols(col, view.col_scale, view.col_area, view.part_cols);
+        if (RECTIFY && view.lookup)
+            color = view.image.yuv ? resampled<true, true>(view, rows, cols, p.pad)
+                                   : resampled<false, true>(view, rows, cols, p.pad);
+        else
+            color = view.image.yuv ? resampled<true, false>(view, rows, cols, p.pad)
+                                   : resampled<false, false>(view, rows, cols, p.pad);
     }
     const size_t plane = (size_t)p.height * p.width;
     const size_t pixel = (size_t)y * p.width + x;

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 import ctypes
+from typing import NamedTuple
 
 import numpy as np
 
@@ -25,9 +26,11 @@ BLOCK = (32, 8, 1)
 
 class _PreprocessView(ctypes.Structure):
     _fields_ = [
-        ('image', Image),
+        ('image', Image), ('lookup', ctypes.c_uint64),
         ('rows', ctypes.c_int), ('cols', ctypes.c_int),
         ('top', ctypes.c_int), ('left', ctypes.c_int),
+        ('first_row', ctypes.c_int), ('first_col', ctypes.c_int),
+        ('part_rows', ctypes.c_int), ('part_cols', ctypes.c_int),
         ('row_scale', ctypes.c_float), ('col_scale', ctypes.c_float),
         ('row_area', ctypes.c_int), ('col_area', ctypes.c_int)]
 
@@ -39,14 +42,29 @@ class _PreprocessParams(ctypes.Structure):
         ('pad', ctypes.c_float), ('views', _PreprocessView * IMAGES)]
 
 
-def defines(image: ImageInput) -> dict[str, str | int]:
+class Source(NamedTuple):
+    """One camera image that a launch reads.
+
+    :param image: address of the first byte, for kernels.
+    :param lookup: address of the lookup of the frame's :class:`.Viewport`; 0 if it has none.
+    """
+
+    frame: Frame
+    image: int
+    lookup: int = 0
+
+
+def defines(image: ImageInput, rectify: bool = False) -> dict[str, str | int]:
     """Return the macros that preprocess.cu needs for this input."""
     return {'OUT': np.dtype(image.dtype).itemsize * 8, 'CHANNELS': image.channels,
-            'CHANNELS_LAST': int(image.layout == 'nhwc')}
+            'CHANNELS_LAST': int(image.layout == 'nhwc'), 'RECTIFY': int(rectify)}
 
 
 class Preprocess:
-    """The kernel for one network input, on the GPU that is current in this thread.
+    """The two kernels for one network input, on the GPU that is current in this thread.
+
+    The first kernel cannot rectify images. The second kernel can, and is loaded when an image is
+    first rectified.
 
     :param arch: the GPU's architecture, such as ``sm_90``.
     """
@@ -54,7 +72,16 @@ class Preprocess:
     def __init__(self, card: InputCard, image: ImageInput, arch: str) -> None:
         self._card = card
         self._image = image
-        self._kernel = Kernel(cached_cubin('preprocess.cu', arch, defines(image)), 'preprocess')
+        self._arch = arch
+        self._kernels: dict[bool, Kernel] = {}
+        self._load_kernel(False)
+
+    def _load_kernel(self, rectify: bool) -> Kernel:
+        if rectify not in self._kernels:
+            macros = defines(self._image, rectify)
+            self._kernels[rectify] = Kernel(
+                cached_cubin('preprocess.cu', self._arch, macros), 'preprocess')
+        return self._kernels[rectify]
 
     def make_launch(self) -> Launch:
         """Make a launch. Call :meth:`set_parameters` before the launch is enqueued."""
@@ -68,35 +95,37 @@ class Preprocess:
                 params.gain[channel] = 1 / (255 * card.std[channel])
                 params.bias[channel] = -card.mean[channel] / card.std[channel]
         launch = Launch(params)
-        launch.function = self._kernel.function
         launch.block = BLOCK
         return launch
 
-    def set_parameters(self, launch: Launch, images: Sequence[tuple[Frame, int]],
-                       tensor: int) -> None:
+    def set_parameters(self, launch: Launch, sources: Sequence[Source], tensor: int) -> None:
         """Set the images that a launch reads, and the tensor that the launch writes.
 
-        :param images: at most :data:`.program.IMAGES` pairs of a frame and the address of its
-            first byte, for kernels. The encodings must be in :data:`.image.KERNEL_ENCODINGS`.
+        :param sources: at most :data:`.program.IMAGES` images. Their encodings must be in
+            :data:`.image.KERNEL_ENCODINGS`.
         :param tensor: GPU address of the first image in the input tensor.
         """
         params = launch.params
         params.tensor = tensor
-        for view, (frame, address) in zip(params.views, images):
+        for view, (frame, address, lookup) in zip(params.views, sources):
             geometry = fit(self._card.resize, (frame.height, frame.width),
-                           (self._image.height, self._image.width))
-            view.image = describe_frame(frame, address)
+                           (self._image.height, self._image.width), frame.roi)
+            view.image, view.lookup = describe_frame(frame, address), lookup
             rows, cols = geometry.rows, geometry.cols
             view.rows, view.top = rows.new, rows.offset
             view.cols, view.left = cols.new, cols.offset
+            view.first_row, view.part_rows = rows.first, rows.camera
+            view.first_col, view.part_cols = cols.first, cols.camera
             view.row_scale, view.row_area = _sampling(rows)
             view.col_scale, view.col_area = _sampling(cols)
+        launch.function = self._load_kernel(any(source.lookup for source in sources)).function
         launch.grid = (-(-self._image.width // BLOCK[0]), -(-self._image.height // BLOCK[1]),
-                       len(images))
+                       len(sources))
 
     def close(self) -> None:
-        """Unload the kernel."""
-        self._kernel.close()
+        """Unload the kernels."""
+        for kernel in self._kernels.values():
+            kernel.close()
 
 
 def _sampling(axis: Axis) -> tuple[float, int]:

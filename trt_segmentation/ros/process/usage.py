@@ -19,7 +19,7 @@ EXAMPLES = {
 
 
 class Described(Protocol):
-    """A parameter, such as a Setting of trt_segmentation.ros.parameters."""
+    """A parameter, such as a Setting of ros/parameters."""
 
     @property
     def name(self) -> str:

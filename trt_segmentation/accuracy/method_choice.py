@@ -1,0 +1,176 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""Choose the calibration method and the FP16 layers with which INT8 labels most pixels as FP32."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from pathlib import Path
+import time
+
+import numpy as np
+import numpy.typing as npt
+
+from ..builder.calibration import Calibration, measure_activations
+from ..builder.feeds import Feeds
+from ..builder.prepare import apply_precision, PreparedGraph
+from ..builder.sensitivity import measure_layer_errors
+from ..builder.settings import FALLBACK_METHOD, METHODS, Recipe
+from ..int8.channel_balance import balance_channels
+from ..model.card import ModelCard
+from ..untrusted.output_files import write_json
+from .held_out import read_positions
+from .limit import compare_models
+from .samples import Sample
+
+METHODS_FILE = 'methods.json'
+"""Name of the comparison in the folder of the report."""
+JUDGING_FRAMES = 16
+"""At most this many of the frames compare the methods."""
+SHARE = 5
+"""One of this many frames compares the methods. The other frames give the ranges."""
+FEWEST_FRAMES = 2 * SHARE
+"""With fewer frames, the methods are not compared."""
+RANKING_FRAMES = 2
+"""Number of calibration frames that measure the error of each layer alone."""
+OUTLIER = 8
+"""A layer is an outlier if its error alone is more than this many times the median error."""
+Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class MethodChoice:
+    """The comparison of the calibration methods, and of the best method with FP16 layers.
+
+    :param agreement: fraction of pixels with the same label as in FP32, by method. Empty if there
+        were too few frames for a comparison.
+    :param precision: the precision that was compared, int8 or mixed.
+    :param frames: number of frames of the comparison. They gave no ranges.
+    :param outliers: names of the layers whose INT8 error alone is much larger than usual.
+    :param without: agreement of the best method if the outliers stay FP16; 0 if there are none.
+    :param seconds: time of the comparison.
+    """
+
+    agreement: Mapping[str, float] = field(default_factory=dict)
+    precision: str = ''
+    frames: int = 0
+    outliers: tuple[str, ...] = ()
+    without: float = 0.0
+    seconds: float = 0.0
+
+    @property
+    def best(self) -> str:
+        """The method with the largest agreement."""
+        return max(self.agreement, key=self.agreement.__getitem__, default=FALLBACK_METHOD)
+
+    @property
+    def keep_fp16(self) -> tuple[str, ...]:
+        """The outliers, if INT8 agrees with FP32 on more pixels without them."""
+        better = bool(self.outliers) and self.without > self.agreement[self.best]
+        return self.outliers if better else ()
+
+    def lines(self) -> list[str]:
+        """The comparison as text, the best method first."""
+        if not self.agreement:
+            return [f'the calibration has fewer than {FEWEST_FRAMES} frames, so the methods are '
+                    f'not compared, and the method is {self.best}']
+        ranking = sorted(self.agreement.items(), key=lambda item: -item[1])
+        found = [f'calibration methods in {self.precision}, on {self.frames} frames that gave no '
+                 f'ranges, compared in {self.seconds:.0f} s:',
+                 *(f'  {name:10} {value:.3%} of the pixels as fp32'
+                   + (' (chosen)' if name == self.best else '') for name, value in ranking)]
+        if self.outliers:
+            found.append(f'  {self.best:10} {self.without:.3%} of the pixels as fp32 with these '
+                         f'sensitive layers in fp16' + (' (chosen)' if self.keep_fp16 else '')
+                         + f': {", ".join(self.outliers)}')
+        return found
+
+    def write(self, folder: Path, log: Callable[[str], None]) -> None:
+        """Write the comparison as JSON to the folder of the report, and log it as text.
+
+        :raises OutputError: if the file cannot be written.
+        """
+        write_json(folder / METHODS_FILE, {
+            'chosen': self.best, 'agreement': dict(self.agreement), 'precision': self.precision,
+            'frames': self.frames, 'outliers': list(self.outliers),
+            'agreement_without_outliers': self.without, 'keep_fp16': list(self.keep_fp16),
+            'seconds': round(self.seconds, 1)})
+        for line in self.lines():
+            log(line)
+
+
+def calibrate_best(card: ModelCard, graph: PreparedGraph, recipe: Recipe, feeds: Feeds,
+                   folder: Path | None = None, progress: Progress = lambda done: None,
+                   ranked: Progress = lambda done: None) -> tuple[Calibration, MethodChoice]:
+    """Measure the ranges of every method, choose the best method, and find sensitive layers.
+
+    One fifth of the frames, at most 16, compares the methods. The other frames give the ranges.
+    Then the error of each layer alone is measured with the best method. If a few layers have a
+    much larger error than the others, they stay FP16, provided that this raises the agreement.
+    With fewer than 10 frames, no comparison would be worth much. Then all frames give ranges, and
+    the method is :data:`.settings.FALLBACK_METHOD`.
+
+    :param graph: the network in FP32.
+    :param recipe: the methods are compared in its precision. If this precision has no INT8
+        layers, they are compared in int8.
+    :param folder: see :func:`.calibration.measure_activations`.
+    :param progress: called with the number of frames whose ranges are measured.
+    :param ranked: called with the number of layers whose error is measured.
+    :raises GraphError: if there are no frames, or if the network cannot be converted.
+    """
+    if not recipe.needs_calibration:
+        recipe = replace(recipe, precision='int8')
+    judging = choose_judging_frames(feeds)
+    chosen = np.setdiff1d(feeds.choice.chosen, judging)
+    feeds = replace(feeds, choice=replace(feeds.choice, chosen=chosen))
+    measured = measure_activations(graph.model, feeds, folder, progress)
+    calibrations = {method: measured.calibration(method) for method in METHODS}
+    choice = MethodChoice()
+    if len(judging):
+        began = time.monotonic()
+        samples = list(read_positions(feeds.source, judging, ''))
+        found = compare_calibrations(card, graph, recipe, calibrations, samples)
+        choice = MethodChoice(found, recipe.precision, len(samples))
+        best = calibrations[choice.best]
+        if outliers := find_outliers(graph, recipe, best, feeds, ranked):
+            kept = {'kept': replace(best, keep_fp16=outliers)}
+            without = compare_calibrations(card, graph, recipe, kept, samples)['kept']
+            choice = replace(choice, outliers=outliers, without=without)
+        choice = replace(choice, seconds=time.monotonic() - began)
+    return replace(calibrations[choice.best], keep_fp16=choice.keep_fp16), choice
+
+
+def choose_judging_frames(feeds: Feeds) -> npt.NDArray[np.intp]:
+    """Positions of the frames that compare the methods. They cover every kind of light."""
+    chosen = feeds.choice.chosen
+    if len(chosen) < FEWEST_FRAMES:
+        return chosen[:0]
+    count = min(JUDGING_FRAMES, len(chosen) // SHARE)
+    by_light = chosen[np.argsort(feeds.choice.group[chosen], kind='stable')]
+    picked = ((np.arange(count) + 0.5) * len(chosen) / count).astype(int)
+    return np.sort(by_light[picked])
+
+
+def compare_calibrations(card: ModelCard, graph: PreparedGraph, recipe: Recipe,
+                         calibrations: Mapping[str, Calibration], samples: list[Sample]
+                         ) -> dict[str, float]:
+    """Return the fraction of pixels with the same label as in FP32, for each calibration."""
+    models = {name: apply_precision(graph, recipe, calibration).model
+              for name, calibration in calibrations.items()}
+    accuracy = compare_models(card, models, samples)
+    return {name: accuracy.agreement(name) for name in models}
+
+
+def find_outliers(graph: PreparedGraph, recipe: Recipe, calibration: Calibration, feeds: Feeds,
+                  ranked: Progress = lambda done: None) -> tuple[str, ...]:
+    """Names of the INT8 layers whose error alone is much larger than usual, the largest first."""
+    split = apply_precision(graph, recipe, calibration).split
+    assert split is not None
+    (name,) = graph.profile
+    tensors = [{name: tensor} for tensor in islice(feeds(), RANKING_FRAMES)]
+    errors = measure_layer_errors(balance_channels(graph.model, calibration.balance),
+                                  calibration.ranges, split.int8, tensors, ranked)
+    limit = OUTLIER * float(np.median(list(errors.values())))
+    return tuple(node for node, error in errors.items() if error > limit)

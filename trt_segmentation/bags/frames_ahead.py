@@ -1,0 +1,75 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""Reads the frames of a bag, and decodes the next frames in several threads."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Generator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..errors import FrameError
+from ..frame import Frame
+from ..memory import Allocate
+from ..threads.ordered_map import map_ahead
+from .reader import BagReader, CAMERA_INFO, Recorded
+
+_HEADER = 12
+"""Number of bytes at the begin of a message that hold the stamp."""
+
+
+@dataclass(frozen=True)
+class RecordedFrame:
+    """One message of a bag, with its frame.
+
+    :param message: the message. Of an image message, ``data`` has only the stamp, because the
+        pixels are in ``frame``.
+    :param frame: the decoded image; None if the message is a camera info or cannot be decoded.
+    :param error: why an image cannot be decoded; None for a camera info or a decoded image.
+    """
+
+    message: Recorded
+    frame: Frame | None = None
+    error: FrameError | None = None
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the frame and of the message."""
+        return len(self.message.data) + (self.frame.data.nbytes if self.frame else 0)
+
+
+def read_frames(bag: BagReader, topics: Collection[str], allocate: Allocate | None = None
+                ) -> Generator[RecordedFrame, None, None]:
+    """Yield every message of the given topics in the order of their log times.
+
+    Several threads decode the next images. The number of messages in work is limited, so the
+    needed memory does not depend on the length of the bag. The thread that iterates reads the bag.
+    Until the iteration ends or the generator is closed, no other thread may use the bag.
+
+    :param topics: image topics, and topics of camera infos.
+    :param allocate: allocates the memory of the frames; see :attr:`.Pipeline.allocate`. With
+        None, a raw frame lies in the memory of its message.
+    :raises VideoError: if a topic is a video and PyAV is missing.
+    :raises BagError: as :meth:`.BagReader.messages`. All earlier messages are yielded before.
+    """
+    def decode(message: Recorded) -> RecordedFrame:
+        return _decode(message, allocate)
+
+    return map_ahead(decode, bag.messages(topics), 'decode frame',
+                     size_of=lambda recorded: recorded.nbytes)
+
+
+def _decode(message: Recorded, allocate: Allocate | None) -> RecordedFrame:
+    if message.msgtype == CAMERA_INFO:
+        return RecordedFrame(message)
+    header = replace(message, data=bytes(message.data[:_HEADER]), picture=None)
+    try:
+        frame = message.frame()
+    except FrameError as error:
+        return RecordedFrame(header, error=error)
+    if allocate is not None:
+        place = allocate(frame.size).view[:frame.size]
+        np.copyto(place, frame.data[:frame.size])
+        frame = replace(frame, data=place)
+    return RecordedFrame(header, frame)

@@ -1,0 +1,69 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""The parts of ``trt_seg eval`` that write a reference or fit a temperature."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from ..accuracy.samples import Sample
+from ..accuracy.temperature import fit_temperature
+from ..errors import EvaluationError
+from ..frame import Segmentation
+from ..model.card import ModelCard
+from ..model.card_copy import save_with_temperature
+from ..trust.reference import make_reference, reference_path
+from ..trust.tally import FrameFigures, read_tally
+from ..untrusted.output_files import check_file
+from .evaluate_options import BESIDE, EvaluateOptions
+
+
+class ReferenceWriter:
+    """Collects the figures of all segmentations, and writes them as a reference.
+
+    :raises EvaluationError: if the card has no file, and the option names no file.
+    :raises OutputError: if the reference cannot be written.
+    """
+
+    def __init__(self, card: ModelCard, options: EvaluateOptions) -> None:
+        self._card = card
+        self._figures: list[FrameFigures] = []
+        path = options.save_reference
+        if path == BESIDE:
+            path = reference_path(card)
+            if path is None:
+                raise EvaluationError(f'the card {card.name} has no file, so --save-reference '
+                                      'needs the name of a file')
+        self._path = path
+        if path is not None:
+            check_file(path, '--save-reference')
+
+    def observe(self, segmentation: Segmentation) -> None:
+        """Keep the figures of a segmentation, if a reference is wanted."""
+        if self._path is not None and segmentation.tally is not None:
+            self._figures.append(read_tally(segmentation.tally))
+
+    def save(self) -> None:
+        """Write the reference, and print its path. Do nothing if no reference is wanted."""
+        if self._path is not None:
+            reference = make_reference(self._card, self._figures)
+            reference.save(self._path, '--save-reference')
+            print(f'→ {self._path}: the reference of {len(reference.frames)} images')
+
+
+def print_temperature(card: ModelCard, samples: Iterable[Sample], copy: Path | None) -> None:
+    """Fit a temperature, print it, and write a copy of the card if a path is given.
+
+    The errors are those of :func:`.fit_temperature` and :func:`.save_with_temperature`.
+    """
+    found = fit_temperature(card, samples)
+    print(f'temperature {found.temperature:.4g}, fitted on {found.fitted} images. On '
+          f'{found.checked} other images, it changes the calibration error from '
+          f'{found.before:.4f} to {found.after:.4f}.')
+    if copy is None:
+        print(f'To use it, write this line under `output:` in the model card {card.source}:\n'
+              f'  temperature: {found.temperature:.4g}')
+    else:
+        save_with_temperature(card, found.temperature, copy, '--save-card')
+        print(f'→ {copy}: a copy of the model card with this temperature')

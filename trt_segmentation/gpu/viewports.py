@@ -1,0 +1,70 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""The arrays of viewports in GPU memory."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+import weakref
+
+from cuda.bindings import driver
+import numpy as np
+import numpy.typing as npt
+
+from ..engines.cuda_driver import call
+from ..viewport import Viewport
+from .allocator import GpuAllocator
+
+
+class ViewportArrays(NamedTuple):
+    """The addresses of a viewport's arrays, for kernels. The address 0 means "no array"."""
+
+    hidden: int = 0
+    lookup: int = 0
+
+
+class Viewports:
+    """Copies the arrays of each viewport to the GPU once, and frees them after the viewport.
+
+    The slots refer to the viewports of their batches. So the GPU has finished with the arrays when
+    the last reference to a viewport is gone. The GPU must be current in the thread that calls
+    :meth:`find`. Only one thread may call it.
+
+    :param stream: the stream for the copies.
+    """
+
+    def __init__(self, memory: GpuAllocator, stream: int) -> None:
+        self._memory = memory
+        self._stream = stream
+        self._arrays: weakref.WeakKeyDictionary[Viewport, ViewportArrays] = (
+            weakref.WeakKeyDictionary())
+        self._unused: list[ViewportArrays] = []
+
+    def find(self, viewport: Viewport | None) -> ViewportArrays:
+        """Return the addresses of a viewport's arrays. Copy the arrays if they are new.
+
+        :raises GpuError: if the GPU has too little memory.
+        """
+        if viewport is None:
+            return ViewportArrays()
+        if (known := self._arrays.get(viewport)) is not None:
+            return known
+        self._free_unused()
+        arrays = ViewportArrays(self._copy(viewport.hidden), self._copy(viewport.lookup))
+        call(driver.cuStreamSynchronize, self._stream)
+        self._arrays[viewport] = arrays
+        weakref.finalize(viewport, self._unused.append, arrays).atexit = False
+        return arrays
+
+    def _copy(self, array: npt.NDArray[np.uint8] | npt.NDArray[np.float32] | None) -> int:
+        if array is None:
+            return 0
+        address = self._memory.allocate_on_device(array.nbytes)
+        call(driver.cuMemcpyHtoDAsync, address, array.ctypes.data, array.nbytes, self._stream)
+        return address
+
+    def _free_unused(self) -> None:
+        """Free the arrays of viewports that no longer exist."""
+        while self._unused:
+            for address in filter(None, self._unused.pop()):
+                self._memory.free(address)

@@ -1,0 +1,79 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""The pose of a camera above the ground."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+import math
+
+import numpy as np
+
+from ..errors import GroundError
+from ..lens.lens import Floats
+
+_OPTICAL = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
+"""Rotation from optical coordinates (right, down, forward) to (forward, left, up)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Pose:
+    """Where a camera is in the ground frame. The ground is the plane z = 0, and z points up.
+
+    :param turn: (3, 3) rotation from optical coordinates to the ground frame. In optical
+        coordinates, x points right, y down and z forward.
+    :param position: (3,) position of the camera in metres.
+    :raises GroundError: if the camera is not above the ground.
+    """
+
+    turn: Floats
+    position: Floats
+
+    def __post_init__(self) -> None:
+        """Refuse a camera that is not above the ground."""
+        if not (np.isfinite(self.turn).all() and np.isfinite(self.position).all()):
+            raise GroundError(f"the camera's pose has a number that is not finite: position "
+                              f'{self.position.tolist()}')
+        if self.position[2] <= 0:
+            raise GroundError(
+                f'the camera is at z = {self.position[2]:g} m, but it must be above the ground, '
+                'which is z = 0 in the frame `ground_frame`. Choose a frame on the ground, such '
+                'as base_footprint')
+
+    def is_near(self, other: Pose) -> bool:
+        """Return whether another pose is the same up to rounding: 0.1 mm and 0.00001 rad."""
+        return bool(np.abs(self.turn - other.turn).max() < 1e-5
+                    and np.abs(self.position - other.position).max() < 1e-4)
+
+    @classmethod
+    def of_mount(cls, height: float, pitch: float, roll: float) -> Pose:
+        """Return the pose of a camera above the origin. The x axis is the camera's heading.
+
+        :param height: height above the ground in metres, above 0.
+        :param pitch: angle of the optical axis below the horizon in radians.
+        :param roll: turn about the optical axis in radians. If the angle is above 0, the right
+            side of the camera is lower than the left side.
+        """
+        down, side = (math.cos(pitch), math.sin(pitch)), (math.cos(roll), math.sin(roll))
+        pitched = np.array([[down[0], 0, down[1]], [0, 1, 0], [-down[1], 0, down[0]]])
+        rolled = np.array([[1, 0, 0], [0, side[0], -side[1]], [0, side[1], side[0]]])
+        return cls(pitched @ rolled @ _OPTICAL, np.array([0.0, 0.0, height]))
+
+    @classmethod
+    def of_transform(cls, position: Sequence[float], quaternion: Sequence[float]) -> Pose:
+        """Return the pose from a transform of tf2.
+
+        :param position: x, y and z in metres.
+        :param quaternion: x, y, z and w. The length does not matter, but must not be 0.
+        """
+        length = math.sqrt(sum(part * part for part in quaternion))
+        if not length > 0:
+            raise GroundError(f"the quaternion {list(quaternion)} of the camera's pose is not a "
+                              'rotation')
+        x, y, z, w = (part / length for part in quaternion)
+        return cls(np.array([
+            [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
+            [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
+            [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
+        ]), np.array(position, np.float64))

@@ -1,0 +1,42 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""The value of a ground cell for each class: free, with a cost, occupied or unknown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import GroundError
+from ..model.card_checks import GROUND_KINDS
+
+UNKNOWN, FREE, OCCUPIED = -1, 0, 100
+"""Values of nav_msgs/OccupancyGrid. A value between free and occupied is a cost."""
+Values = npt.NDArray[np.int8]
+
+
+def make_values(classes: Sequence[str], ground: Mapping[str, Sequence[str]],
+                walkable_cost: int) -> Values:
+    """Return the value of a cell for each label.
+
+    :param classes: names of the classes.
+    :param ground: the section ``ground`` of the model card: names of classes for each of
+        :data:`.GROUND_KINDS`. A class that no list names is neither ground nor an obstacle.
+    :param walkable_cost: value of walkable ground, 0 to 99.
+    :returns: (256,) int8, or (65536,) int8 if there are more than 255 classes. The index is a
+        label.
+    :raises GroundError: if the card names no ground.
+    """
+    if not any(ground.get(kind) for kind in ('drivable', 'walkable')):
+        raise GroundError(
+            '`ground` is true, but the model card does not say which classes are ground. Add a '
+            'section to the card, such as `ground: {drivable: [road], walkable: [sidewalk], '
+            'obstacle: [person, car]}`')
+    values = np.full(256 if len(classes) <= 255 else 65536, UNKNOWN, np.int8)
+    of_kind = dict(zip(GROUND_KINDS, (FREE, walkable_cost, OCCUPIED), strict=True))
+    for kind, names in ground.items():
+        for name in names:
+            values[classes.index(name)] = of_kind[kind]
+    return values

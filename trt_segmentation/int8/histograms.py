@@ -1,0 +1,156 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""Collect histograms of the activations of a network, and compute INT8 ranges from them.
+
+One pass over the frames gives the histograms, and the histograms give the ranges of all methods.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx import helper, TensorProto
+
+from ..errors import GraphError
+from ..fp16.tensor_types import add_types, open_session
+
+BINS = 2048
+STEPS = 127
+"""Number of positive INT8 values."""
+PERCENTILE = 99.99
+"""This percentage of the values lies within the range of the method ``percentile``."""
+Values = npt.NDArray[Any]
+
+
+class Histogram:
+    """A histogram of absolute values. Its range doubles whenever a larger value comes.
+
+    :ivar counts: (2048,) int64. The bins have equal widths, and the first one begins at 0.
+    :ivar end: upper end of the last bin; 0 if no value except 0 came.
+    :ivar low: smallest value, with its sign.
+    :ivar high: largest value, with its sign.
+    """
+
+    def __init__(self) -> None:
+        self.counts = np.zeros(BINS, np.int64)
+        self.end, self.low, self.high = 0.0, 0.0, 0.0
+
+    def add(self, values: Values) -> None:
+        """Add values of any shape. Values that are not finite are left out."""
+        values = values.reshape(-1)
+        low, high = (float(end(initial=0.0)) for end in (values.min, values.max))
+        if not np.isfinite([low, high]).all():
+            values = values[np.isfinite(values)]
+            low, high = (float(end(initial=0.0)) for end in (values.min, values.max))
+        self.low, self.high = min(self.low, low), max(self.high, high)
+        largest = max(high, -low)
+        self.end = self.end or largest
+        if not self.end:
+            self.counts[0] += values.size
+            return
+        while self.end < largest:
+            pairs = self.counts.reshape(-1, 2).sum(1)
+            self.counts = np.concatenate([pairs, np.zeros_like(pairs)])
+            self.end *= 2
+        index = (np.abs(values) * np.float32(BINS / self.end)).astype(np.int32)
+        self.counts += np.bincount(np.minimum(index, BINS - 1), minlength=BINS)
+
+    def range(self, method: str) -> tuple[float, float]:
+        """Smallest and largest value that INT8 shall hold.
+
+        :param method: a key of :data:`LIMITS`.
+        """
+        limit = LIMITS[method](self) if self.end else 0.0
+        return max(self.low, -limit), min(self.high, limit)
+
+
+def find_largest(histogram: Histogram) -> float:
+    """Largest absolute value."""
+    return max(histogram.high, -histogram.low)
+
+
+def find_percentile(histogram: Histogram) -> float:
+    """Value that :data:`PERCENTILE` of the absolute values do not exceed."""
+    total = np.cumsum(histogram.counts)
+    index = int(np.searchsorted(total, total[-1] * PERCENTILE / 100))
+    return (index + 1) * histogram.end / BINS
+
+
+def find_least_error(histogram: Histogram) -> float:
+    """Limit with the smallest mean squared error of the values that INT8 rounds and cuts off."""
+    values = (np.arange(BINS) + 0.5) * histogram.end / BINS
+    limits = find_largest(histogram) * np.arange(1, 101) / 100
+    scale = limits[:, None] / STEPS
+    rounded = np.minimum(np.round(values / scale), STEPS) * scale
+    error = (np.square(rounded - values) * histogram.counts).sum(1)
+    return float(limits[int(error.argmin())])
+
+
+def find_least_divergence(histogram: Histogram) -> float:
+    """Limit whose INT8 distribution diverges least from the distribution of the values.
+
+    As in TensorRT's entropy calibrator, the measure is the Kullback-Leibler divergence, with 2048
+    bins and 128 steps. The first bin gets the count of the second bin, because INT8 holds zeros
+    exactly.
+    """
+    counts = histogram.counts.astype(np.float64)
+    counts[0] = counts[1]
+    steps = STEPS + 1
+    divergence = {}
+    for end in range(steps, BINS + 1, 4):
+        kept = counts[:end]
+        wanted = kept.copy()
+        wanted[-1] += counts[end:].sum()
+        step = np.arange(end) * steps // end
+        occupied = np.bincount(step, kept > 0, steps)
+        mean = np.bincount(step, kept, steps) / np.maximum(occupied, 1)
+        found = np.where(kept > 0, mean[step], 0)
+        seen = wanted > 0
+        if found.any():
+            ratio = (wanted[seen] / wanted.sum()) / np.maximum(found[seen] / found.sum(), 1e-12)
+            divergence[end] = float((wanted[seen] / wanted.sum() * np.log(ratio)).sum())
+    best = min(divergence, key=divergence.__getitem__, default=BINS)
+    return best * histogram.end / BINS
+
+
+LIMITS: dict[str, Callable[[Histogram], float]] = {
+    'entropy': find_least_divergence, 'minmax': find_largest, 'mse': find_least_error,
+    'percentile': find_percentile}
+"""Computes the largest absolute value that INT8 shall hold, by the name of the method."""
+
+
+def collect_histograms(model: onnx.ModelProto, names: Sequence[str], tensors: Iterable[Values],
+                       progress: Callable[[int], None] = lambda done: None
+                       ) -> dict[str, Histogram]:
+    """Run a network on every tensor, and collect histograms of its activations.
+
+    :param model: FP32 network with one input.
+    :param names: names of the activations.
+    :param tensors: network inputs.
+    :param progress: called after each tensor with the number of tensors.
+    :returns: a mapping from each name to its histogram.
+    :raises GraphError: if ONNX Runtime cannot run the network.
+    """
+    probed = add_types(model)
+    given = model.graph.input[0].name
+    asked = [name for name in names if name != given]
+    del probed.graph.output[:]
+    probed.graph.output.extend(helper.make_tensor_value_info(name, TensorProto.FLOAT, None)
+                               for name in asked)
+    histograms = {name: Histogram() for name in names}
+    session = open_session(probed) if asked else None
+    for done, tensor in enumerate(tensors, 1):
+        try:
+            found = session.run(asked, {given: tensor}) if session is not None else []
+        except Exception as error:      # the exceptions of ONNX Runtime have no public base
+            raise GraphError(f'ONNX Runtime cannot run the network: {error}') from error
+        for name, values in zip(asked, found):
+            histograms[name].add(values)
+        if given in histograms:
+            histograms[given].add(tensor)
+        progress(done)
+    return histograms

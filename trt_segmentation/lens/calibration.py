@@ -1,0 +1,87 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""Reads the lens of a camera from a sensor_msgs/CameraInfo message."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from ..errors import LensError
+from .lens import Floats, Lens
+
+
+class Calibrated(Protocol):
+    """The fields of sensor_msgs/CameraInfo that this package reads."""
+
+    width: int
+    height: int
+    distortion_model: str
+    d: Sequence[float]
+    k: Sequence[float]
+    r: Sequence[float]
+    p: Sequence[float]
+    binning_x: int
+    binning_y: int
+    roi: Any
+
+
+class Rectified(NamedTuple):
+    """The pinhole camera of the rectified image.
+
+    :param lens: a lens without distortion.
+    :param turn: (3, 3) rotation from the coordinates of the camera to those of this lens.
+    """
+
+    lens: Lens
+    turn: Floats
+
+
+def read_lens(info: Calibrated) -> Lens:
+    """Return the lens of the images that come with a camera_info.
+
+    If the driver combines pixels (binning) or sends only a part of the sensor (roi), the lens is
+    that of the smaller image.
+
+    :raises LensError: if the message is not a calibration. The error names the wrong value.
+    """
+    _check_sizes(info)
+    model, coefficients = info.distortion_model, tuple(float(value) for value in info.d)
+    if model != 'equidistant' and not any(coefficients):
+        model, coefficients = 'plumb_bob', ()
+    return _cut(info, info.k[0], info.k[4], info.k[2], info.k[5], model, coefficients)
+
+
+def read_rectified(info: Calibrated) -> Rectified:
+    """Return the camera of the rectified image, from the matrices ``p`` and ``r``.
+
+    Drivers of single cameras may leave both matrices zero. Then the rectified image has the camera
+    matrix ``k``, and no rotation.
+
+    :raises LensError: if the message is not a calibration. The error names the wrong value.
+    """
+    read_lens(info)
+    k = info.p if any(info.p) else [info.k[0], 0, info.k[2], 0, 0, info.k[4], info.k[5]]
+    turn = np.array(info.r, np.float64).reshape(3, 3) if any(info.r) else np.eye(3)
+    if not np.allclose(turn @ turn.T, np.eye(3), atol=1e-3):
+        raise LensError(f'r is {list(info.r)}, which is not a rotation. Calibrate the camera '
+                        'again')
+    return Rectified(_cut(info, k[0], k[5], k[2], k[6], 'plumb_bob', ()), turn)
+
+
+def _check_sizes(info: Calibrated) -> None:
+    for name, count in (('k', 9), ('r', 9), ('p', 12)):
+        if (found := len(getattr(info, name))) != count:
+            raise LensError(f'{name} has {found} numbers; expected {count}')
+
+
+def _cut(info: Calibrated, fx: float, fy: float, cx: float, cy: float, model: str,
+         coefficients: tuple[float, ...]) -> Lens:
+    """Return the lens of the image that the driver sends."""
+    across, down, roi = max(info.binning_x, 1), max(info.binning_y, 1), info.roi
+    width, height = roi.width or info.width, roi.height or info.height
+    return Lens(width // across, height // down, float(fx) / across, float(fy) / down,
+                (float(cx) - roi.x_offset) / across, (float(cy) - roi.y_offset) / down, model,
+                coefficients)

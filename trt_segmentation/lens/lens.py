@@ -1,0 +1,146 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""A calibrated camera lens. It projects points to the pixels of a distorted image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+import math
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import LensError
+
+Floats = npt.NDArray[np.float64]
+
+COUNTS = {'plumb_bob': (0, 4, 5), 'rational_polynomial': (8, 12, 14), 'equidistant': (4,)}
+"""Maps each distortion model to the numbers of coefficients that it may have."""
+_SIDEWAYS = 89.9
+"""Largest angle in degrees between a visible ray and the optical axis."""
+
+
+@dataclass(frozen=True)
+class Lens:
+    """The intrinsic calibration of a camera, in the conventions of sensor_msgs/CameraInfo.
+
+    Camera coordinates are in metres: x points right, y points down, and z points forward. The
+    centre of the first pixel of the image lies at pixel position (0, 0).
+
+    :param width: width of the image in pixels. ``height`` is its height.
+    :param fx: focal length in pixels along a row. ``fy`` is the focal length along a column.
+    :param cx: column of the principal point in pixels. ``cy`` is its row.
+    :param model: a key of :data:`COUNTS`.
+    :param coefficients: the distortion coefficients, in the order of CameraInfo.
+    :raises LensError: if the numbers are not a calibration. The error names the wrong number.
+    """
+
+    width: int
+    height: int
+    fx: float
+    fy: float
+    cx: float
+    cy: float
+    model: str = 'plumb_bob'
+    coefficients: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that are not a calibration."""
+        numbers = (self.fx, self.fy, self.cx, self.cy, *self.coefficients)
+        if not all(map(math.isfinite, numbers)):
+            raise LensError(f'the calibration has the numbers {list(numbers)}, and one of them is '
+                            'not finite. Calibrate the camera again')
+        if self.fx <= 0 or self.fy <= 0:
+            raise LensError(
+                f'the focal lengths are {self.fx:g} and {self.fy:g} pixels; expected numbers '
+                'above 0. A camera driver sends zeros if it has no calibration file. Calibrate '
+                'the camera, and give the file to the driver')
+        if self.width < 1 or self.height < 1:
+            raise LensError(f'the calibration is for an image of {self.width}x{self.height} '
+                            'pixels; expected sides above 0')
+        if self.model not in COUNTS:
+            raise LensError(f'the distortion model is {self.model!r}; expected one of '
+                            f'{", ".join(COUNTS)}')
+        if len(self.coefficients) not in COUNTS[self.model]:
+            expected = ' or '.join(map(str, COUNTS[self.model]))
+            raise LensError(f'{self.model} has {len(self.coefficients)} coefficients; expected '
+                            f'{expected}')
+
+    def __str__(self) -> str:
+        """Return the numbers in the order of a camera_info."""
+        bent = ', '.join(f'{value:g}' for value in self.coefficients)
+        return (f'{self.width}x{self.height}, k {self.fx:g} {self.cx:g} {self.fy:g} {self.cy:g}, '
+                f'{self.model} [{bent}]')
+
+    @property
+    def matrix(self) -> Floats:
+        """The (3, 3) camera matrix."""
+        return np.array([[self.fx, 0, self.cx], [0, self.fy, self.cy], [0, 0, 1]], np.float64)
+
+    def project(self, points: Floats) -> tuple[Floats, npt.NDArray[np.bool_]]:
+        """Project points in camera coordinates to pixels.
+
+        :param points: (N, 3) metres.
+        :returns: (N, 2) columns and rows in pixels, and (N,) whether the image shows the point.
+            The pixel of a point that the image does not show has no meaning.
+        """
+        seen = self.is_in_view(points)
+        pixels = np.zeros((len(points), 2))
+        if seen.any():
+            pixels[seen] = self._distort(points[seen])
+        column, row = pixels.T
+        # A pixel reaches half a pixel to each side of its centre.
+        seen &= (column >= -0.5) & (column < self.width - 0.5)
+        seen &= (row >= -0.5) & (row < self.height - 0.5)
+        return pixels, seen
+
+    def _distort(self, points: Floats) -> Floats:
+        zero = np.zeros(3)
+        coefficients = np.array(self.coefficients, np.float64)
+        if self.model == 'equidistant':
+            found, _ = cv2.fisheye.projectPoints(
+                points[None], zero, zero, self.matrix, coefficients)
+        else:
+            found, _ = cv2.projectPoints(points, zero, zero, self.matrix, coefficients)
+        pixels: Floats = np.asarray(found, np.float64).reshape(-1, 2)
+        return pixels
+
+    def is_in_view(self, points: Floats) -> npt.NDArray[np.bool_]:
+        """Return whether each of (N, 3) points lies inside the field of view of the model.
+
+        The field of view may be larger than the image.
+        """
+        depth = points[:, 2]
+        inside: npt.NDArray[np.bool_] = (
+            (depth > 0) & (np.hypot(points[:, 0], points[:, 1]) < depth * self._widest))
+        return inside
+
+    @cached_property
+    def _widest(self) -> float:
+        """Tangent of the largest angle from the optical axis that the model describes.
+
+        The polynomial of a model fits the lens only inside the image. Far outside, the polynomial
+        turns back, and would move points from outside into the image.
+        """
+        angles = np.radians(np.linspace(0, _SIDEWAYS, 2000))
+        radii = self._distorted_radii(angles)
+        turns = np.flatnonzero(~(np.diff(radii) > 0))  # NaN is a turn too
+        return float(np.tan(angles[turns[0] if len(turns) else -1]))
+
+    def _distorted_radii(self, angles: Floats) -> Floats:
+        """Return the distances from the principal point, divided by the focal length."""
+        values = angles if self.model == 'equidistant' else np.tan(angles)
+        square = values ** 2
+        k = np.zeros(8)
+        k[:min(len(self.coefficients), 8)] = self.coefficients[:8]
+        if self.model == 'equidistant':
+            bent = values * (1 + square * (k[0] + square * (k[1] + square * (
+                k[2] + square * k[3]))))
+        else:
+            with np.errstate(divide='ignore', invalid='ignore'):
+                bent = values * (1 + square * (k[0] + square * (k[1] + square * k[4]))) / (
+                    1 + square * (k[5] + square * (k[6] + square * k[7])))
+        radii: Floats = bent
+        return radii

@@ -1,0 +1,146 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""The health of a camera: the figures of its frames, their drift, and late frames."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
+from rclpy.lifecycle import LifecycleNode
+
+from ..errors import SegmentationError
+from ..frame import Segmentation
+from ..model.card import ModelCard
+from ..serving.lateness import Lateness
+from ..trust.drift import Drift
+from ..trust.reference import load_reference, Reference, reference_path
+from ..trust.tally import FrameFigures, read_tally
+from ..untrusted.regular_file import expand_home
+from .transport.qos import overridable, publisher_events, RELIABLE
+
+
+class HealthReference:
+    """The reference of the model, which all cameras of a node share. It is read when first needed.
+
+    :param path: value of the parameter ``health_reference``.
+    :param window: value of the parameter ``drift_frames``.
+    """
+
+    def __init__(self, card: ModelCard, path: str, window: int) -> None:
+        self._card, self._path, self._window = card, path, window
+        self._reference: Reference | None = None
+
+    def find_problem(self) -> str:
+        """Return why no drift can be measured. Empty if it can, or if there is no reference."""
+        try:
+            self.make_drift()
+        except (SegmentationError, FileNotFoundError) as error:
+            return str(error)
+        return ''
+
+    def make_drift(self) -> Drift | None:
+        """Return a new drift for one camera; None if there is no reference.
+
+        :raises TrustError: if the reference cannot be used.
+        :raises FileNotFoundError: if the path begins with ``~user`` and there is no such user.
+        """
+        if self._reference is None:
+            path = expand_home(self._path) if self._path else reference_path(self._card)
+            if path is None or not (self._path or Path(path).exists()):
+                return None
+            self._reference = load_reference(path, self._card)
+        return Drift(self._reference, self._window)
+
+
+@dataclass(frozen=True)
+class HealthReport:
+    """The health of the newest frame of a camera.
+
+    :param values: the figures by name, as text.
+    :param warning: why the frames cannot be trusted. Empty if there is no reason.
+    """
+
+    values: Mapping[str, str]
+    warning: str = ''
+
+
+class Health:
+    """Publishes the health of one camera, and keeps the newest for diagnostics.
+
+    The transition ``configure`` makes the object. The worker's thread calls :meth:`publish`. The
+    executor's thread calls the other methods.
+
+    :param prefix: first part of the topic, such as ``~``.
+    :param camera: name of the camera. Empty if the camera has no name.
+    :param value: returns the value of the parameter with the given name.
+    """
+
+    def __init__(self, node: LifecycleNode, prefix: str, camera: str, card: ModelCard,
+                 reference: HealthReference, value: Callable[[str], Any]) -> None:
+        self.lateness = Lateness()
+        self._node = node
+        self._name = f'{node.get_name()}: health {camera}'.rstrip()
+        self._classes = card.classes
+        self._reference = reference
+        self._value = value
+        self._drift: Drift | None = None
+        self._newest: HealthReport | None = None  # None also while `health` is off
+        topic = f'{prefix}/health'
+        with overridable(node, topic, RELIABLE) as (qos, options):
+            self._publisher = node.create_lifecycle_publisher(
+                DiagnosticStatus, topic, qos, event_callbacks=publisher_events(
+                    node.resolve_topic_name(topic), node.get_logger().warning),
+                qos_overriding_options=options)
+
+    def publish(self, segmentation: Segmentation, header: Any) -> None:
+        """Measure and publish the health of a frame. Do nothing if the frame has no tally.
+
+        :param header: the std_msgs/Header of the image.
+        """
+        if segmentation.tally is None:
+            self._newest = None
+            return
+        if self._newest is None:  # `health` was off until now, so earlier frames are too old
+            self._drift = self._reference.make_drift()
+        figures = read_tally(segmentation.tally)
+        drift = self._drift.add(figures) if self._drift else None
+        report = self._newest = HealthReport(
+            describe_figures(figures, self._classes, drift),
+            '' if drift is None else self._find_warning(drift))
+        if self._publisher.get_subscription_count():
+            self._publisher.publish(self._make_message(report, header))
+
+    def read(self) -> HealthReport | None:
+        """Return the health of the newest frame; None if it was not measured."""
+        return self._newest if self._value('health') else None
+
+    def close(self) -> None:
+        """Destroy the publisher."""
+        self._node.destroy_lifecycle_publisher(self._publisher)
+
+    def _find_warning(self, drift: float) -> str:
+        limit = self._value('drift_warn')
+        return '' if drift <= limit else (
+            f'the last {self._value("drift_frames")} frames are unlike the reference of the '
+            f'model: the drift is {drift:.2f}, above {limit:g}')
+
+    def _make_message(self, report: HealthReport, header: Any) -> DiagnosticStatus:
+        stamp = f'{header.stamp.sec}.{header.stamp.nanosec:09d}'
+        values = {'stamp': stamp, 'frame_id': header.frame_id, **report.values}
+        return DiagnosticStatus(
+            level=DiagnosticStatus.WARN if report.warning else DiagnosticStatus.OK,
+            name=self._name, message=report.warning or 'measured',
+            values=[KeyValue(key=key, value=text) for key, text in values.items()])
+
+
+def describe_figures(figures: FrameFigures, classes: tuple[str, ...], drift: float | None
+                     ) -> dict[str, str]:
+    """Return the figures of a frame by name, as text. A figure that is None is left out."""
+    numbers = {'drift': drift, 'entropy': figures.entropy, 'margin_p5': figures.margin_p5,
+               'unlabelled': figures.unlabelled,
+               **{f'share {name}': share for name, share in zip(classes, figures.shares)}}
+    return {key: f'{number:.4f}' for key, number in numbers.items() if number is not None}

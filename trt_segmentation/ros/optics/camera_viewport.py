@@ -1,0 +1,149 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""The viewport of one camera, from the parameters `ego_mask`, `roi` and `rectify`."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable
+from copy import copy
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from sensor_msgs.msg import CameraInfo
+
+from ...errors import FrameError, LensError, PictureError
+from ...frame import Frame
+from ...host.pictures import read_picture
+from ...lens.calibration import read_lens, read_rectified, Rectified
+from ...lens.lens import Lens
+from ...lens.rectify import make_lookup
+from ...untrusted.regular_file import expand_home
+from ...viewport import Viewport
+
+
+class _Wish(NamedTuple):
+    """Everything from which a viewport is made."""
+
+    height: int
+    width: int
+    ego_mask: str
+    roi: tuple[int, ...]
+    lens: Lens | None
+    rectified: Lens | None
+
+
+class CameraViewport:
+    """Gives the frames of one camera their viewport. The worker's thread calls :meth:`apply`.
+
+    :param camera: name of the camera; empty if the camera has no name.
+    :param index: position of the camera in the parameter ``cameras``, from 0.
+    :param count: number of cameras.
+    :param value: returns the value of the parameter with the given name.
+    """
+
+    def __init__(self, camera: str, index: int, count: int, value: Callable[[str], Any]) -> None:
+        self._camera, self._index, self._count, self._value = camera, index, count, value
+        self._wish: _Wish | None = None
+        self._viewport: Viewport | None = None
+
+    def apply(self, frame: Frame, info: CameraInfo | None) -> Frame:
+        """Return the frame with its viewport. If no parameter is set, return the frame itself.
+
+        :param info: the newest camera_info; None if none came.
+        :raises FrameError: if a parameter or the camera_info does not fit the frame.
+        """
+        ego_mask, numbers, rectify = map(self._value, ('ego_mask', 'roi', 'rectify'))
+        if not (ego_mask or numbers or rectify):
+            return frame
+        rectified = None
+        lens = None
+        if rectify:
+            lens, rectified = _read_lenses(info, frame)
+        wish = _Wish(frame.height, frame.width, ego_mask.replace('{camera}', self._camera),
+                     self._choose_roi(numbers), lens, rectified and rectified.lens)
+        if wish != self._wish or self._viewport is None:
+            self._viewport = _make_viewport(wish, rectified)
+            self._wish = wish
+        return replace(frame, viewport=self._viewport)
+
+    def _choose_roi(self, numbers: list[int]) -> tuple[int, ...]:
+        if len(numbers) in (0, 4):
+            return tuple(numbers)
+        if len(numbers) != 4 * self._count:
+            raise FrameError(f'`roi` has {len(numbers)} numbers; expected 4 for all cameras, or '
+                             f'{4 * self._count} for {self._count} cameras')
+        return tuple(numbers[4 * self._index:4 * self._index + 4])
+
+
+def _read_lenses(info: CameraInfo | None, frame: Frame) -> tuple[Lens, Rectified]:
+    if info is None:
+        raise FrameError('`rectify` is true, but no camera_info came. The topic is camera_info in '
+                         'the namespace of the image. Let the camera driver publish it, or remap '
+                         'camera_info')
+    try:
+        lens, rectified = read_lens(info), read_rectified(info)
+    except LensError as error:
+        raise FrameError(f'`rectify` is true, but {error}') from error
+    if (lens.width, lens.height) != (frame.width, frame.height):
+        raise FrameError(f'`rectify` is true, but camera_info is for images of {lens.width}x'
+                         f'{lens.height} pixels, and the image has {frame.width}x{frame.height}. '
+                         'Let the driver send the camera_info of this image size')
+    return lens, rectified
+
+
+def _make_viewport(wish: _Wish, rectified: Rectified | None) -> Viewport:
+    hidden, lookup = _read_mask(wish), None
+    if wish.lens and rectified:
+        lookup = make_lookup(wish.lens, rectified)
+        hidden = _hide_unseen(hidden, lookup)
+    left, top, width, height = wish.roi or (0, 0, wish.width, wish.height)
+    return Viewport(wish.height, wish.width, (left, top, width, height) if wish.roi else None,
+                    hidden, lookup)
+
+
+def _read_mask(wish: _Wish) -> npt.NDArray[np.uint8] | None:
+    """Return 1 for each pixel of the ego mask that is not black."""
+    if not wish.ego_mask:
+        return None
+    try:
+        picture = read_picture(expand_home(wish.ego_mask))
+    except (PictureError, OSError) as error:
+        raise FrameError(f'`ego_mask`: {error}') from error
+    height, width = picture.shape[:2]
+    if (height, width) != (wish.height, wish.width):
+        raise FrameError(
+            f'`ego_mask`: {wish.ego_mask} has {width}x{height} pixels, but the image has '
+            f'{wish.width}x{wish.height}. Draw the mask on an image of this camera')
+    return np.ascontiguousarray(picture.any(axis=2).astype(np.uint8))
+
+
+def _hide_unseen(hidden: npt.NDArray[np.uint8] | None, lookup: npt.NDArray[np.float32]
+                 ) -> npt.NDArray[np.uint8]:
+    """Return the hidden pixels of the rectified image.
+
+    These are the pixels that the camera image does not show, and those that show a hidden pixel.
+    """
+    unseen = lookup[..., 0] < 0
+    if hidden is not None:
+        column, row = np.moveaxis(np.rint(np.maximum(lookup, 0)).astype(np.intp), -1, 0)
+        unseen = unseen | (hidden[row, column] == 1)
+    return unseen.astype(np.uint8)
+
+
+def describe_results(info: CameraInfo, frame: Frame) -> CameraInfo:
+    """Return the camera_info that belongs to the results of a frame.
+
+    If the frame was rectified, this is a camera without distortion.
+    """
+    if frame.viewport is None or frame.viewport.lookup is None:
+        return info
+    shown = copy(info)
+    p = list(info.p) if any(info.p) else [
+        *info.k[:3], 0.0, *info.k[3:6], 0.0, *info.k[6:], 0.0]
+    shown.distortion_model, shown.d = 'plumb_bob', array('d', [0.0] * 5)
+    shown.k, shown.p = [*p[:3], *p[4:7], *p[8:11]], p
+    shown.r = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]
+    return shown

@@ -1,0 +1,177 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""The ground grid of one camera: computes it from each label map, and publishes it."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy.typing as npt
+from rclpy.lifecycle import LifecycleNode
+from sensor_msgs.msg import CameraInfo
+from std_msgs.msg import Header
+
+from ...errors import GroundError, LensError
+from ...ground.pose import Pose
+from ...ground.table import Cells, GridSize, GroundTable
+from ...ground.values import make_values, Values
+from ...lens.calibration import read_lens
+from ...lens.lens import Lens
+from ...model.card import ModelCard
+from ..transport.qos import overridable, publisher_events, RELIABLE
+from .transforms import Transforms
+
+try:
+    from geometry_msgs.msg import Point, Quaternion
+    from geometry_msgs.msg import Pose as PoseMessage
+    from nav_msgs.msg import MapMetaData, OccupancyGrid
+except ImportError:  # not every ROS installation has nav_msgs
+    MapMetaData = OccupancyGrid = None
+
+NO_GROUND = 'no ground grid'
+"""The kind of problem that ``warn`` gets if a grid cannot be computed."""
+NEW_LENS = 'camera_info changed'
+"""The kind of problem that ``warn`` gets if the calibration changes while the node is active."""
+
+Warn = Callable[[str, str, Exception], None]
+
+
+class GroundOutput:
+    """Publishes the ground grid of one camera.
+
+    The worker's thread calls :meth:`publish`. The executor's thread calls the other methods.
+
+    :param camera: name of the camera; empty if the camera has no name.
+    :param value: returns the value of the parameter with the given name.
+    :param transforms: gives the pose of the camera; None if parameters give the pose.
+    :param warn: called with the camera's name, the kind of a problem, and the exception.
+    :raises GroundError: if the model card does not say which classes are ground.
+    """
+
+    def __init__(self, node: LifecycleNode, camera: str, card: ModelCard, *,
+                 value: Callable[[str], Any], transforms: Transforms | None, warn: Warn) -> None:
+        self.missing = 0
+        """How many grids could not be computed."""
+        self.error = ''
+        """Why the newest of these grids could not be computed."""
+        self._node, self._camera, self._card = node, camera, card
+        self._value, self._transforms, self._warn = value, transforms, warn
+        self._table: GroundTable | None = None
+        self._cost = -1
+        self._values: Values = self._read_values()
+        name = f'{camera}/segmentation/ground' if camera else '~/ground'
+        with overridable(node, name, RELIABLE) as (qos, options):
+            self._publisher = node.create_lifecycle_publisher(
+                OccupancyGrid, name, qos, qos_overriding_options=options,
+                event_callbacks=publisher_events(
+                    node.resolve_topic_name(name), node.get_logger().warning))
+
+    def publish(self, labels: npt.NDArray[Any], header: Header, info: CameraInfo | None) -> None:
+        """Publish the grid of a label map if someone subscribes.
+
+        If the grid cannot be computed, the problem is counted and reported.
+
+        :param labels: (height, width) class ids, C-contiguous.
+        :param header: the header of the image.
+        :param info: the camera_info that belongs to the label map; None if none came.
+        """
+        if not self._publisher.get_subscription_count():
+            return
+        try:
+            table = self._find_table(header, info)
+            grid = table.read(labels, self._read_values())
+        except (GroundError, LensError) as error:
+            self.missing += 1
+            self.error = str(error)
+            self._warn(self._camera, NO_GROUND, error)
+            return
+        self._publisher.publish(grid_message(header, self._value('ground_frame'), table, grid))
+
+    def close(self) -> None:
+        """Remove the topic."""
+        self._node.destroy_lifecycle_publisher(self._publisher)
+        if self._transforms:
+            self._transforms.close()
+
+    def _find_table(self, header: Header, info: CameraInfo | None) -> GroundTable:
+        """Return the table of the present lens, pose and size. Make a new one if one changed."""
+        lens, pose = self._read_lens(info), self._find_pose(header)
+        size = GridSize(self._value('ground_range'), self._value('ground_resolution'))
+        old = self._table
+        if old and old.lens == lens and old.size == size and old.pose.is_near(pose):
+            return old
+        if old and old.lens != lens:
+            self._warn(self._camera, NEW_LENS, LensError(
+                f'camera_info was {old.lens}, and is now {lens}. The ground grid uses the new '
+                'numbers. If the lens has no zoom, only one driver may publish this camera_info'))
+        self._table = GroundTable(lens, pose, size)
+        return self._table
+
+    def _read_lens(self, info: CameraInfo | None) -> Lens:
+        if info is None:
+            raise LensError(
+                'no camera_info came, so the lens of the camera is not known. The topic is '
+                'camera_info in the namespace of the image. Let the camera driver publish it, or '
+                'remap camera_info')
+        return read_lens(info)
+
+    def _find_pose(self, header: Header) -> Pose:
+        if height := self._value('camera_height'):
+            return Pose.of_mount(height, self._value('camera_pitch'), self._value('camera_roll'))
+        if self._transforms is None:
+            raise GroundError('`camera_height` was set to 0 while the node was configured, so the '
+                              'node has not subscribed to tf2. Clean up the node, and configure '
+                              'it again')
+        return self._transforms.find_pose(self._value('ground_frame'), header)
+
+    def _read_values(self) -> Values:
+        cost = self._value('walkable_cost')
+        if cost != self._cost:
+            self._cost = cost
+            self._values = make_values(self._card.classes, self._card.ground, cost)
+        return self._values
+
+
+def grid_message(header: Header, frame: str, table: GroundTable, grid: Cells) -> Any:
+    """Return a ground grid as a nav_msgs/OccupancyGrid with the stamp of the image."""
+    data = array('b')  # rclpy stores an array.array unchanged
+    data.frombytes(grid.data)
+    x, y = table.origin.tolist()
+    return OccupancyGrid(
+        header=Header(stamp=header.stamp, frame_id=frame), data=data,
+        info=MapMetaData(
+            map_load_time=header.stamp, resolution=table.size.resolution,
+            width=grid.shape[1], height=grid.shape[0],
+            origin=PoseMessage(position=Point(x=x, y=y, z=0.0), orientation=Quaternion(w=1.0))))
+
+
+def make_ground_outputs(node: LifecycleNode, names: Sequence[str], card: ModelCard,
+                        value: Callable[[str], Any], warn: Warn) -> dict[str, GroundOutput]:
+    """Make the ground output of each camera.
+
+    :param names: the names of the cameras.
+    :raises GroundError: if a message package or the ground classes are missing, or if parameters
+        give the pose of several cameras.
+    """
+    if OccupancyGrid is None:
+        raise GroundError('`ground` is true, but the package nav_msgs is not installed. To '
+                          'install: sudo apt install ros-$ROS_DISTRO-nav-msgs')
+    if value('camera_height') and len(names) > 1:
+        raise GroundError(
+            f'`camera_height` gives the pose of one camera, but there are {len(names)} cameras. '
+            'Set `camera_height` to 0, and publish the pose of each camera with tf2')
+    transforms = None if value('camera_height') else Transforms(node)
+    outputs: dict[str, GroundOutput] = {}
+    try:
+        for name in names:
+            outputs[name] = GroundOutput(
+                node, name, card, value=value, transforms=transforms, warn=warn)
+    except Exception:  # for example an impossible qos_overrides value
+        for output in outputs.values():
+            output.close()
+        if transforms:
+            transforms.close()
+        raise
+    return outputs

@@ -1,0 +1,59 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""The pose of a camera from tf2."""
+
+from __future__ import annotations
+
+from rclpy.node import Node
+from rclpy.time import Time
+from std_msgs.msg import Header
+
+from ...errors import GroundError
+from ...ground.pose import Pose
+
+try:
+    import tf2_ros
+except ImportError:  # not every ROS installation has tf2_ros for Python
+    tf2_ros = None
+
+
+class Transforms:
+    """Receives the transforms of /tf and /tf_static. All cameras of a node share them.
+
+    Make and close this object in the executor's thread. Any thread may call :meth:`find_pose`.
+
+    :raises GroundError: if tf2_ros is not installed.
+    """
+
+    def __init__(self, node: Node) -> None:
+        if tf2_ros is None:
+            raise GroundError(
+                '`ground` is true, and the pose of the camera comes from tf2, but tf2_ros is not '
+                'installed. Install it (sudo apt install ros-$ROS_DISTRO-tf2-ros-py), or set '
+                '`camera_height`, `camera_pitch` and `camera_roll`')
+        self._buffer = tf2_ros.Buffer()
+        self._listener = tf2_ros.TransformListener(self._buffer, node)
+        self._is_open = True
+
+    def find_pose(self, ground_frame: str, header: Header) -> Pose:
+        """Return the pose of a camera at the time of an image.
+
+        :param header: the header of the image. Its frame is an optical frame.
+        :raises GroundError: if tf2 does not know the pose, or only of another time.
+        """
+        try:
+            found = self._buffer.lookup_transform(
+                ground_frame, header.frame_id, Time.from_msg(header.stamp)).transform
+        except tf2_ros.TransformException as error:
+            raise GroundError(
+                f'tf2 has no pose of the camera {header.frame_id!r} in {ground_frame!r}: '
+                f'{" ".join(str(error).split())}. Publish the transform, or set `ground_frame` to '
+                'a frame that is connected with the camera') from error
+        place, turn = found.translation, found.rotation
+        return Pose.of_transform((place.x, place.y, place.z), (turn.x, turn.y, turn.z, turn.w))
+
+    def close(self) -> None:
+        """Unsubscribe. A second call does nothing."""
+        if self._is_open:
+            self._listener.unregister()
+        self._is_open = False

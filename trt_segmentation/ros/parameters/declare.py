@@ -1,0 +1,65 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""Declares parameters on a node, and checks each of their values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from rcl_interfaces.msg import SetParametersResult
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+
+from ...untrusted.terminal_text import did_you_mean
+from .setting import find_refusal, Setting
+
+
+def declare(node: Node, settings: Iterable[Setting],
+            configured: Callable[[], bool] = lambda: False,
+            refuse: Callable[[str, Any], str] = lambda name, value: '') -> None:
+    """Declare parameters on a node, and check every value now and at every later change.
+
+    :param configured: called at every change. Returns whether the node is configured.
+    :param refuse: called with the name and the value of every change that the table allows.
+        Returns the reason why the value cannot be used. Empty if the value can be used.
+    :raises rclpy.exceptions.ParameterException: if a start-up value is refused. The error gives
+        the reason.
+    """
+    by_name = {setting.name: setting for setting in settings}
+
+    def check(changes: list[Parameter]) -> SetParametersResult:
+        # rclpy has already checked type, range and read_only
+        for change in changes:
+            setting = by_name.get(change.name)
+            if setting and (reason := _refuse_deletion(node, change)
+                            or find_refusal(setting, change.value, configured())
+                            or refuse(change.name, change.value)):
+                return SetParametersResult(successful=False, reason=f'{change.name}: {reason}')
+        return SetParametersResult(successful=True)
+
+    node.add_on_set_parameters_callback(check)
+    for setting in by_name.values():
+        default = setting.default
+        node.declare_parameter(
+            setting.name, list(default) if isinstance(default, tuple) else default,
+            setting.descriptor())
+    _warn_of_unknown_names(node, [*by_name, 'use_sim_time'])
+
+
+def _warn_of_unknown_names(node: Node, known: list[str]) -> None:
+    """Warn of start-up parameters that the node does not have. rclpy ignores them silently."""
+    for name in node._parameter_overrides:  # rclpy has no public access to the start-up values
+        # overrides of QoS are declared later, with their topic
+        if not node.has_parameter(name) and not name.startswith('qos_overrides.'):
+            node.get_logger().warning(
+                f'parameter {name!r} is ignored, because this node has no parameter of this name'
+                f'{did_you_mean(name, known)}')
+
+
+def _refuse_deletion(node: Node, change: Parameter) -> str:
+    """Return why a parameter cannot be deleted. Empty if the change deletes no parameter."""
+    # rclpy allows the deletion of a parameter with a dynamic type. At start-up, an empty list in a
+    # YAML file looks like a deletion, but then the node does not have the parameter yet.
+    deletes = change.type_ == Parameter.Type.NOT_SET and node.has_parameter(change.name)
+    return 'cannot be deleted; set it to [] for the default' if deletes else ''

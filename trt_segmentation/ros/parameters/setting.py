@@ -1,0 +1,129 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""One parameter of a node, and the check of a value."""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import dataclass
+import re
+from typing import Any
+
+from rcl_interfaces.msg import (
+    FloatingPointRange,
+    IntegerRange,
+    ParameterDescriptor,
+    ParameterType,
+)
+
+from ...untrusted.terminal_text import did_you_mean
+
+LIVE = 'takes effect at once'
+UNCONFIGURED = 'can change only while the node is unconfigured'
+NEVER = 'can be set only at start-up'
+
+LONGEST_TEXT = 4096
+"""Largest number of characters in a string. Linux does not allow a longer path."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One parameter of a node.
+
+    :param change: when the parameter may change: :data:`LIVE`, :data:`UNCONFIGURED` or
+        :data:`NEVER`.
+    :param low: smallest value, if the parameter is a number. ``high`` is the largest value.
+    :param choices: the allowed values of a string. Empty if every string is allowed.
+    :param pattern: regular expression that every item of a list must match, and its description.
+    :param most: largest number of items, if the parameter is a list.
+    :param group: if the list has whole numbers, the number of items that belong together.
+        Otherwise 0.
+    """
+
+    name: str
+    default: bool | int | float | str | tuple[str, ...]
+    description: str
+    change: str = LIVE
+    low: float = 0.0
+    high: float = 0.0
+    choices: tuple[str, ...] = ()
+    pattern: tuple[str, str] = ('', '')
+    most: int = 0
+    group: int = 0
+
+    @property
+    def constraints(self) -> str:
+        """The constraints in words: choices, number of items, and when a change is allowed."""
+        return ((f'one of {", ".join(self.choices)}; ' if self.choices else '')
+                + (f'at most {self.most} items; ' if self.most else '') + self.change)
+
+    @property
+    def span(self) -> str:
+        """The range of a number in words. Empty if the parameter is not a number."""
+        number = isinstance(self.default, (int, float)) and not isinstance(self.default, bool)
+        return f'{self.low:g} to {self.high:g}' if number else ''
+
+    @property
+    def yaml(self) -> str:
+        """The default value in YAML."""
+        if isinstance(self.default, tuple):
+            return '[' + ', '.join(self.default) + ']'
+        if isinstance(self.default, bool):
+            return str(self.default).lower()
+        return str(self.default) or "''"
+
+    def descriptor(self) -> ParameterDescriptor:
+        """Return the descriptor for ``ros2 param describe``. rclpy checks the range in it."""
+        kinds = {bool: ParameterType.PARAMETER_BOOL, int: ParameterType.PARAMETER_INTEGER,
+                 float: ParameterType.PARAMETER_DOUBLE, str: ParameterType.PARAMETER_STRING,
+                 tuple: (ParameterType.PARAMETER_INTEGER_ARRAY if self.group
+                         else ParameterType.PARAMETER_STRING_ARRAY)}
+        kind = type(self.default)
+        descriptor = ParameterDescriptor(
+            name=self.name, type=kinds[kind], description=self.description,
+            additional_constraints=self.constraints, read_only=self.change == NEVER,
+            # In YAML, an empty list has no type, so rclpy must not compare the types.
+            dynamic_typing=kind is tuple)
+        if kind is float:
+            descriptor.floating_point_range = [
+                FloatingPointRange(from_value=self.low, to_value=self.high)]
+        elif kind is int:
+            descriptor.integer_range = [
+                IntegerRange(from_value=int(self.low), to_value=int(self.high))]
+        return descriptor
+
+
+def find_refusal(setting: Setting, value: Any, configured: bool = False) -> str:
+    """Return why a parameter cannot have a value. Empty if the value is accepted.
+
+    Types and ranges of numbers are not checked here, because rclpy checks them.
+    """
+    if isinstance(value, str) and len(value) > LONGEST_TEXT:
+        return f'it has {len(value)} characters; expected at most {LONGEST_TEXT}'
+    if setting.choices and value not in setting.choices:
+        return (f'{value!r} is not known{did_you_mean(str(value), setting.choices) or ";"} '
+                f'expected one of {", ".join(setting.choices)}')
+    if isinstance(setting.default, tuple) and (reason := _refuse_list(setting, value)):
+        return reason
+    if setting.change == UNCONFIGURED and configured:
+        return (f'{setting.change}; deactivate and clean up the node first '
+                '(ros2 lifecycle set NODE deactivate, then cleanup)')
+    return ''
+
+
+def _refuse_list(setting: Setting, value: Any) -> str:
+    pattern, words = setting.pattern
+    items = value or []  # an empty list in a YAML file arrives as None
+    kind, kinds = (int, 'whole numbers') if setting.group else (str, 'strings')
+    if not isinstance(items, (list, tuple, array)):
+        return f'{value!r} is not a list; expected [] or a list of {kinds}'
+    if len(items) > setting.most:
+        return f'it has {len(items)} items; expected at most {setting.most}'
+    for item in items:
+        if type(item) is not kind or not re.fullmatch(pattern, str(item)):
+            return f'its item {item!r} is not {words}'
+    if setting.group and len(items) % setting.group:
+        return f'it has {len(items)} numbers; expected {setting.group} for each part'
+    if setting.name == 'cameras' and len(set(items)) < len(items):
+        return f'{", ".join(items)}: every camera needs a different name'
+    return ''

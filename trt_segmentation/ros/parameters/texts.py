@@ -1,0 +1,40 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""The texts of config/seg.yaml and docs/parameters.md, made from the table of parameters."""
+
+from __future__ import annotations
+
+from textwrap import wrap
+
+from .setting import LIVE, NEVER, UNCONFIGURED
+from .table import SETTINGS
+
+
+def yaml_text() -> str:
+    """Return the text of config/seg.yaml: every parameter with its default and its meaning."""
+    lines = ['# Every parameter of the segmentation node, with its default value.',
+             '# Written by `python3 -m trt_segmentation.ros.parameters > config/seg.yaml`.',
+             '/**:', '  ros__parameters:']
+    for setting in SETTINGS:
+        span = f'{setting.span}; ' if setting.span else ''
+        for note in (setting.description, span + setting.constraints):
+            lines += [f'    # {line}' for line in wrap(note, 90)]
+        lines.append(f'    {setting.name}: {setting.yaml}')
+    return '\n'.join(lines) + '\n'
+
+
+def markdown_text() -> str:
+    """Return the text of docs/parameters.md: a table with one row per parameter."""
+    lines = ['# Parameters of the segmentation node', '',
+             'Written by `python3 -m trt_segmentation.ros.parameters --markdown > '
+             'docs/parameters.md`. Set parameters in a', 'file (`config/seg.yaml` has all of '
+             'them), on the command line, or with `ros2 param set`. The node refuses', 'a value '
+             'that it cannot use, says why, and keeps the old value.', '',
+             '| name | default | values | changes | meaning |', '|---|---|---|---|---|']
+    when = {LIVE: 'live', UNCONFIGURED: 'unconfigured', NEVER: 'start-up'}
+    for setting in SETTINGS:
+        values = ', '.join(setting.choices) or setting.span or setting.pattern[1]
+        values += f', at most {setting.most}' if setting.most else ''
+        lines.append(f'| `{setting.name}` | `{setting.yaml}` | {values} | '
+                     f'{when[setting.change]} | {setting.description} |')
+    return '\n'.join([*lines, '', *(f'- {word}: {text}.' for text, word in when.items())]) + '\n'

@@ -1,0 +1,48 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""One frame that the worker processes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..frame import Frame, Wanted
+from .protocols import IncomingImage, ServedCamera
+
+
+@dataclass(frozen=True)
+class Job:
+    """One frame that is being processed.
+
+    :param fetched: time.monotonic() when the worker put the frame into a batch.
+    :param opened: time.monotonic() after the worker read the frame from its message.
+    """
+
+    camera: ServedCamera
+    image: IncomingImage
+    header: object
+    frame: Frame
+    wanted: Wanted
+    fetched: float
+    opened: float
+
+    def is_too_old(self, age_ms: float | None, now: float, limit_ms: float) -> bool:
+        """Return whether the frame's answer is too old to be published.
+
+        :param age_ms: milliseconds since the frame's stamp. If it is None, the time since the
+            arrival of the image counts.
+        :param now: time.monotonic().
+        :param limit_ms: largest age in milliseconds; 0 if every answer is published.
+        """
+        since_arrival = (now - self.image.arrived) * 1e3
+        return 0 < limit_ms < (since_arrival if age_ms is None else age_ms)
+
+    def stage_times(self, collected: float, now: float) -> dict[str, float]:
+        """Return the milliseconds of the stages outside the pipeline.
+
+        :param collected: time.monotonic() when the pipeline returned the segmentation.
+        :param now: time.monotonic() when the segmentation was published.
+        """
+        seconds = {'wait': self.fetched - self.image.arrived, 'decode': self.opened - self.fetched,
+                   'publish': now - collected, 'total': now - self.image.arrived}
+        return {stage: value * 1e3 for stage, value in seconds.items()}

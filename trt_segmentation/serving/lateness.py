@@ -1,0 +1,61 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""Counts how many frames of a camera were late, one after the other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class LateFrames:
+    """The newest frame, and the late frames in a row up to the newest frame.
+
+    :param newest_ms: latency of the newest published frame in milliseconds; 0 if there is none.
+    :param in_row: number of late frames since the last frame in time. 0 if the newest frame was in
+        time.
+    :param delay_ms: milliseconds since the last frame in time, or since the first late frame if no
+        frame was in time. 0 if the newest frame was in time.
+    """
+
+    newest_ms: float = 0.0
+    in_row: int = 0
+    delay_ms: float = 0.0
+
+
+NEVER_LATE = LateFrames()
+
+
+class Lateness:
+    """Counts the late frames of one camera.
+
+    Only the worker's threads call the methods that count. Any thread may call :meth:`read`.
+    """
+
+    def __init__(self) -> None:
+        # One tuple is replaced as a whole, so that a reader never sees half of a change.
+        self._state: tuple[float, int, float] = (0.0, 0, 0.0)
+
+    def count_published(self, now: float, latency_ms: float, limit_ms: float) -> None:
+        """Count a published frame.
+
+        :param now: current time in seconds, from a clock that never goes back.
+        :param limit_ms: a frame is late if its latency is above this number.
+        """
+        if latency_ms > limit_ms:
+            self._count_late(now, latency_ms)
+        else:
+            self._state = (latency_ms, 0, now)
+
+    def count_too_old(self, now: float) -> None:
+        """Count a frame that was late because its answer was too old to be published."""
+        self._count_late(now, self._state[0])
+
+    def read(self, now: float) -> LateFrames:
+        """Return the present counts."""
+        newest_ms, in_row, since = self._state
+        return LateFrames(newest_ms, in_row, max(now - since, 0.0) * 1e3 if in_row else 0.0)
+
+    def _count_late(self, now: float, latency_ms: float) -> None:
+        _, in_row, since = self._state
+        self._state = (latency_ms, in_row + 1, since or now)

@@ -1,0 +1,47 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""NVTX ranges: Nsight Systems shows each stage of a frame on its timeline.
+
+While tracing is off, :func:`stage` returns an object that does nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+from ..errors import TraceError
+
+DOMAIN = 'trt_segmentation'
+
+Range = AbstractContextManager[Any]
+
+_NOTHING: Range = nullcontext()
+_annotate: Callable[..., Range] | None = None
+
+
+def set_tracing(on: bool) -> None:
+    """Switch the ranges of this process on or off. Ranges that are already open stay open.
+
+    :raises TraceError: if the package nvtx is missing.
+    """
+    global _annotate
+    if not on:
+        _annotate = None
+        return
+    try:
+        import nvtx
+    except ImportError as error:
+        raise TraceError('`trace` needs the Python package nvtx, which is not installed. Install '
+                         'it with: pip install nvtx') from error
+    _annotate = nvtx.annotate
+
+
+def stage(name: str) -> Range:
+    """Return a context manager that marks its block as a stage of a frame.
+
+    The range shows when this thread runs the block. If the block enqueues work for the GPU, Nsight
+    Systems also shows the range on the GPU's timeline.
+    """
+    return _NOTHING if _annotate is None else _annotate(name, domain=DOMAIN)

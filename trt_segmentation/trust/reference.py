@@ -1,0 +1,147 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""The reference of a model: the figures of the frames on which the model was evaluated.
+
+``trt_seg eval --save-reference`` writes the reference beside the model card. The node compares its
+frames with the reference; see :mod:`.drift`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import TrustError
+from ..model.card import ModelCard
+from ..untrusted.onnx_file import hash_model
+from ..untrusted.output_files import KEY, MARKER, write_file
+from ..untrusted.regular_file import read_regular
+from ..untrusted.terminal_text import short
+from .tally import FrameFigures
+
+SUFFIX = '.reference.json'
+MAX_FILE = 32 << 20
+"""Most bytes of a file. The largest reference has 20 bytes for each of :data:`MOST_NUMBERS`."""
+MOST_FRAMES = 2000
+MOST_NUMBERS = 1_000_000
+"""Most numbers in a reference. If a model has many classes, the reference has fewer frames."""
+
+Rows = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The figures of the frames on which a model was evaluated.
+
+    :param network: SHA-256 of the ONNX file.
+    :param temperature: the card's temperature, which changes entropy and margin.
+    :param frames: (n, features) float64, in the order of the frames. Each row is the result of
+        :func:`features_of`.
+    """
+
+    model: str
+    network: str
+    temperature: float
+    classes: tuple[str, ...]
+    frames: Rows
+
+    def save(self, path: Path, option: str = '') -> None:
+        """Write the reference as JSON with the marker of this package.
+
+        :param option: name of the command-line option for the file; empty if there is none.
+        :raises OutputError: if the file cannot be written, or if another program wrote it.
+        """
+        tree = {KEY: MARKER, 'model': self.model, 'network': self.network,
+                'temperature': self.temperature, 'classes': self.classes,
+                'frames': [[round(number, 6) for number in row] for row in self.frames.tolist()]}
+        write_file(path, (json.dumps(tree) + '\n').encode(), option)
+
+
+def reference_path(card: ModelCard) -> Path | None:
+    """Return the path beside the card; None if the card has no file."""
+    return card.source and card.source.with_name(card.source.stem + SUFFIX)
+
+
+def features_of(figures: FrameFigures) -> list[float] | None:
+    """Return the numbers of a frame that a reference keeps.
+
+    :returns: the share of each class, and then entropy and margin if the network gives them. None
+        if no sampled pixel of the frame is labelled.
+    """
+    if not figures.shares.any():
+        return None
+    certainty = () if figures.entropy is None or figures.margin_p5 is None else (
+        figures.entropy, figures.margin_p5)
+    return [*figures.shares.tolist(), *certainty]
+
+
+def make_reference(card: ModelCard, figures: Sequence[FrameFigures]) -> Reference:
+    """Make a reference of frames. If there are too many frames, keep an even part of them.
+
+    :raises TrustError: if no frame has a labelled pixel.
+    :raises EngineError: if the ONNX file cannot be read.
+    """
+    rows = [row for one in figures if (row := features_of(one))]
+    if not rows:
+        raise TrustError(f'the model {card.name} labels no pixel of these images, so they cannot '
+                         'be its reference. Check the model card with `trt_seg inspect`')
+    most = min(MOST_FRAMES, max(MOST_NUMBERS // len(rows[0]), 1))
+    kept = np.array(rows)[::-(-len(rows) // most)]
+    return Reference(card.name, hash_model(card.model), card.output.temperature, card.classes,
+                     kept)
+
+
+def load_reference(path: Path, card: ModelCard) -> Reference:
+    """Read a reference, and check that it belongs to a model.
+
+    :raises TrustError: if the file is missing or damaged, or if it belongs to another model.
+    :raises EngineError: if the ONNX file cannot be read.
+    """
+    try:
+        tree = json.loads(read_regular(path, MAX_FILE))
+        if not isinstance(tree, dict) or tree.get(KEY) != MARKER:
+            raise ValueError('the marker of this package is missing')
+        found = Reference(str(tree['model']), str(tree['network']), float(tree['temperature']),
+                          tuple(map(str, tree['classes'])), _read_rows(tree['frames']))
+    except FileNotFoundError:
+        raise TrustError(f'the reference {path} does not exist. {_ADVICE}') from None
+    # Huge numbers raise OverflowError. Deeply nested lists raise RecursionError.
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+        raise TrustError(f'{path} is not a reference: {short(error, 300)}. {_ADVICE}') from error
+    if reason := _find_difference(found, card):
+        raise TrustError(f'the reference {path} does not fit the model {card.name}: {reason}. '
+                         f'{_ADVICE}')
+    return found
+
+
+_ADVICE = 'To write a new reference, run `trt_seg eval` with --save-reference'
+
+
+def _read_rows(tree: Any) -> Rows:
+    rows = np.array(tree, np.float64)
+    if rows.ndim != 2 or not rows.size or rows.size > MOST_NUMBERS:
+        raise ValueError(f'`frames` has shape {rows.shape}; expected a row for each frame')
+    if not ((rows >= 0) & (rows <= 1)).all():
+        raise ValueError('`frames` has a number that is not from 0 to 1')
+    return rows
+
+
+def _find_difference(reference: Reference, card: ModelCard) -> str:
+    """Return why a reference does not belong to a model. Empty if it belongs to the model."""
+    count = len(card.classes)
+    if reference.classes != card.classes:
+        return f'its {len(reference.classes)} classes are not the {count} classes of the card'
+    if reference.frames.shape[1] not in (count, count + 2):
+        return f'its rows have {reference.frames.shape[1]} numbers; expected {count + 2}'
+    if reference.temperature != card.output.temperature:
+        return (f'its temperature is {reference.temperature:g}, but the card says '
+                f'{card.output.temperature:g}')
+    if reference.network != hash_model(card.model):
+        return f'{card.model} has changed since the reference was made'
+    return ''

@@ -1,0 +1,61 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""Draw a ground grid as seen from above."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+Picture = npt.NDArray[np.uint8]
+
+SIDE = 800
+"""Width and height of the picture in pixels."""
+RING_METRES = 5.0
+"""Distance between two rings around the camera."""
+
+# colours in BGR
+_UNKNOWN, _FREE = (226, 222, 220), (122, 178, 104)
+_COSTLY, _OCCUPIED = (96, 190, 226), (60, 50, 190)
+_RING, _INK = (150, 140, 134), (70, 66, 62)
+
+
+def draw_ground(grid: npt.NDArray[np.int8], resolution: float) -> Picture:
+    """Draw the half of a ground grid that lies ahead of the camera. The camera looks up.
+
+    :param grid: (cells, cells) int8, values of nav_msgs/OccupancyGrid. The camera is in the middle
+        of the grid, and x points ahead.
+    :param resolution: side of a cell in metres.
+    :returns: (:data:`SIDE`, :data:`SIDE`, 3) uint8 BGR. The lower edge has the same length as the
+        side edges, so the grid is cut on both sides.
+    """
+    cells = len(grid)
+    quarter = cells // 4
+    # Columns of the grid are x, and rows are y. In the picture, x points up and y points left.
+    ahead = grid[quarter:cells - quarter, cells // 2:].T[::-1, ::-1]
+    share = np.clip(ahead / 99.0, 0, 1)[..., None]
+    picture = (1 - share) * _FREE + share * _COSTLY
+    picture[ahead == 100] = _OCCUPIED
+    picture[ahead < 0] = _UNKNOWN
+    large = np.asarray(cv2.resize(np.ascontiguousarray(picture.astype(np.uint8)), (SIDE, SIDE),
+                                  interpolation=cv2.INTER_NEAREST), np.uint8)
+    _draw_rings(large, SIDE / (ahead.shape[0] * resolution))
+    return large
+
+
+def _draw_rings(picture: Picture, scale: float) -> None:
+    """Draw rings with their distances.
+
+    :param scale: pixels per metre.
+    """
+    camera = (SIDE // 2, SIDE - 1)
+    for number in range(1, int(SIDE / scale / RING_METRES) + 1):
+        radius = round(number * RING_METRES * scale)
+        cv2.circle(picture, camera, radius, _RING, 2, cv2.LINE_AA)
+        if radius < SIDE - 40:
+            cv2.putText(picture, f'{number * RING_METRES:g} m',
+                        (camera[0] + 8, SIDE - radius - 10), cv2.FONT_HERSHEY_SIMPLEX, 1.1, _INK,
+                        2, cv2.LINE_AA)
+    cv2.fillPoly(picture, [np.array([(camera[0] - 22, SIDE), (camera[0] + 22, SIDE),
+                                     (camera[0], SIDE - 46)], np.int32)], _INK)

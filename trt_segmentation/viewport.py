@@ -1,0 +1,66 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the network sees of an image, and which pixels get no label."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from .errors import FrameError
+
+
+@dataclass(frozen=True, eq=False)
+class Viewport:
+    """What the network sees of the images of one camera. The arrays must not change.
+
+    If there is a lookup, the network sees a rectified image, and all results belong to the
+    rectified image. ``roi`` and ``hidden`` then also count its pixels. A rectified image has the
+    size of the camera image.
+
+    :param height: height of the images in pixels. ``width`` is their width.
+    :param roi: the part of the image that the network gets, as (left column, top row, width,
+        height) in pixels. The pixels outside are unlabelled. None for the whole image.
+    :param hidden: (height, width) uint8, 0 or 1. A pixel with 1 is unlabelled, although the
+        network sees it. None if there is no such pixel.
+    :param lookup: (height, width, 2) float32: column and row in the camera image for each pixel of
+        the rectified image. Both are negative if the camera image does not show the pixel.
+        ``lens/rectify.py`` makes lookups. None for no rectification.
+    :raises FrameError: if the numbers do not fit together.
+    """
+
+    height: int
+    width: int
+    roi: tuple[int, int, int, int] | None = None
+    hidden: npt.NDArray[np.uint8] | None = None
+    lookup: npt.NDArray[np.float32] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that do not fit together."""
+        size = (self.height, self.width)
+        for name, array, shape in (('hidden', self.hidden, size),
+                                   ('lookup', self.lookup, (*size, 2))):
+            if array is not None and array.shape != shape:
+                raise FrameError(f'{name} has the shape {array.shape}; expected {shape}')
+        if self.hidden is not None and (most := int(self.hidden.max())) > 1:
+            raise FrameError(f'hidden has the value {most}; expected 0 or 1')
+        if self.roi is None:
+            return
+        left, top, width, height = self.roi
+        if (min(left, top) < 0 or min(width, height) < 1 or left + width > self.width
+                or top + height > self.height):
+            raise FrameError(
+                f'the part `roi` is {width}x{height} pixels at column {left} and row {top}, but '
+                f'the image has {self.width}x{self.height} pixels. Set `roi` to a part of the '
+                'image, as [x, y, width, height]')
+
+    def check_size(self, height: int, width: int) -> None:
+        """Check the size of an image.
+
+        :raises FrameError: if the image has another size than this viewport.
+        """
+        if (height, width) != (self.height, self.width):
+            raise FrameError(f'the viewport is for images of {self.width}x{self.height} pixels, '
+                             f'but this image has {width}x{height}')
