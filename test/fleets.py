@@ -19,8 +19,9 @@ from recordings import image_messages, pictures, write_bag
 
 from trt_segmentation.fleet.local_workers import Workers
 from trt_segmentation.fleet.recordings import find_recordings
-from trt_segmentation.fleet.run import FleetResult, FleetRun
+from trt_segmentation.fleet.run import FleetRun
 from trt_segmentation.fleet.run_folder import open_store
+from trt_segmentation.fleet.schedule import FleetResult
 from trt_segmentation.fleet.shards import LabelJob, run_key
 from trt_segmentation.fleet.worker import Event, FleetWorker, Lost, Task
 from trt_segmentation.model.card import load_card

@@ -25,8 +25,9 @@ from trt_segmentation.fleet import local_store
 from trt_segmentation.fleet import run as run_module
 from trt_segmentation.fleet.local_workers import LocalWorkers
 from trt_segmentation.fleet.manifest import read_table
-from trt_segmentation.fleet.run import FleetStatus, forget_quarantine
+from trt_segmentation.fleet.run import forget_quarantine
 from trt_segmentation.fleet.run_folder import open_store
+from trt_segmentation.fleet.schedule import FleetStatus
 from trt_segmentation.fleet.worker import Event, Labelled, Lost, Planned, Progress
 
 WINDOW = 0.5

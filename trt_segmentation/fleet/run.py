@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 import hashlib
 import json
 import time
@@ -17,7 +16,7 @@ from .local_workers import Workers
 from .manifest import join_manifest
 from .recordings import Recording
 from .run_folder import PLANS
-from .schedule import Schedule
+from .schedule import FleetResult, FleetStatus, Schedule
 from .shards import dump_plan, LabelJob, read_plan, Shard
 from .store import dump_json, Store
 from .worker import Event, Failed, Labelled, Lost, Planned, Progress, Ready, Task
@@ -33,54 +32,6 @@ TELL_SECONDS = 1.0
 RATE_SECONDS = 30.0
 """The frame rate is the mean over this time."""
 QUARANTINE = 'quarantine'
-
-
-@dataclass(frozen=True)
-class FleetStatus:
-    """How far a run is.
-
-    :param done: number of complete shards.
-    :param shards: number of known shards.
-    :param unplanned: number of recordings whose shards are not known yet.
-    :param rate: frames per second of all workers.
-    :param seconds_left: expected seconds until the end of the known shards; None if unknown.
-    """
-
-    done: int
-    shards: int
-    unplanned: int
-    frames: int
-    rate: float
-    busy: int
-    workers: int
-    seconds_left: float | None
-
-
-@dataclass
-class FleetResult:
-    """The result of a run.
-
-    :param recordings: number of recordings of which all shards are complete.
-    :param shards: names of the complete shards, in the order of the recordings.
-    :param new: number of shards that this run completed.
-    :param quarantined: name of each recording or shard that was given up, and the reason.
-    :param rows: number of rows of the manifest.
-    :param stopped_by: number of the signal that stopped the run; None if there was none.
-    """
-
-    recordings: int = 0
-    shards: list[str] = field(default_factory=list)
-    new: int = 0
-    quarantined: dict[str, str] = field(default_factory=dict)
-    rows: int = 0
-    stopped_by: int | None = None
-
-    @property
-    def exit_code(self) -> int:
-        """0 if all shards are complete, 128 + N after signal number N, otherwise 1."""
-        if self.stopped_by:
-            return 128 + self.stopped_by
-        return 1 if self.quarantined else 0
 
 
 class FleetRun:
@@ -104,6 +55,7 @@ class FleetRun:
         self._given_up = store.find(QUARANTINE, '.json')
         self._plans: dict[str, list[str]] = {}
         self._shards, self._complete, self._told = 0, 0, 0.0
+        self._unplanned = 0
         self._schedule = Schedule([])
         self._starting: dict[int, float] = {}
         self._heard: dict[int, float] = {}
@@ -146,6 +98,7 @@ class FleetRun:
                     data := self._store.read(self._plan_name(recording))) is not None:
                 self._add_plan(recording, read_plan(json.loads(data), recording))
             elif not self._is_given_up(recording):
+                self._unplanned += 1
                 self._schedule.add([recording])
 
     def _add_plan(self, recording: Recording, shards: list[Shard]) -> None:
@@ -192,6 +145,7 @@ class FleetRun:
         elif isinstance(event, Planned) and isinstance(
                 task := self._schedule.finish(worker), Recording):
             shards = list(event.shards)
+            self._unplanned -= 1
             self._store.write(self._plan_name(task), dump_json(dump_plan(task, shards)))
             self._add_plan(task, shards)
         elif isinstance(event, Labelled) and isinstance(
@@ -221,6 +175,7 @@ class FleetRun:
             self._say(f'a worker was lost: {event.reason}')
         if not self._schedule.retry(task, isinstance(event, Lost)):
             self._say(f'{_title(task)}: {event.reason}')
+            self._unplanned -= isinstance(task, Recording)
             self._result.quarantined[_title(task)] = event.reason
             self._store.write(f'{QUARANTINE}/{self._name(task)}.json', dump_json(
                 {'what': _title(task), 'reason': event.reason}))
@@ -250,7 +205,7 @@ class FleetRun:
         span = now - self._recent[0][0] if self._recent else 0.0
         rate = sum(frames for _, frames in self._recent) / max(span, 1.0)
         status = FleetStatus(
-            self._complete, self._shards, len(self._recordings) - len(self._plans), self._frames,
+            self._complete, self._shards, self._unplanned, self._frames,
             rate, self._schedule.busy, len(self._heard),
             self._schedule.open_frames / rate if rate else None)
         self._workers.publish({'shards_done': status.done, 'shards': status.shards,
@@ -259,11 +214,17 @@ class FleetRun:
 
     def _plan_name(self, recording: Recording) -> str:
         """Return the name of the file with the shards of a recording."""
+        return f'{PLANS}/{self._plan_key(recording)}.json'
+
+    def _plan_key(self, recording: Recording) -> str:
         causes = json.dumps([recording.identity, self._job.topic, self._job.window_s])
-        return f'{PLANS}/{hashlib.sha256(causes.encode()).hexdigest()[:40]}.json'
+        return hashlib.sha256(causes.encode()).hexdigest()[:40]
 
     def _name(self, task: Task) -> str:
-        return task.name(self._job) if isinstance(task, Shard) else f'recording-{task.identity}'
+        """Return the name of a task in the folder of the quarantine."""
+        if isinstance(task, Shard):
+            return task.name(self._job)
+        return f'recording-{self._plan_key(task)}'
 
 
 def forget_quarantine(store: Store) -> None:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The tasks of a run: which are waiting, who works on them, and which are given up."""
+"""The tasks of a run: which are waiting, in work, complete or given up."""
 
 from __future__ import annotations
 
@@ -20,6 +20,54 @@ MOST_LOSSES = 10
 This number is larger than :data:`MOST_FAILURES`, because machines that are switched off end
 workers too, and the task is not the cause then.
 """
+
+
+@dataclass(frozen=True)
+class FleetStatus:
+    """How far a run is.
+
+    :param done: number of complete shards.
+    :param shards: number of known shards.
+    :param unplanned: number of recordings whose shards are not known yet.
+    :param rate: frames per second of all workers.
+    :param seconds_left: expected seconds until the end of the known shards; None if unknown.
+    """
+
+    done: int
+    shards: int
+    unplanned: int
+    frames: int
+    rate: float
+    busy: int
+    workers: int
+    seconds_left: float | None
+
+
+@dataclass
+class FleetResult:
+    """The result of a run.
+
+    :param recordings: number of recordings of which all shards are complete.
+    :param shards: names of the complete shards, in the order of the recordings.
+    :param new: number of shards that this run completed.
+    :param quarantined: name of each recording or shard that was given up, and the reason.
+    :param rows: number of rows of the manifest.
+    :param stopped_by: number of the signal that stopped the run; None if there was none.
+    """
+
+    recordings: int = 0
+    shards: list[str] = field(default_factory=list)
+    new: int = 0
+    quarantined: dict[str, str] = field(default_factory=dict)
+    rows: int = 0
+    stopped_by: int | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """0 if all shards are complete, 128 + N after signal number N, otherwise 1."""
+        if self.stopped_by:
+            return 128 + self.stopped_by
+        return 1 if self.quarantined else 0
 
 
 def recording_of(task: Task) -> Recording:

@@ -15,7 +15,7 @@ from trt_segmentation.commands.cli import main
 from trt_segmentation.commands.label.options import FORMATS
 from trt_segmentation.commands.label.progress import describe_status
 from trt_segmentation.fleet import shards
-from trt_segmentation.fleet.run import FleetStatus
+from trt_segmentation.fleet.schedule import FleetStatus
 
 
 @pytest.fixture

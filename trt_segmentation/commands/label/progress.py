@@ -9,7 +9,7 @@ from datetime import timedelta
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from ...fleet.run import FleetStatus
+from ...fleet.schedule import FleetStatus
 
 
 class FleetProgress:

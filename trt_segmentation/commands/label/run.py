@@ -16,8 +16,9 @@ from ...errors import FleetError
 from ...fleet.local_workers import LocalWorkers, Workers
 from ...fleet.manifest import read_table
 from ...fleet.recordings import find_recordings, Recording
-from ...fleet.run import FleetResult, FleetRun, forget_quarantine
+from ...fleet.run import FleetRun, forget_quarantine
 from ...fleet.run_folder import claim_run, find_run, open_store
+from ...fleet.schedule import FleetResult
 from ...fleet.shards import LabelJob, run_key
 from ...fleet.store import Store
 from ...model.card import load_card, ModelCard
