@@ -46,9 +46,10 @@ setup(
     extras_require={
         # onnxruntime and onnxruntime-gpu have the same files, so pip must not install both.
         'cpu': ['onnxruntime>=1.16'],
-        'gpu': ['onnxruntime-gpu[cuda,cudnn]>=1.27', 'cuda-core[cu13]', 'cuda-bindings>=13,<14'],
+        'gpu': ['onnxruntime-gpu[cuda,cudnn]>=1.27', 'cuda-core[cu13]', 'cuda-bindings>=13,<14',
+                'onnx'],
         'gpu-cuda12': ['onnxruntime-gpu[cuda,cudnn]<1.27', 'cuda-core[cu12]',
-                       'cuda-bindings>=12,<13'],
+                       'cuda-bindings>=12,<13', 'onnx'],
         'tools': ['filelock', 'matplotlib', 'onnx', 'onnxslim', 'Pillow', 'plotly', 'rich',
                   # untrusted/bag_limits.py replaces internal functions of rosbags 0.11
                   'rosbags>=0.11,<0.12'],
@@ -65,7 +66,7 @@ setup(
         'trace': ['nvtx'],
         'view': ['rerun-sdk'],
         'ros': ['ros-jazzy-diagnostic-msgs', 'ros-jazzy-lifecycle-msgs',
-                'ros-jazzy-rclpy[fastrtps]', 'ros-jazzy-sensor-msgs'],
+                'ros-jazzy-nav-msgs', 'ros-jazzy-rclpy[fastrtps]', 'ros-jazzy-sensor-msgs'],
         'test': ['hypothesis', 'mypy', 'pytest', 'pytest-timeout', 'pytest-xdist', 'rosbags-image',
                  'ruff', 'types-PyYAML'],
     },

@@ -21,22 +21,25 @@ because anybody can publish a package under it. trt_segmentation itself is not o
 """
 
 ROS_WHEELS = ('ros-jazzy-rclpy[fastrtps]', 'ros-jazzy-sensor-msgs', 'ros-jazzy-diagnostic-msgs',
-              'ros-jazzy-lifecycle-msgs')
+              'ros-jazzy-lifecycle-msgs', 'ros-jazzy-nav-msgs')
 """Names on PyPI of the parts of ROS 2 that the node needs."""
 
 GPU_SETS = {
     'tensorrt-rtx': ('tensorrt-rtx-cu13', 'cuda-core[cu13]', 'cuda-bindings>=13,<14',
                      'nvidia-cuda-nvrtc', 'onnx', 'onnxslim', 'filelock'),
-    'cuda13': ('onnxruntime-gpu[cuda,cudnn]>=1.27', 'cuda-core[cu13]', 'cuda-bindings>=13,<14'),
-    'cuda12': ('onnxruntime-gpu[cuda,cudnn]<1.27', 'cuda-core[cu12]', 'cuda-bindings>=12,<13'),
+    'cuda13': ('onnxruntime-gpu[cuda,cudnn]>=1.27', 'cuda-core[cu13]', 'cuda-bindings>=13,<14',
+               'onnx'),
+    'cuda12': ('onnxruntime-gpu[cuda,cudnn]<1.27', 'cuda-core[cu12]', 'cuda-bindings>=12,<13',
+               'onnx'),
 }
 """Packages that run networks on an NVIDIA GPU. Each key names a lock file in requirements/.
 
 Since version 1.27, onnxruntime-gpu needs CUDA 13. The lock files and the extras in setup.py have
 the same packages."""
 
-IN_ROS_WHEELS = {'builtin_interfaces', 'diagnostic_msgs', 'lifecycle_msgs', 'rcl_interfaces',
-                 'rclpy', 'rosgraph_msgs', 'sensor_msgs', 'std_msgs'}
+IN_ROS_WHEELS = {'builtin_interfaces', 'diagnostic_msgs', 'geometry_msgs', 'lifecycle_msgs',
+                 'nav_msgs', 'rcl_interfaces', 'rclpy', 'rosgraph_msgs', 'sensor_msgs',
+                 'std_msgs'}
 """Modules that :data:`ROS_WHEELS` and their dependencies install."""
 
 
