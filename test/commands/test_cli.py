@@ -23,6 +23,7 @@ from trt_segmentation.commands.demo.options import DemoOptions
 from trt_segmentation.commands.doctor.options import DoctorOptions
 from trt_segmentation.commands.evaluate_options import EvaluateOptions
 from trt_segmentation.commands.inspect_options import InspectOptions
+from trt_segmentation.commands.label.options import LabelOptions
 from trt_segmentation.commands.replay_options import ReplayOptions
 from trt_segmentation.commands.segment.options import SegmentOptions
 from trt_segmentation.errors import FrameError
@@ -200,8 +201,9 @@ def test_every_option_has_an_argument_and_every_argument_an_option():
     (commands,) = (action for action in cli.parser()._actions if action.dest == '==SUPPRESS=='
                    and action.choices)
     kinds = {'segment': SegmentOptions, 'inspect': InspectOptions, 'build': BuildCommandOptions,
-             'cache': CacheOptions, 'replay': ReplayOptions, 'eval': EvaluateOptions,
-             'demo': DemoOptions, 'bench': BenchOptions, 'doctor': DoctorOptions}
+             'cache': CacheOptions, 'replay': ReplayOptions, 'label': LabelOptions,
+             'eval': EvaluateOptions, 'demo': DemoOptions, 'bench': BenchOptions,
+             'doctor': DoctorOptions}
     assert isinstance(commands.choices, dict) and list(commands.choices) == list(kinds)
     for name, parser in commands.choices.items():
         arguments = {action.dest for action in parser._actions} - {'help'}
