@@ -117,7 +117,7 @@ def test_drift_warns_on_both_topics_and_ends(make_rig: Callable[..., Any], refer
         assert (heard[-1].level, status.level) == (level, level)
         assert (float(values['drift']) > 1.2) == (level == WARN)
         assert ('the last 5 frames are unlike the reference' in status.message) == (level == WARN)
-        assert ('above 1.2' in heard[-1].message) == (level == WARN)
+        assert ('expected at most 1.2' in heard[-1].message) == (level == WARN)
     assert [one.level for one in heard[:5]] == [OK] * 5
     # the window is not full before the fifth frame
     assert ['drift' in {pair.key for pair in one.values} for one in heard[:6]] == [
