@@ -1,7 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Lists the candidates: ways to run a network with ONNX Runtime. The tuning compares their speed.
-"""
+"""Lists the candidates for tuning: ways to run a network with ONNX Runtime."""
 
 from __future__ import annotations
 
