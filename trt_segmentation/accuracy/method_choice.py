@@ -144,7 +144,7 @@ def calibrate_best(card: ModelCard, graph: PreparedGraph, recipe: Recipe, feeds:
 
 
 def choose_judging_frames(feeds: Feeds) -> npt.NDArray[np.intp]:
-    """Return the positions of frames for the comparison of the methods; empty for few frames.
+    """Return the positions of frames for the comparison; empty if there are too few frames.
 
     The frames cover every kind of light.
     """

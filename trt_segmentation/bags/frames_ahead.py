@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Reads the frames of a bag, and decodes frames ahead in several threads."""
+"""Reads the frames of a bag. Several threads decode the next frames ahead of time."""
 
 from __future__ import annotations
 

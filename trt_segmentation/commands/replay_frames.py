@@ -61,7 +61,7 @@ class ReplayResult:
 
 @dataclass(frozen=True)
 class _Answer:
-    """What the replay made of one message of the bag.
+    """The result for one message of the bag.
 
     :param bad: why the frame has no segmentation; empty if it has one, or if the message is a
         camera info.

@@ -90,7 +90,7 @@ def _strip_scale(graph: GraphEdit, name: str) -> tuple[str, float]:
 
 
 def _find_last(graph: GraphEdit, name: str) -> onnx.NodeProto | None:
-    """Return the Reshape that makes (B, S, N·H) from the tensor (B, N, S, H); None if missing."""
+    """Return the Reshape that makes (B, S, N·H) from the tensor (B, N, S, H), or None."""
     same = graph.find_only_user(name, 'Reshape')
     if same is not None and graph.shape(same.output[0]) == graph.shape(name) != ():
         name = same.output[0]
@@ -109,7 +109,7 @@ def _joins_heads(split: tuple[int | None, ...], joined: tuple[int | None, ...]) 
 
 
 def _make_nodes(graph: GraphEdit, layer: _Layer) -> list[onnx.NodeProto]:
-    """Make MultiHeadAttention and its input nodes; empty if no known Transpose makes the key."""
+    """Make MultiHeadAttention and its input nodes; empty if the layout of the key is unknown."""
     new: list[onnx.NodeProto] = []
     turned = graph.find_maker(layer.key, 'Transpose')
     if has_perm(turned, 0, 2, 3, 1):

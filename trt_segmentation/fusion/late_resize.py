@@ -34,7 +34,7 @@ class _Part:
 
 
 def convolve_before_resize(graph: GraphEdit) -> int:
-    """Move every 1×1 Conv that reads joined and resized feature maps before the Resize nodes.
+    """If a 1×1 Conv reads resized and joined feature maps, move the Conv before the Resize nodes.
 
     Each feature map gets its own Conv, and a Sum node adds the resized results. If a linear layer
     makes a feature map, this layer and the Conv become one layer.

@@ -91,7 +91,7 @@ def find_least_error(histogram: Histogram) -> float:
 
 
 def find_least_divergence(histogram: Histogram) -> float:
-    """Return the limit at which the INT8 values have nearly the distribution of the FP32 values.
+    """Return the limit at which INT8 changes the distribution of the values least.
 
     As in TensorRT's entropy calibrator, the measure is the Kullback-Leibler divergence, with 2048
     bins and 128 INT8 steps. INT8 represents zeros exactly, so zeros must not change the result.

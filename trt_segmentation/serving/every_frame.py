@@ -152,7 +152,7 @@ class EveryFrame(Generic[Item, Answer]):
         while True:
             try:
                 item = self._items.get()
-            except Exception as error:      # from the source, and raised after its last items
+            except Exception as error:      # an error of the source, raised after its last items
                 failed = error
                 break
             if item is None:

@@ -95,7 +95,7 @@ class CandidateTrial:
     def _capture(self, binding: Enqueues) -> Enqueues:
         try:
             return CudaGraph([binding], self._stream)
-        except EngineError:     # the pipeline too runs such a network without a CUDA graph
+        except EngineError:     # the pipeline also runs such a network without a CUDA graph
             with suppress(EngineError):     # the first run after a failed capture fails again
                 binding.enqueue(self._stream)
             return binding

@@ -33,8 +33,8 @@ private, so they are not in the report."""
 NVIDIA_SMI = ('name', 'driver_version', 'pstate', 'memory.total', 'memory.used', 'utilization.gpu',
               'temperature.gpu', 'power.limit', 'clocks.sm', 'clocks.max.sm',
               'compute_mode', 'ecc.mode.current', 'mig.mode.current')
-"""The fields that ``nvidia-smi`` is asked for. The usual table of ``nvidia-smi`` also names the
-processes of all users, so this table is not in the report."""
+"""The report has only these fields of ``nvidia-smi``. The usual table of ``nvidia-smi`` also names
+the processes of all users, so this table is not in the report."""
 LONGEST_S = 20.0
 """``nvidia-smi`` or ``nvpmodel`` is stopped after this many seconds."""
 

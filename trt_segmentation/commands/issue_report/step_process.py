@@ -98,7 +98,7 @@ def _last_error(log: str, why: str) -> str:
 
 
 def _judge(found: Mapping[str, Any]) -> tuple[str, str]:
-    """Return the status of a step, and the reason. The process of the step has not failed."""
+    """Return the status and the reason of a step whose process ended without an error."""
     errors = [check for check in found.get('checks', ()) if check['status'] == 'error']
     if errors:
         return FAILED, '; '.join(f'{check["name"]}: {check["text"]}' for check in errors)
