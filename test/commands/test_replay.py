@@ -533,7 +533,7 @@ def test_a_signal_ends_it_after_the_frame_with_a_readable_bag(tmp_path, card, ca
     finally:
         signal.signal(number, before)
     text = capsys.readouterr().out
-    assert f'{number.name} stopped the replay; ' in text
+    assert f'{number.name} stopped the replay. ' in text
     answers = read(tmp_path / 'out')
     # The signal came before the third answer. The frames before may be encoded, but not written.
     assert len(answers) <= 2

@@ -122,7 +122,7 @@ class Replay:
         except (BagError, EngineError) as error:
             kind = BagError if isinstance(error, BagError) else EngineError
             raise kind(f'{error}. {self.writer.path} holds the {done.segmented} results '
-                       'from before this error') from error
+                       'that came before this error') from error
         if self.expectation and not done.difference:
             done.agreement = self.expectation.summary()
             done.difference = None if done.stopped_by else self.expectation.describe_missing()
