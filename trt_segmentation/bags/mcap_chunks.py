@@ -59,11 +59,11 @@ class ChunkReader(McapReader):
                  stop: int | None = None) -> Generator[tuple[Connection, int, Any], None, None]:
         """Yield (connection, log time, data) of each message, in the order of the log times.
 
-        The data is a memoryview. If the file has no chunks, or if ``start`` or ``stop`` is given,
-        the data is bytes.
+        The data is a memoryview. If the file has no chunks, the data is bytes.
 
         :param start: earliest log time in nanoseconds; None for no limit.
-        :param stop: messages with this log time or a later one are left out; None for no limit.
+        :param stop: messages with this log time or a later log time are left out; None for no
+            limit.
         :raises ReaderError: if the file is damaged.
         """
         if not self.chunks:
