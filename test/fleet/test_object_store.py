@@ -96,7 +96,7 @@ def test_an_upload_without_its_marker_does_not_count(
     run_fleet(make_job(tmp_path / 'out'), source)
     server.refused = 'drive001.*DONE'
     job = make_job(OUT)
-    with pytest.raises(FleetError, match=r'DONE cannot be written.*does the rest'):
+    with pytest.raises(FleetError, match=r'DONE cannot be written.*to do the rest'):
         run_fleet(job, source)
     assert any('drive001' in name for name in server.objects)
     server.refused = ''

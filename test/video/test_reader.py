@@ -55,6 +55,26 @@ def test_every_third_frame(tmp_path):
         np.testing.assert_array_equal(frame.image, truth[frame.number - 1])
 
 
+@pytest.mark.parametrize('suffix', ['mp4', 'mkv'])
+def test_frames_of_a_window_are_numbered_from_its_begin(tmp_path, suffix):
+    path = make_file(tmp_path / f'a.{suffix}')
+    truth = decode_file(path)
+    with av.open(str(path)) as file:
+        keyframes = [n for n, frame in enumerate(file.decode(video=0)) if frame.key_frame]
+    assert len(keyframes) > 2
+    first, last = keyframes[1], keyframes[2]
+    window = (first * 40_000_000, last * 40_000_000)
+    with VideoReader(path, window=window) as reader:
+        assert reader.count == last - first
+        frames = list(reader)
+    assert [f.number for f in frames] == list(range(1, last - first + 1))
+    assert [f.time_ns for f in frames] == [n * 40_000_000 for n in range(first, last)]
+    for frame, expected in zip(frames, truth[first:last]):
+        np.testing.assert_array_equal(frame.image, expected)
+    with VideoReader(path, every=3, window=window) as reader:
+        assert [f.number for f in reader] == list(range(1, last - first + 1, 3))
+
+
 def test_a_video_of_a_phone_is_turned_upright(tmp_path):
     flat = make_file(tmp_path / 'flat.mp4')
     run_ffmpeg('-i', flat, '-c', 'copy', '-metadata:s:v', 'rotate=90', tmp_path / 'turned.mp4')

@@ -132,8 +132,9 @@ class BuildCommandOptions:
         special = self._changed('shapes', 'batch', 'arch', 'simplify')
         if special and self.out is None:
             raise GraphError(
-                f'no node uses an engine with {", ".join(map(_option, special))} from the cache; '
-                'write a plan file with --out FILE')
+                f'a node never takes an engine that was built with '
+                f'{", ".join(map(_option, special))} from the cache; write the plan to a file '
+                'with --out FILE')
         if self.out and os.path.lexists(self.out) and load_signed(self.out)[0] is None:
             raise GraphError(f'--out {self.out} exists already, and `trt_seg build` did not write '
                              'it; name another file')
@@ -185,7 +186,7 @@ def add_command(commands: Commands) -> None:
     parser.add_argument('--no-simplify', dest='simplify', action='store_false',
                         help='use the graph as it was exported')
     add_gpu(parser)
-    _add_calibration(parser.add_argument_group('int8 and mixed'))
+    _add_calibration(parser.add_argument_group('calibration'))
     _add_accuracy(parser.add_argument_group('accuracy'))
     set_options(parser, BuildCommandOptions)
 
@@ -195,7 +196,7 @@ def _add_calibration(group: argparse._ArgumentGroup) -> None:
                        help='recordings for the measurement of ranges. The ranges are stored '
                        'beside the ONNX file, and a later build without --calibrate uses them '
                        'again. '
-                       'Nodes whose values are too large for FP16 then stay FP32')
+                       'Graph nodes whose values are too large for FP16 stay FP32')
     group.add_argument('--topic', metavar='T',
                        help='image topic of the bags (the only image topic)')
     group.add_argument('--frames', type=count, metavar='N',
@@ -213,7 +214,8 @@ def _add_calibration(group: argparse._ArgumentGroup) -> None:
 
 def _add_accuracy(group: argparse._ArgumentGroup) -> None:
     group.add_argument('--hold-out', nargs='+', metavar='BAG|DIR|street',
-                       help='recordings for the measurement of accuracy, one for each condition. '
+                       help='recordings for the measurement of accuracy, such as one by day and '
+                       'one at night. '
                        'Without --hold-out the command uses frames that calibration did not use, '
                        'or else street scenes')
     group.add_argument('--hold-out-labels', nargs='+', metavar='DIR|-',

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Choose a command by the class of its options, and run the command.
 
-The module of a command is imported only when the command runs.
+The modules of most commands are imported only when the command runs.
 """
 
 from __future__ import annotations

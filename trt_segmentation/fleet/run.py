@@ -22,13 +22,14 @@ from .store import dump_json, Store
 from .worker import Event, Failed, Labelled, Lost, Planned, Progress, Ready, Task
 
 LEASE = 300.0
-"""A worker that reports nothing for so many seconds is ended, and its task waits again."""
+"""If a worker reports nothing for this number of seconds, it is ended, and its task waits
+again."""
 START_LEASE = 3600.0
 """Longest time in seconds to start a worker. TensorRT may need many minutes for a new engine."""
 MOST_STARTS = 6
-"""The run ends if so many workers in a row do not start."""
+"""The run ends if this number of workers, one after the other, do not start."""
 TELL_SECONDS = 1.0
-"""The status is reported after this time."""
+"""Time in seconds between two reports of the status."""
 RATE_SECONDS = 30.0
 """The frame rate is the mean over this time."""
 QUARANTINE = 'quarantine'
@@ -165,8 +166,8 @@ class FleetRun:
     def _fail(self, worker: int, event: Failed | Lost) -> None:
         task = self._schedule.finish(worker)
         if isinstance(event, Failed) and event.ends_run:
-            raise FleetError(f'{event.reason}. The complete shards stay complete. The same '
-                             'command does the rest')
+            raise FleetError(f'{event.reason}. The complete shards stay complete. Run '
+                             'the same command again to do the rest')
         if isinstance(event, Lost) or not event.can_go_on:
             self._forget(worker)
         if task is None:

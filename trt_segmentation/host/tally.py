@@ -1,6 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Computes the tally of an image on the CPU; see :mod:`trt_segmentation.trust.tally`."""
+"""Computes the tally of an image on the CPU.
+
+A tally counts classes, entropies and margins over some of the pixels; see
+:mod:`trt_segmentation.trust.tally`.
+"""
 
 from __future__ import annotations
 

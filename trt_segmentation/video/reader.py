@@ -30,7 +30,7 @@ AHEAD_BYTES = 128 << 20
 AHEAD_FRAMES = 8
 """Largest number of decoded frames that wait for the receiver."""
 MOST_LINES = 1000
-"""Largest number of lines about damage. A camera may send damaged frames for days."""
+"""Largest number of messages in ``VideoReader.bad``. A camera may send damaged frames for days."""
 _SECOND = 1_000_000_000
 _USUAL_RATE = Fraction(30)
 """Assumed rate of a video that does not state its rate, in frames per second."""
@@ -40,9 +40,9 @@ _USUAL_RATE = Fraction(30)
 class VideoFrame:
     """One decoded frame of a video.
 
-    :param number: number of the frame in the video, from 1. Frames that ``every`` leaves out are
-        counted too. After damage in the video, the number may be too small, because a decoder
-        does not say how many frames were lost. ``time_ns`` is correct even then.
+    :param number: number of the frame in the video, from 1. The frames that ``every`` of
+        :class:`VideoReader` leaves out count too. After damage, the number may be too small,
+        because a decoder does not say how many frames were lost. ``time_ns`` is correct then.
     :param time_ns: nanoseconds since the start of the video. For a camera, the time at which the
         frame was decoded, in nanoseconds since 1970.
     :param image: (height, width, 3) uint8 BGR, C-contiguous and upright. The receiver owns it.
@@ -65,9 +65,9 @@ class VideoReader:
 
     :param source: a file, ``/dev/video0`` or its number, or an ``rtsp://`` URL.
     :param every: 1 gives every frame, 2 gives every second frame, and so on.
-    :param window: the reader gives only frames from the first time to before the second time, both
-        in nanoseconds since the start of the video. The first time is the time of a keyframe.
-        Frame numbers count from this keyframe. None gives all frames. Only files have a window.
+    :param window: (begin, end) in nanoseconds since the start of the video. The reader gives only
+        the frames with begin <= time < end, and numbers them from 1. A keyframe must have the time
+        ``begin``, which the reader does not check. None gives all frames. Only for files.
     :ivar path: the source, without the password of a network camera.
     :ivar size: (height, width) of every frame.
     :ivar rate: frames per second of the video. ``every`` does not change this number.
@@ -158,7 +158,11 @@ class VideoReader:
         if self.is_live:
             return None
         # If a file was not completed, stream.frames counts only the frames of the first part.
-        frames = round(self.rate * self._seconds()) or self._stream.frames
+        seconds = self._seconds()
+        if self._window:
+            begin, end = (Fraction(time, _SECOND) for time in self._window)
+            seconds = max(min(end, seconds or end) - begin, Fraction(0))
+        frames = round(self.rate * seconds) or self._stream.frames
         return -(-frames // self._every) if frames else None
 
     def _seconds(self) -> Fraction:
@@ -182,8 +186,9 @@ class VideoReader:
         """Decode the video without the damaged frames and the frames that ``every`` leaves out."""
         converter = BgrConverter()
         damage = _Damage(self.bad)
-        last_ns = 0
-        for number, (decoded, reason) in enumerate(self._checked(), 1):
+        last_ns = number = 0
+        for decoded, reason in self._checked():
+            number += 1
             if decoded is None:
                 damage.add(number, reason)
                 continue
@@ -191,7 +196,9 @@ class VideoReader:
             last_ns = self._time_ns(decoded, number)
             if self._window and last_ns >= self._window[1]:
                 return
-            if (number - 1) % self._every or (self._window and last_ns < self._window[0]):
+            if self._window and last_ns < self._window[0]:
+                number = 0
+            if not number or (number - 1) % self._every:
                 continue
             try:
                 image = converter.convert(decoded)
@@ -228,7 +235,8 @@ class VideoReader:
                          f'has {width}x{height}')
             if error:
                 reason, damaged_pts = error, pts
-            # A keyframe from before the damage may come only now. This keyframe does not count.
+            # The decoder may return a keyframe late: its time is before the damage, but it comes
+            # after the report of the damage. Such a keyframe does not end the damage.
             elif decoded is not None and decoded.key_frame and (
                     pts is None or damaged_pts is None or pts > damaged_pts):
                 reason = ''

@@ -22,13 +22,14 @@ _RING, _INK = (150, 140, 134), (70, 66, 62)
 
 
 def draw_ground(grid: npt.NDArray[np.int8], resolution: float) -> Picture:
-    """Draw the half of a ground grid that lies ahead of the camera. The camera looks up.
+    """Draw the half of a ground grid that lies ahead of the camera. Ahead is up in the picture.
 
     :param grid: (cells, cells) int8, values of nav_msgs/OccupancyGrid. The camera is in the middle
         of the grid, and x points ahead.
     :param resolution: side of a cell in metres.
-    :returns: (:data:`SIDE`, :data:`SIDE`, 3) uint8 BGR. The lower edge has the same length as the
-        side edges, so the grid is cut on both sides.
+    :returns: (:data:`SIDE`, :data:`SIDE`, 3) uint8 BGR. The picture is a square,
+        and the half ahead is twice as wide as deep. So its left and its right quarter are not
+        drawn.
     """
     cells = len(grid)
     quarter = cells // 4

@@ -31,7 +31,7 @@ _UNLABELLED = (0, 0, 0)
 
 
 class MontageRow(NamedTuple):
-    """One row of a montage. All arrays have the same height and width.
+    """One row of a montage. All arrays except ``ground`` have the same height and width.
 
     :param image: (height, width, 3) uint8 BGR.
     :param truth: (height, width) class ids; None if the truth is unknown.
