@@ -315,7 +315,7 @@ CITYSCAPES = [
 
 
 def test_the_map_of_cityscapes_agrees_with_the_names_of_its_labels():
-    classes = load_card('cityscapes').classes
+    classes = load_card('cityscapes', (Path(),)).classes
     found = load_value_map('cityscapes')
     assert list(found) == list(range(34))
     for value, name in enumerate(CITYSCAPES):
@@ -325,7 +325,7 @@ def test_the_map_of_cityscapes_agrees_with_the_names_of_its_labels():
 
 def test_the_map_of_ade20k_shifts_by_one():
     assert load_value_map('ade20k') == {0: None} | {n: n - 1 for n in range(1, 151)}
-    assert len(load_card('ade20k').classes) == 150
+    assert len(load_card('ade20k', (Path(),)).classes) == 150
     truth = np.arange(151, dtype=np.uint8)[None]
     assert list(LabelValues(mapped=load_value_map('ade20k')).to_class_ids(truth, 150)[0]) == [
         255, *range(150)]
