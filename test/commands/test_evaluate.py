@@ -184,6 +184,13 @@ def test_files_without_partner_are_named_with_the_nearest(tmp_path):
         pair_files(images, truths)
 
 
+def test_a_file_of_another_number_is_no_partner(tmp_path):
+    images = folder(tmp_path / 'images', {n: PALETTE[labels()] for n in ('f_0001', 'f_0002')})
+    truths = folder(tmp_path / 'labels', {n: labels() for n in ('f_0001', 'f_0003')})
+    with pytest.raises(EvaluationError, match=r'f_0002.png has no partner in .*labels\. 1 of 2'):
+        pair_files(images, truths)
+
+
 def test_missing_and_empty_folders_are_refused(tmp_path):
     (tmp_path / 'empty').mkdir()
     with pytest.raises(EvaluationError, match='nowhere is not a folder'):
