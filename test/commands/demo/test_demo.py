@@ -57,6 +57,11 @@ def stamps(bag: Path, topic: str) -> list[Any]:
         return [message.stamp_ns for message in reader.messages([topic])]
 
 
+def test_a_healthy_demo_has_no_warning_about_its_camera(demo):
+    text = (demo / 'node.log').read_text()
+    assert 'active: ' in text and 'no image' not in text
+
+
 def test_every_frame_is_accounted_for(report):
     published = round(3 * report['camera_fps'])
     assert report['frames_published'] == published

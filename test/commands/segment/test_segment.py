@@ -131,7 +131,7 @@ def test_a_folder_without_any_readable_picture(card, here, capsys):
     assert segment(card, 'bad') == 1
     assert not Path('segment-out').exists()
     line = next(line for line in capsys.readouterr().out.splitlines() if '0 images in' in line)
-    assert line.endswith(' frames/s), model colors')      # no folder is named, because there is none
+    assert line.endswith(' frames/s), model colors')    # no folder is named: there is none
 
 
 def test_street_and_standard_input(card, here, monkeypatch):
@@ -258,9 +258,9 @@ def test_label_maps_of_another_model_do_not_get_new_class_names(card, here, caps
                 'with --out, or remove the label maps yourself') in capsys.readouterr().err
         assert Path('segment-out/classes.json').read_bytes() == before
     assert segment(other, 'in/2.png', '--no-labels', '--no-overlay') == 0   # no classes.json
-    Path('segment-out/classes.json').write_text(before.decode().replace('"model"', '"modle"'))
+    Path('segment-out/classes.json').write_text(before.decode().replace('"model"', '"other"'))
     assert segment(card, 'in/2.png') == 2
-    assert 'of the model \'an unknown model\'' in capsys.readouterr().err
+    assert 'label maps of an unknown model, such' in capsys.readouterr().err
     Path('segment-out/classes.json').write_bytes(before)
     assert segment(other, 'in') == 0    # replaces every label map
     os.remove('segment-out/labels/1.png')

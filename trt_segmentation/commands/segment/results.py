@@ -80,15 +80,15 @@ def _check_old_classes(out: Path, names: set[str], card: ModelCard) -> None:
     try:
         old = json.loads((out / CLASSES).read_bytes())
         model, classes = old['model'], [one['name'] for one in old['classes']]
+        other = f'the model {short(model)}' + ' with other classes' * (model == card.name)
     except (OSError, ValueError, LookupError, TypeError, RecursionError):
-        model, classes = 'an unknown model', []
+        model, classes, other = '', [], 'an unknown model'
     if model == card.name and classes == list(card.classes):
         return
     staying = (path.relative_to(out).as_posix() for path in sorted(out.glob('labels/**/*' + MAP))
                if is_ours(path))
     if (name := next((name for name in staying if name not in names), None)) is not None:
-        other = short(model) if model != card.name else f'{short(model)} with other classes'
-        raise OutputError(f'--out {out} holds label maps of the model {other}, such as {name}. '
+        raise OutputError(f'--out {out} holds label maps of {other}, such as {name}. '
                           f'This run would describe them by the classes of {card.name}. Name '
                           'another folder with --out, or remove the label maps yourself')
 
