@@ -67,6 +67,7 @@ setup(
         (f'share/{PACKAGE}/config', files(
             'config/*.yaml', 'config/*.xml', 'config/*.rviz', 'config/*.json')),
         (f'share/{PACKAGE}/config/models', files('config/models/*.yaml')),
+        (f'share/{PACKAGE}/config/kuberay', files('config/kuberay/*')),
         (f'share/{PACKAGE}/config/maps', files('config/maps/*.yaml')),
         (f'share/{PACKAGE}/resource', files('resource/*.onnx', 'resource/*.scales.json')),
     ],
@@ -89,6 +90,11 @@ setup(
         'tensorrt': ['cuda-bindings', 'cuda-core', 'filelock', 'onnx', 'onnxslim'],
         'tensorrt-rtx': ['tensorrt-rtx-cu13', 'cuda-core[cu13]', 'cuda-bindings>=13,<14',
                          'nvidia-cuda-nvrtc', 'onnx', 'onnxslim', 'filelock'],
+        # `trt_seg label`. An object store needs one more package: s3fs, gcsfs or aiohttp.
+        'label': ['fsspec>=2026.1', 'matplotlib', 'pyarrow>=20', 'pycocotools>=2.0.8', 'rich',
+                  'rosbags>=0.11,<0.12'],
+        'fleet': ['fsspec>=2026.1', 'matplotlib', 'pyarrow>=20', 'pycocotools>=2.0.8', 'rich',
+                  'ray>=2.60,<3', 'rosbags>=0.11,<0.12'],
         'video': ['av>=17'],
         'trace': ['nvtx'],
         'view': ['rerun-sdk'],

@@ -22,7 +22,8 @@ import numpy.typing as npt
 from rosbags.rosbag2 import StoragePlugin, Writer
 
 from trt_segmentation.bags.frames_ahead import read_frames
-from trt_segmentation.bags.reader import BagReader, COMPRESSED, IMAGE, STORE
+from trt_segmentation.bags.message_types import STORE
+from trt_segmentation.bags.reader import BagReader, COMPRESSED, IMAGE
 from trt_segmentation.bags.writer import add_topic, BagWriter
 from trt_segmentation.commands.bench.measure import measure_throughput
 from trt_segmentation.commands.replay import MAX_BATCH

@@ -152,6 +152,14 @@ FIGURES = [
      [(run, 'resident memory: rise of the line while counted') for run in (SOAK, SOAK_GPU)]),
     ('docs/many_cameras.md', 'Eight cameras together get {:.0f} label maps a second',
      [('cameras', '8 cameras: label maps')]),
+    ('docs/fleet.md', '| JPEG, {:.0f} TB | H.264, {:.1f} TB |',
+     [('fleet_cost', 'JPEG: read'), ('fleet_cost', 'H.264: read')]),
+    *(('docs/fleet.md',
+       f'| {gpus} GPU{"s" * (gpus > 1)} | {{:.{digits}f}} h | {{:.{digits}f}} h |', [
+           ('fleet_cost', f'JPEG, {gpus} GPUs: limited by the {limit}'),
+           ('fleet_cost', f'H.264, {gpus} GPUs: limited by the CPU cores')])
+      for gpus, digits, limit in ((1, 0, 'CPU cores'), (4, 0, 'CPU cores'), (16, 1, 'CPU cores'),
+                                  (64, 1, 'store bandwidth'))),
 ]
 
 

@@ -40,7 +40,7 @@ OTHER_ROOT_FILES = {'pipeline': 'pipeline', 'segmented_image': 'segmented_image'
                     'segmenter': 'segmenter', '__main__': 'start', '__init__': 'the names'}
 
 ONLY_IN = {
-    'rclpy': ['ros'], 'cuda': ['gpu', 'engines'],
+    'rclpy': ['ros'], 'ray': ['fleet/ray_workers.py'], 'cuda': ['gpu', 'engines'],
     'tensorrt': ['engines/tensorrt.py', 'builder/build.py'],
     'tensorrt_rtx': ['engines/tensorrt.py', 'builder/build.py'],
 }

@@ -30,8 +30,8 @@ ROSDEP = {'cv2': 'python3-opencv', 'filelock': 'python3-filelock',
           'yaml': 'python3-yaml'}
 """The rosdep key of each import that has another name than its key."""
 
-OPTIONAL = {'av', 'cuda', 'nvtx', 'onnx', 'onnxslim', 'plotly', 'rerun', 'tensorrt',
-            'tensorrt_rtx', 'torch'}
+OPTIONAL = {'av', 'cuda', 'fsspec', 'nvtx', 'onnx', 'onnxslim', 'plotly', 'pyarrow', 'pycocotools',
+            'ray', 'rerun', 'tensorrt', 'tensorrt_rtx', 'torch'}
 """Imports that only some commands or machines need. If one is missing, an error names it."""
 
 SHARED = ['package.xml', 'launch/seg.launch.py', 'launch/demo.launch.py',

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
+import math
 from pathlib import Path
 import platform
 import time
@@ -17,7 +18,7 @@ import numpy as np
 from scenes import DEVICE, HEIGHT, normalise, Scenes, WIDTH
 import torch
 from torch import nn
-from torch.nn.functional import cross_entropy, interpolate
+from torch.nn.functional import cross_entropy, interpolate, kl_div
 import torchvision
 
 from trt_segmentation.street import CLASSES
@@ -49,12 +50,14 @@ class Learner:
     :ivar mean: a network with the exponential mean of the weights and batch statistics. This
         network, and not ``net``, is tested and exported.
     :ivar log: one entry for each test.
+    :param rise: number of steps in which the learning rate rises to ``rate``.
     """
 
-    def __init__(self, net: nn.Module, loss: Loss, rate: float) -> None:
+    def __init__(self, net: nn.Module, loss: Loss, rate: float, rise: int = 200) -> None:
         self.net = net.to(DEVICE, memory_format=torch.channels_last)
         self.mean = deepcopy(self.net).eval()
         self.loss, self.rate, self.steps, self.last = loss, rate, 0, torch.zeros(())
+        self._rise = rise
         self.log: list[dict[str, Any]] = []
         self._means, self._weights = ([values for values in some.state_dict().values()
                                        if values.is_floating_point()]
@@ -64,7 +67,8 @@ class Learner:
     def learn(self, x: torch.Tensor, y: torch.Tensor, used: float) -> None:
         """Take one step. The learning rate falls to 0 towards the end of the budget."""
         for group in self._optimizer.param_groups:
-            group['lr'] = self.rate * min(1, self.steps / 200) * (1 - min(used, 0.999)) ** 0.9
+            group['lr'] = (self.rate * min(1, self.steps / self._rise)
+                           * (1 - min(used, 0.999)) ** 0.9)
         with torch.autocast(DEVICE, torch.bfloat16, enabled=DEVICE == 'cuda'):
             logits = self.net(x)
         self.last = self.loss(logits, y, x)
@@ -88,15 +92,16 @@ class Learner:
 
 
 def fit(learners: Mapping[str, Learner], batches: Batches, budget: Budget,
-        tests: Mapping[str, Scenes], count: int, tested: Callable[[], None] = lambda: None
-        ) -> None:
+        tests: Mapping[str, Scenes], count: int, tested: Callable[[], None] = lambda: None,
+        tune: bool = True) -> None:
     """Train several networks on the same batches.
 
     :param count: number of tests. They are spread evenly over the budget. The last test is at
         the end of the budget.
     :param tested: called after every test.
+    :param tune: whether cuDNN tries several algorithms for each shape. That can take a minute.
     """
-    torch.backends.cudnn.benchmark = True
+    torch.backends.cudnn.benchmark = tune
     done = 0
     for step, (x, y) in enumerate(batches):
         used = budget.used(step)
@@ -115,18 +120,38 @@ def fit(learners: Mapping[str, Learner], batches: Batches, budget: Budget,
 
 
 def supervised(weight: torch.Tensor) -> Loss:
-    """Return a loss: the cross-entropy, plus 1, minus the soft Jaccard index (IoU)."""
+    """Return a loss: the cross-entropy, plus 1, minus the soft Jaccard index (IoU).
+
+    Pixels whose truth is 255 are ignored.
+    """
     def loss(logits: torch.Tensor, truth: torch.Tensor, _: torch.Tensor) -> torch.Tensor:
         logits = interpolate(logits.float(), size=truth.shape[-2:], mode='bilinear',
                              align_corners=False)
-        probability = logits.softmax(1)
+        probability = logits.softmax(1) * (truth != 255)[:, None]
         is_class = [truth == c for c in range(len(CLASSES))]
         both = torch.stack([(p * mask).sum()
                             for p, mask in zip(probability.unbind(1), is_class)])
         union = probability.sum((0, 2, 3)) + torch.stack([m.sum() for m in is_class]) - both
         jaccard = (1 - (both + 1) / (union + 1)).mean()
-        return cross_entropy(logits, truth, weight) + jaccard
+        return cross_entropy(logits, truth, weight, ignore_index=255) + jaccard
     return loss
+
+
+def consistent(loss: Loss, mild: int, scenes: int, share: float) -> Loss:
+    """Return a loss: ``loss`` plus the divergence between two stylings of the same scenes.
+
+    :param mild: number of images at the start of a batch that have one styling only.
+    :param scenes: number of scenes with two stylings. All first stylings come before the second.
+    :param share: weight of the divergence.
+    """
+    def both(logits: torch.Tensor, truth: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+        first, second = (logits[start:start + scenes].float().log_softmax(1)
+                         for start in (mild, mild + scenes))
+        mean = torch.logaddexp(first, second) - math.log(2)
+        apart = sum(kl_div(mean, one, reduction='none', log_target=True).sum(1).mean()
+                    for one in (first, second))
+        return loss(logits, truth, x) + share * apart / 2
+    return both
 
 
 def test_iou(net: nn.Module, scenes: Scenes) -> list[float]:

@@ -22,23 +22,61 @@ LOW_STAGE = {4: 1, 8: 3}
 """Maps a stride to the MobileNetV3-Small block whose features have this stride."""
 
 
+def _block(before: int, after: int, size: int = 1, groups: int = 1) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(before, after, size, padding=size // 2, groups=groups, bias=False),
+        nn.BatchNorm2d(after), nn.ReLU(inplace=True))
+
+
+class Refiner(nn.Module):  # type: ignore[misc]
+    """Corrects the logits of LR-ASPP with features of the strides 16, 8 and 4.
+
+    At first the correction is 0, so a network can start with the weights of one without refiner.
+    """
+
+    def __init__(self, channels: tuple[int, int, int], wide: int = 32) -> None:
+        super().__init__()
+        high, middle, low = (_block(count, wide) for count in channels)
+        self.high, self.middle, self.low = high, middle, low
+        self.mix8 = nn.Sequential(_block(wide, wide, 3, wide), _block(wide, wide))
+        self.mix4 = nn.Sequential(_block(wide, wide, 3, wide), _block(wide, wide))
+        self.classifier = nn.Conv2d(wide, len(CLASSES), 1)
+        nn.init.zeros_(self.classifier.weight)
+        nn.init.zeros_(self.classifier.bias)
+
+    def forward(self, high: torch.Tensor, middle: torch.Tensor, low: torch.Tensor
+                ) -> torch.Tensor:
+        """Compute the correction at the size of ``low``."""
+        x = self.high(high)
+        for skip, mix in ((self.middle(middle), self.mix8), (self.low(low), self.mix4)):
+            x = interpolate(x, scale_factor=2.0, mode='bilinear', align_corners=False)
+            x = x + mix(x + skip)
+        logits: torch.Tensor = self.classifier(x)
+        return logits
+
+
 class StreetNet(nn.Module):  # type: ignore[misc]
     """LR-ASPP of torchvision on MobileNetV3-Small. The logits have the stride ``low_stride``.
 
     :param low_stride: stride of the low-level branch. torchvision uses 8. Poles and lane markings
         are only a few pixels wide. So a stride of 4 is worth its time here.
     :param width: fraction of the channels of MobileNetV3-Small.
+    :param refined: whether a refiner corrects the logits. This needs a ``low_stride`` of 4.
     """
 
-    def __init__(self, low_stride: int = 4, width: float = 1.0) -> None:
+    def __init__(self, low_stride: int = 4, width: float = 1.0, refined: bool = False) -> None:
         super().__init__()
         stage = LOW_STAGE[low_stride]
         features = mobilenet_v3_small(weights=None, dilated=True, width_mult=width).features
-        backbone = IntermediateLayerGetter(
-            features, {str(stage): 'low', str(len(features) - 1): 'high'})
+        names = {str(stage): 'low', str(len(features) - 1): 'high'}
+        if refined:
+            names[str(LOW_STAGE[8])] = 'middle'
+        backbone = IntermediateLayerGetter(features, names)
         self.net = LRASPP(backbone, features[stage].out_channels, features[-1].out_channels,
                           len(CLASSES))
         self.scale = 16 // low_stride
+        self.refiner = Refiner((128, features[LOW_STAGE[8]].out_channels,
+                                features[stage].out_channels)) if refined else None
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Compute (N, classes, H/stride, W/stride) logits of (N, 3, H, W) normalised RGB."""
@@ -46,9 +84,11 @@ class StreetNet(nn.Module):  # type: ignore[misc]
         high = head.cbr(found['high']) * head.scale(found['high'])
         # torchvision enlarges first and then classifies. Both steps are linear, so the other order
         # gives the same result. It enlarges 10 channels instead of 128.
-        high = interpolate(head.high_classifier(high), scale_factor=float(self.scale),
-                           mode='bilinear', align_corners=False)
-        logits: torch.Tensor = head.low_classifier(found['low']) + high
+        large = interpolate(head.high_classifier(high), scale_factor=float(self.scale),
+                            mode='bilinear', align_corners=False)
+        logits: torch.Tensor = head.low_classifier(found['low']) + large
+        if self.refiner:
+            logits = logits + self.refiner(high, found['middle'], found['low'])
         return logits
 
 

@@ -93,19 +93,23 @@ def normalise(images: torch.Tensor) -> torch.Tensor:
     return ((rgb - mean) / std).contiguous(memory_format=torch.channels_last)
 
 
-def augment(images: torch.Tensor, truths: torch.Tensor, random: torch.Generator
-            ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Flip, zoom and shift images with their truths. Then change the light of the images."""
+def augment(images: torch.Tensor, truths: torch.Tensor, random: torch.Generator,
+            size: tuple[int, int] = (HEIGHT, WIDTH)) -> tuple[torch.Tensor, torch.Tensor]:
+    """Flip, zoom and shift images with their truths. Then change the light of the images.
+
+    :param size: (height, width) of the results. A smaller result shows a smaller part.
+    """
     n = len(images)
+    shrink = size[1] / WIDTH
 
     def uniform(low: float, high: float) -> torch.Tensor:
         return torch.rand(n, device=DEVICE, generator=random) * (high - low) + low
 
-    zoom, flip = uniform(0.6, 1.0), torch.sign(uniform(-1, 1))
+    zoom, flip = uniform(0.6, 1.0) * shrink, torch.sign(uniform(-1, 1))
     theta = torch.zeros(n, 2, 3, device=DEVICE)
     theta[:, 0, 0], theta[:, 1, 1] = zoom * flip, zoom * uniform(0.9, 1.1).clamp(max=1 / zoom)
     theta[:, 0, 2], theta[:, 1, 2] = (1 - zoom) * uniform(-1, 1), (1 - zoom) * uniform(-1, 1)
-    grid = affine_grid(theta, [n, 3, HEIGHT, WIDTH], align_corners=False)
+    grid = affine_grid(theta, [n, 3, *size], align_corners=False)
     x = grid_sample(normalise(images), grid, padding_mode='reflection', align_corners=False)
     y = grid_sample(truths[:, None].float(), grid, mode='nearest', padding_mode='reflection',
                     align_corners=False)

@@ -160,6 +160,10 @@ class SourceError(SegmentationError):
     """A source of images cannot be read; the message names the source."""
 
 
+class FleetError(SegmentationError):
+    """Recordings cannot be labelled. The message says what must be changed."""
+
+
 class ReplayError(SegmentationError):
     """A replay cannot start."""
 

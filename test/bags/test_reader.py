@@ -32,16 +32,16 @@ from rosbags.rosbag2 import CompressionMode, Reader, reader, storage_mcap
 from rosbags.typesys import get_typestore, Stores
 import yaml
 
+from trt_segmentation.bags.message_types import LABEL_INFO
+from trt_segmentation.bags.message_types import STORE as OUR_STORE
 from trt_segmentation.bags.reader import (
     BagReader,
     CAMERA_INFO,
     COMPRESSED,
     IMAGE,
-    LABEL_INFO,
     Recorded,
     stamp_text,
 )
-from trt_segmentation.bags.reader import STORE as OUR_STORE
 from trt_segmentation.bags.writer import BagWriter
 from trt_segmentation.errors import BagError, FrameError
 from trt_segmentation.frame import Frame, Segmentation

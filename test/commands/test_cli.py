@@ -23,6 +23,7 @@ from trt_segmentation.commands.demo.options import DemoOptions
 from trt_segmentation.commands.doctor.options import DoctorOptions
 from trt_segmentation.commands.evaluate_options import EvaluateOptions
 from trt_segmentation.commands.inspect_options import InspectOptions
+from trt_segmentation.commands.label.options import LabelOptions
 from trt_segmentation.commands.replay_options import ReplayOptions
 from trt_segmentation.commands.segment.options import SegmentOptions
 from trt_segmentation.errors import FrameError
@@ -200,8 +201,9 @@ def test_every_option_has_an_argument_and_every_argument_an_option():
     (commands,) = (action for action in cli.parser()._actions if action.dest == '==SUPPRESS=='
                    and action.choices)
     kinds = {'segment': SegmentOptions, 'inspect': InspectOptions, 'build': BuildCommandOptions,
-             'cache': CacheOptions, 'replay': ReplayOptions, 'eval': EvaluateOptions,
-             'demo': DemoOptions, 'bench': BenchOptions, 'doctor': DoctorOptions}
+             'cache': CacheOptions, 'replay': ReplayOptions, 'label': LabelOptions,
+             'eval': EvaluateOptions, 'demo': DemoOptions, 'bench': BenchOptions,
+             'doctor': DoctorOptions}
     assert isinstance(commands.choices, dict) and list(commands.choices) == list(kinds)
     for name, parser in commands.choices.items():
         arguments = {action.dest for action in parser._actions} - {'help'}
@@ -269,8 +271,9 @@ def test_options_reach_the_evaluation_and_the_demo(monkeypatch):
         EvaluateOptions(street=3, condition=('day', 'snow'), json=Path('f')),
         EvaluateOptions('street', 'auto', 1, 'fp16', None, (), Path('i'), Path('l'),
                         (range(11, 12), range(7)), 'cityscapes'),
-        DemoOptions(10.0, Path('demo-out'), 'street', 'auto', False, None),
-        DemoOptions(2.5, Path('o'), 'm', 'auto', True, Path('v.rrd'))]
+        DemoOptions(10.0, Path('demo-out'), 'street', 'auto', ground=False, view=False,
+                    save_view=None),
+        DemoOptions(2.5, Path('o'), 'm', 'auto', view=True, save_view=Path('v.rrd'))]
 
 
 def test_options_reach_the_build(monkeypatch):
@@ -287,7 +290,7 @@ def test_options_reach_the_build(monkeypatch):
         '--hold-out-frames', '7', '--compare', '--cut-resize', '--max-miou-drop', '0.01',
         '--report', 'r']) == 0
     assert seen == [BuildCommandOptions(
-        'card', 'fp16', '', '', 1 << 30, 3, '', True, (), (), None, 300, 'entropy', (), (), (),
+        'card', 'fp16', '', '', 1 << 30, 3, '', True, (), (), None, 300, 'auto', (), (), (),
         None, 48, False, None, False, None, None, 0, ''), BuildCommandOptions(
         'card', 'mixed', '8x8', '2', 512 << 20, 5, 'sm_89', False, ('x*',), ('a', 'b'), '/t', 9,
         'minmax', ('c',), ('d',), (range(3, 6),), 'ade20k', 7,

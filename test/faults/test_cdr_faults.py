@@ -21,7 +21,8 @@ import cv2
 import numpy as np
 import pytest
 
-from trt_segmentation.bags.reader import CAMERA_INFO, COMPRESSED, IMAGE, Recorded, STORE
+from trt_segmentation.bags.message_types import STORE
+from trt_segmentation.bags.reader import CAMERA_INFO, COMPRESSED, IMAGE, Recorded
 from trt_segmentation.errors import FrameError
 from trt_segmentation.frame import Frame
 from trt_segmentation.host.decode_jpeg_png import decompress, MAX_PIXELS

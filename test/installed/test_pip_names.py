@@ -27,19 +27,22 @@ PACKAGE = ROOT / 'trt_segmentation'
 
 ON_PYPI = {
     'Pillow', 'PyYAML', 'av', 'codespell', 'coverage', 'cyclonedx-bom', 'cuda-bindings',
-    'cuda-core', 'filelock', 'furo',
+    'cuda-core', 'filelock', 'fsspec', 'furo',
     'hypothesis', 'lz4', 'matplotlib', 'mypy', 'myst-nb', 'myst-parser', 'numpy',
     'nvidia-cuda-nvrtc', 'nvtx', 'onnx', 'onnxruntime', 'onnxruntime-gpu', 'onnxscript',
-    'onnxslim', 'opencv-python-headless', 'plotly', 'pytest', 'pytest-timeout', 'pytest-xdist',
+    'onnxslim', 'opencv-python-headless', 'plotly', 'pyarrow', 'pycocotools', 'pytest',
+    'pytest-timeout', 'pytest-xdist', 'ray',
     'rerun-sdk', 'rich', 'ros-jazzy-diagnostic-msgs',
-    'ros-jazzy-lifecycle-msgs', 'ros-jazzy-rclpy', 'ros-jazzy-rosgraph-msgs',
-    'ros-jazzy-sensor-msgs', 'rosbags', 'rosbags-image', 'ruff', 'setuptools', 'sphinx',
+    'ros-jazzy-lifecycle-msgs', 'ros-jazzy-nav-msgs', 'ros-jazzy-rclpy',
+    'ros-jazzy-rosgraph-msgs', 'ros-jazzy-sensor-msgs', 'rosbags', 'rosbags-image', 'ruff',
+    's3fs', 'setuptools', 'sphinx',
     'sphinx-copybutton', 'tensorrt-cu13', 'tensorrt-rtx-cu13', 'tensorrt-stubs', 'torch',
     'torchvision', 'types-PyYAML', 'uv'}
 """Looked up by hand, because anybody could register a name that nobody has registered yet. PyPI
 has neither this package nor message packages under their ROS names (diagnostic_msgs)."""
 
-ROS_INSTALL_ONLY = {'ament_index_python', 'cv_bridge', 'launch', 'launch_ros', 'vision_msgs'}
+ROS_INSTALL_ONLY = {'ament_index_python', 'cv_bridge', 'launch', 'launch_ros', 'tf2_ros',
+                    'vision_msgs'}
 """The package imports these modules only if a ROS install has them."""
 
 PAGES = [ROOT / name for name in ('README.md', 'CONTRIBUTING.md', 'RELEASING.md', 'SECURITY.md',
@@ -146,7 +149,7 @@ def test_every_import_has_advice() -> None:
     ('cuda.core', "install it with: PYTHON -m pip install 'cuda-core[cu13]'"),
     ('diagnostic_msgs', "source the setup.bash of a ROS 2 installation, or PYTHON -m pip install "
      "'ros-jazzy-rclpy[fastrtps]' ros-jazzy-sensor-msgs ros-jazzy-diagnostic-msgs "
-     'ros-jazzy-lifecycle-msgs'),
+     'ros-jazzy-lifecycle-msgs ros-jazzy-nav-msgs'),
     ('nobody_knows', 'reinstall the package that contains nobody_knows, or ask the '
                      'maintainers of this package')])
 def test_advice(module: str, text: str) -> None:

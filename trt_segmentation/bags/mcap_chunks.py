@@ -26,6 +26,8 @@ _RECORD = struct.Struct('<BQ')
 _MESSAGE = struct.Struct('<HIQQ')
 """Channel, sequence number, log time and publish time of a message. Its data follows."""
 _MESSAGE_KIND = 5
+_FOREVER = 1 << 64
+"""A time that is later than every log time."""
 _CRC_AT, _DATA_AT = 9 + 24, 9 + 40
 """Places of the checksum and of the data in the record of a chunk, in bytes from its begin. The
 place of the data must be moved by the length of the name of the compression."""
@@ -58,14 +60,19 @@ class ChunkReader(McapReader):
 
         The data is a memoryview of the message.
 
+        :param start: earliest log time in nanoseconds; None for no limit.
+        :param stop: messages with this log time or a later one are left out; None for no limit.
         :raises ReaderError: if the file is damaged.
         """
-        if not self.chunks or start is not None or stop is not None:
+        if not self.chunks:
             yield from super().messages(connections, start, stop)
             return
+        times = range(start or 0, _FOREVER if stop is None else stop)
         wanted = {connection.id: connection for connection in connections}
         chunks = sorted((chunk for chunk in self.chunks
-                         if any(chunk.channel_count.get(channel, 0) for channel in wanted)),
+                         if any(chunk.channel_count.get(channel, 0) for channel in wanted)
+                         and chunk.message_end_time >= times.start
+                         and chunk.message_start_time < times.stop),
                         key=lambda chunk: (chunk.message_start_time, chunk.chunk_start_offset))
         waiting: list[_ChunkMessage] = []
         with closing(map_ahead(self._load, chunks, 'read bag', READERS, size_of=len)) as loaded:
@@ -74,7 +81,7 @@ class ChunkReader(McapReader):
                 while waiting and waiting[0].log_time < chunk.message_start_time:
                     yield _give(heappop(waiting), wanted)
                 for message in _split(chunk.chunk_start_offset, next(loaded)):
-                    if message.channel in wanted:
+                    if message.channel in wanted and message.log_time in times:
                         heappush(waiting, message)
             while waiting:
                 yield _give(heappop(waiting), wanted)

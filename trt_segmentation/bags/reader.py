@@ -13,8 +13,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from rosbags.serde import SerdeError
-from rosbags.typesys import get_types_from_msg, get_typestore, Stores
-from rosbags.typesys.store import Typestore
 
 from ..errors import BagError, FrameError
 from ..frame import Frame
@@ -25,34 +23,19 @@ from ..video.messages import VIDEO_TYPES
 from ..video.packets import DecodedPicture
 from .files import bag_error, check_files
 from .mcap_chunks import FastReader
+from .message_types import STORE
 from .video_topic import read_picture_frame, VideoTopic
 
 IMAGE = 'sensor_msgs/msg/Image'
 COMPRESSED = 'sensor_msgs/msg/CompressedImage'
 CAMERA_INFO = 'sensor_msgs/msg/CameraInfo'
 OCCUPANCY_GRID = 'nav_msgs/msg/OccupancyGrid'
-LABEL_INFO = 'vision_msgs/msg/LabelInfo'
 RESULTS = ('label_map', 'overlay', 'confidence')
 """Last parts of the names of the image topics that the node and the replay publish."""
 _TRANSPORTS = ('/compressed', '/ffmpeg', '/foxglove')
 """The suffixes that image_transport adds to the name of an image topic."""
 
 
-def _typestore() -> Typestore:
-    """Return a fixed set of message types. The definitions in a bag are never used.
-
-    rosbags would turn the definitions in a bag into Python code and execute this code. Image,
-    CompressedImage and CameraInfo are the same in every ROS 2 distribution so far.
-    """
-    store = get_typestore(Stores.ROS2_JAZZY)
-    store.register({
-        **get_types_from_msg('uint16 class_id\nstring class_name', 'vision_msgs/msg/VisionClass'),
-        **get_types_from_msg('std_msgs/Header header\nvision_msgs/VisionClass[] class_map\n'
-                             'float32 threshold', LABEL_INFO)})
-    return store
-
-
-STORE = _typestore()
 unpack_within_limits()
 
 
@@ -192,9 +175,18 @@ class BagReader:
         """Nanoseconds from the first message of the bag to the last message."""
         return int(self._reader.duration)
 
+    @property
+    def start_ns(self) -> int:
+        """Log time of the first message of the bag, in nanoseconds since 1970."""
+        return int(self._reader.start_time)
+
     def image_topics(self) -> dict[str, int]:
         """Return a mapping from the name of each image topic to its number of messages."""
         return self._topics((IMAGE, COMPRESSED, *VIDEO_TYPES))
+
+    def video_topics(self) -> dict[str, int]:
+        """Return a mapping from each topic of H.264 or H.265 to its number of messages."""
+        return self._topics(VIDEO_TYPES)
 
     def image_topic(self, asked: str | None = None,
                     say: Callable[[str], None] = lambda line: None) -> str:
@@ -216,7 +208,7 @@ class BagReader:
             raise BagError(f'{self.path} has no images on {asked!r}'
                            f'{did_you_mean(asked, topics) or "."} Image topics: {listed}')
         cameras = [name for name in topics if not is_result(name)]
-        videos = self._topics(VIDEO_TYPES)
+        videos = self.video_topics()
         found = [name for name in cameras if name not in videos] or cameras or list(topics)
         if asked is None and len(found) != 1:
             raise BagError(f'{self.path} has ' + (
@@ -241,21 +233,36 @@ class BagReader:
         return beside if any(c.topic == beside and c.msgtype == CAMERA_INFO
                              for c in self._reader.connections) else None
 
-    def messages(self, topics: Collection[str]) -> Generator[Recorded, None, None]:
+    def messages(self, topics: Collection[str], begin_ns: int | None = None,
+                 end_ns: int | None = None) -> Generator[Recorded, None, None]:
         """Yield every message of the given topics in the order of their log times.
 
         All messages of a video are decoded in this order, because most frames depend on earlier
         frames. If a video has B-frames, its messages are yielded later, in the order in which the
         frames are shown.
 
+        :param begin_ns: earliest log time in nanoseconds. :attr:`Recorded.number` counts from the
+            first message of the iteration.
+        :param end_ns: messages with this log time or a later one are left out.
         :raises VideoError: if a topic is a video and PyAV is missing.
-        :raises BagError: if the bag ends too early or cannot be read. The error is also raised
-            after the last message if the index of the bag promises another number of messages.
+        :raises BagError: if the bag ends too early or cannot be read. If there are no limits, the
+            error is also raised after the last message if the index of the bag promises another
+            number of messages.
         """
+        videos = {c.topic: VideoTopic() for c in self._reader.connections
+                  if c.topic in topics and c.msgtype in VIDEO_TYPES}
+        for recorded in self.undecoded_messages(topics, begin_ns, end_ns):
+            video = videos.get(recorded.topic)
+            yield from video.decode(recorded) if video else [recorded]
+        for video in videos.values():
+            yield from video.finish()
+
+    def undecoded_messages(self, topics: Collection[str], begin_ns: int | None = None,
+                           end_ns: int | None = None) -> Generator[Recorded, None, None]:
+        """Yield the same messages as :meth:`messages`, but decode no video."""
         wanted = [c for c in self._reader.connections if c.topic in topics]
         seen = dict.fromkeys(topics, 0)
-        videos = {c.topic: VideoTopic() for c in wanted if c.msgtype in VIDEO_TYPES}
-        source = self._reader.messages(wanted)
+        source = self._reader.messages(wanted, begin_ns, end_ns)
         while True:
             try:
                 connection, log_time, data = next(source)
@@ -268,14 +275,10 @@ class BagReader:
                 raise BagError(f'in {self.path}, message {seen[connection.topic]} on '
                                f'{connection.topic} has {len(data):,} bytes, but a message may '
                                f'have at most {MAX_MESSAGE:,}')
-            recorded = Recorded(connection.topic, connection.msgtype, seen[connection.topic],
-                                log_time, data)
-            video = videos.get(connection.topic)
-            yield from video.decode(recorded) if video else [recorded]
-        for video in videos.values():
-            yield from video.finish()
+            yield Recorded(connection.topic, connection.msgtype, seen[connection.topic],
+                           log_time, data)
         for topic, found in seen.items():
-            if found != (promised := self._count(topic)):
+            if begin_ns is None and end_ns is None and found != (promised := self._count(topic)):
                 raise BagError(f'the index of {self.path} promises {promised} messages on '
                                f'{topic}, but {found} could be read. Run `ros2 bag reindex`')
 

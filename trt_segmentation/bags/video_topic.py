@@ -12,7 +12,8 @@ import numpy as np
 from ..errors import FrameError
 from ..frame import Frame
 from ..video.messages import parse_video
-from ..video.packets import Answer, DecodedPicture, PacketDecoder
+from ..video.nal_units import find_units
+from ..video.packets import Answer, DecodedPicture, find_codec, PacketDecoder
 
 if TYPE_CHECKING:
     from .reader import Recorded
@@ -47,6 +48,16 @@ class VideoTopic:
 
 def _complete(answer: Answer[Recorded]) -> Recorded:
     return replace(answer.token, picture=answer.picture, problem=answer.reason)
+
+
+def is_keyframe(recorded: Recorded) -> bool:
+    """Return whether a video message is a keyframe. A damaged message is none."""
+    try:
+        message = parse_video(np.frombuffer(recorded.data, np.uint8), recorded.msgtype)
+    except FrameError:
+        return False
+    codec = find_codec(message.format)
+    return codec is not None and any(unit.is_key for unit in find_units(message.data, codec))
 
 
 def read_picture_frame(recorded: Recorded, picture: DecodedPicture) -> Frame:

@@ -28,7 +28,8 @@ from ..errors import BagError
 from ..frame import Segmentation
 from ..model.card import ModelCard
 from ..untrusted.output_files import KEY, MARKER, raise_output_errors
-from .reader import CAMERA_INFO, COMPRESSED, IMAGE, LABEL_INFO, Recorded, STORE
+from .message_types import LABEL_INFO, STORE
+from .reader import CAMERA_INFO, COMPRESSED, IMAGE, Recorded
 
 _FOREVER = QosTime(9223372036, 854775807)
 """rosbag2 records this duration if the publisher sets none."""

@@ -19,11 +19,12 @@ from .bench import options as bench_options
 from .command_parser import CommandParser, VersionAction
 from .demo import options as demo_options
 from .doctor import options as doctor_options
+from .label import options as label_options
 from .run_command import run_command
 from .segment import options as segment_options
 
 COMMANDS = (segment_options, inspect_options, build_options, cache, replay_options,
-            evaluate_options, demo_options, bench_options, doctor_options)
+            label_options, evaluate_options, demo_options, bench_options, doctor_options)
 """Modules of the commands, in the order of --help. Each module has a function
 ``add_command``."""
 

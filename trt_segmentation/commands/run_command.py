@@ -16,6 +16,7 @@ from .demo.options import DemoOptions
 from .doctor.options import DoctorOptions
 from .evaluate_options import EvaluateOptions
 from .inspect_options import InspectOptions, run_inspect
+from .label.options import LabelOptions
 from .replay_options import ReplayOptions
 from .segment.options import SegmentOptions
 
@@ -39,6 +40,9 @@ def run_command(options: object) -> int:
         case ReplayOptions():
             from .replay import run_replay
             return run_replay(options)
+        case LabelOptions():
+            from .label.run import run_label
+            return run_label(options)
         case EvaluateOptions():
             from .evaluate import run_evaluate
             return run_evaluate(options)

@@ -9,9 +9,11 @@ import sys
 
 PIP_NAMES = {
     'PIL': 'Pillow', 'av': 'av>=17', 'cuda': 'cuda-core[cu13]', 'cv2': 'opencv-python-headless',
-    'filelock': 'filelock', 'lz4': 'lz4', 'matplotlib': 'matplotlib', 'numpy': 'numpy',
-    'nvtx': 'nvtx', 'onnx': 'onnx', 'onnxruntime': 'onnxruntime', 'onnxslim': 'onnxslim',
-    'plotly': 'plotly', 'rerun': 'rerun-sdk', 'rich': 'rich', 'rosbags': 'rosbags>=0.11,<0.12',
+    'filelock': 'filelock', 'fsspec': 'fsspec>=2026.1', 'lz4': 'lz4',
+    'matplotlib': 'matplotlib', 'numpy': 'numpy', 'nvtx': 'nvtx', 'onnx': 'onnx',
+    'onnxruntime': 'onnxruntime', 'onnxslim': 'onnxslim', 'plotly': 'plotly',
+    'pyarrow': 'pyarrow>=20', 'pycocotools': 'pycocotools>=2.0.8', 'ray': 'ray>=2.60,<3',
+    'rerun': 'rerun-sdk', 'rich': 'rich', 'rosbags': 'rosbags>=0.11,<0.12',
     'tensorrt': 'tensorrt-cu13',
     'tensorrt_rtx': 'tensorrt-rtx-cu13', 'torch': 'torch', 'yaml': 'PyYAML',
 }

@@ -65,6 +65,9 @@ class VideoReader:
 
     :param source: a file, ``/dev/video0`` or its number, or an ``rtsp://`` URL.
     :param every: 1 gives every frame, 2 gives every second frame, and so on.
+    :param window: the reader gives only frames from the first time to before the second time, both
+        in nanoseconds since the start of the video. The first time is the time of a keyframe.
+        Frame numbers count from this keyframe. None gives all frames. Only files have a window.
     :ivar path: the source, without the password of a network camera.
     :ivar size: (height, width) of every frame.
     :ivar rate: frames per second of the video. ``every`` does not change this number.
@@ -77,13 +80,15 @@ class VideoReader:
         source can be decoded. The message names the source.
     """
 
-    def __init__(self, source: str | Path, *, every: int = 1) -> None:
+    def __init__(self, source: str | Path, *, every: int = 1,
+                 window: tuple[int, int] | None = None) -> None:
         if every < 1:
             raise VideoError(f'`every` is {every}; expected 1 or more')
         found = find_source(source)
         self.path, self.is_live = found.name, found.is_live
         self.bad: list[str] = []
         self._every = every
+        self._window = window
         self._container = found.open()
         try:
             self._open_stream()
@@ -142,6 +147,12 @@ class VideoReader:
         self._stream.thread_type = 'NONE' if self.is_live else 'FRAME'
         self.rate = self._stream.average_rate or self._stream.guessed_rate or _USUAL_RATE
         self.count = self._count()
+        if self._window and (base := self._stream.time_base):
+            # The index of a file may have decoding times, which are earlier than the times at
+            # which frames are shown. So the search begins one second earlier.
+            begin = max(Fraction(self._window[0], _SECOND) - 1, Fraction(0))
+            self._container.seek((self._stream.start_time or 0) + int(begin / base),
+                                 stream=self._stream)
 
     def _count(self) -> int | None:
         if self.is_live:
@@ -178,7 +189,9 @@ class VideoReader:
                 continue
             damage.end()
             last_ns = self._time_ns(decoded, number)
-            if (number - 1) % self._every:
+            if self._window and last_ns >= self._window[1]:
+                return
+            if (number - 1) % self._every or (self._window and last_ns < self._window[0]):
                 continue
             try:
                 image = converter.convert(decoded)
@@ -186,7 +199,8 @@ class VideoReader:
                 raise VideoError(f'{self.path}: {error}') from error
             yield VideoFrame(number, last_ns, image)
         damage.end()
-        self._check_end(last_ns)
+        if not self._window:
+            self._check_end(last_ns)
 
     def _check_end(self, last_ns: int) -> None:
         """Add a line if the file ends too early. FFmpeg reports no error for a Matroska file."""

@@ -54,6 +54,11 @@ def add_model(arguments: Arguments) -> None:
 def add_device(arguments: Arguments) -> None:
     """Add --gpu and --precision."""
     add_gpu(arguments)
+    add_precision(arguments)
+
+
+def add_precision(arguments: Arguments) -> None:
+    """Add --precision."""
     arguments.add_argument('--precision', choices=PRECISION_CHOICES,
                            help="precision of the engine tensorrt; 'auto' means fp16. The other "
                            "engines accept only 'auto' (%(default)s)")

@@ -1,0 +1,123 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""Measures ``trt_seg label`` with 1, 2 and 4 workers on this machine.
+
+    python benchmarks/fleet.py [--quick] [--json FILE] [--model CARD] [--engine ENGINE]
+                               [--workers 1 2 4] [--bag raw|jpeg]
+
+The recordings are bags of drawn streets with 1920x1080 pixels. The label maps are PNG files. The
+rate counts from the moment when all workers have opened their networks. All workers share GPU 0.
+"""
+
+from __future__ import annotations
+
+import argparse
+from contextlib import closing
+from fractions import Fraction
+from pathlib import Path
+from tempfile import TemporaryDirectory
+import time
+
+import cv2
+import numpy as np
+from report import FigureReport, run
+from rosbags.rosbag2 import StoragePlugin, Writer
+
+from trt_segmentation.bags.message_types import STORE
+from trt_segmentation.bags.reader import COMPRESSED, IMAGE
+from trt_segmentation.bags.writer import add_topic
+from trt_segmentation.fleet.local_workers import LocalWorkers
+from trt_segmentation.fleet.recordings import find_recordings
+from trt_segmentation.fleet.run import FleetRun
+from trt_segmentation.fleet.run_folder import open_store
+from trt_segmentation.fleet.schedule import FleetStatus
+from trt_segmentation.fleet.shards import LabelJob, run_key
+from trt_segmentation.model.card import load_card
+from trt_segmentation.serving.stopping import StopSignals
+from trt_segmentation.street import Drive
+
+SIZE = 1920, 1080
+DRAWN = 8
+"""Number of images that are drawn. The bags repeat these images."""
+RATE = Fraction(10)
+
+
+def write_bags(folder: Path, bags: int, frames: int, is_jpeg: bool) -> None:
+    """Write bags that differ in their stamps."""
+    drive = Drive(7, width=SIZE[0], height=SIZE[1])
+    images = [drive.frame(index).image for index in range(DRAWN)]
+    jpegs = [cv2.imencode('.jpg', image)[1].reshape(-1) for image in images]
+    time_type, header_type = (STORE.types[f'{name}'] for name in (
+        'builtin_interfaces/msg/Time', 'std_msgs/msg/Header'))
+    for bag in range(bags):
+        with Writer(folder / f'drive{bag:03d}', version=8,
+                    storage_plugin=StoragePlugin.MCAP) as writer:
+            msgtype = COMPRESSED if is_jpeg else IMAGE
+            topic = add_topic(writer, '/camera/image_raw' + '/compressed' * is_jpeg, msgtype)
+            for number in range(frames):
+                stamp = 1_700_000_000_000_000_000 + bag * 10**12 + int(number * 10**9 / RATE)
+                header = header_type(stamp=time_type(
+                    sec=stamp // 10**9, nanosec=stamp % 10**9), frame_id='camera')
+                image = images[number % DRAWN]
+                message = STORE.types[msgtype](
+                    header=header, format='bgr8; jpeg compressed bgr8',
+                    data=jpegs[number % DRAWN]) if is_jpeg else STORE.types[msgtype](
+                    header=header, height=SIZE[1], width=SIZE[0], encoding='bgr8',
+                    is_bigendian=0, step=3 * SIZE[0], data=np.ascontiguousarray(image).reshape(-1))
+                writer.write(topic, stamp, STORE.serialize_cdr(message, msgtype))
+
+
+def measure_rate(source: Path, out: Path, options: argparse.Namespace, count: int) -> float:
+    """Return the frames per second of a run with a number of workers.
+
+    :raises SystemExit: if a recording was not labelled.
+    """
+    card = load_card(options.model)
+    job = LabelJob(str(out), run_key(card, options.engine, 'auto', 'png'), options.model,
+              options.engine, label_format='png', window_s=2.0)
+    ready: list[tuple[float, int]] = []
+
+    def note_start(status: FleetStatus) -> None:
+        if status.workers == count and not ready:
+            ready.append((time.monotonic(), status.frames))
+
+    with closing(open_store(str(out))) as store:
+        result = FleetRun(job, store, find_recordings([str(source)]),
+                          LocalWorkers(job, count, 1 / count), report=note_start
+                          ).run(StopSignals(), card.classes)
+    if result.quarantined or not ready:
+        raise SystemExit(f'{count} workers: {result.quarantined or "the run was too short"}')
+    began, before = ready[0]
+    return (result.rows - before) / (time.monotonic() - began)
+
+
+def main() -> None:
+    """Measure each number of workers."""
+    options = argparse.ArgumentParser(add_help=False)
+    options.add_argument('--model', default='street')
+    options.add_argument('--engine', default='auto')
+    options.add_argument('--workers', type=int, nargs='+', default=[1, 2, 4])
+    options.add_argument('--bag', choices=('raw', 'jpeg'), default='jpeg')
+    options.add_argument('--frames', type=int, default=200, help='frames of each bag')
+    options.add_argument('--bags', type=int, default=16)
+
+    def measure(report: FigureReport, is_quick: bool) -> None:
+        given, _ = options.parse_known_args()
+        bags, frames = (4, 40) if is_quick else (given.bags, given.frames)
+        with TemporaryDirectory() as folder:
+            source = Path(folder) / 'in'
+            source.mkdir()
+            write_bags(source, bags, frames, given.bag == 'jpeg')
+            first = 0.0
+            for count in given.workers:
+                rate = measure_rate(source, Path(folder) / f'out{count}', given, count)
+                first = first or rate / count
+                report.add(f'{given.bag} bags, {count} workers', rate, 'frames/s')
+                report.add(f'{given.bag} bags, {count} workers: speed by one worker',
+                           rate / first, 'times')
+
+    run('trt_seg label', measure, [options])
+
+
+if __name__ == '__main__':
+    main()

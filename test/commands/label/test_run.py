@@ -1,0 +1,112 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""``trt_seg label`` from the command line: results, exit codes, summaries and picks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+from fleets import colors_model, NAMES, PALETTE, write_fleet
+from networks import color_classifier, write_card
+import pytest
+
+from trt_segmentation.commands.cli import main
+from trt_segmentation.commands.label.options import FORMATS
+from trt_segmentation.commands.label.progress import describe_status
+from trt_segmentation.fleet import shards
+from trt_segmentation.fleet.schedule import FleetStatus
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    write_fleet(tmp_path / 'in', 3, frames=6)
+    return tmp_path
+
+
+def label(*arguments: str) -> int:
+    return main(['label', '--out', 'out', '--engine', 'onnxruntime-cpu', '--model', colors_model(),
+                 *arguments])
+
+
+def test_label_then_summarise_then_pick(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert label('in', '--format', 'png', '--shard-seconds', '0.3') == 0
+    assert '3 of 3 recordings are complete: 6 shards, 6 of them new, 18 frames' in \
+        capsys.readouterr().out
+    assert label('in', '--format', 'png', '--shard-seconds', '0.3') == 0
+    assert '6 shards, 0 of them new' in capsys.readouterr().out
+    (run,) = (here / 'out').iterdir()
+    assert len(list(run.rglob('labels/*.png'))) == 18
+    assert label('--format', 'png', '--summary', '--pick', 'uncertain:4', '--pick-seconds',
+                 '0.2') == 0
+    out = capsys.readouterr().out
+    assert '18 frames, 0 of them bad' in out and '4 of 18 frames for annotation' in out
+    plot = cv2.imread(str(run / 'summary.png'))
+    assert plot is not None and plot.shape[1] == 1200
+    assert len(list((run / 'pick-uncertain-4/images').iterdir())) == 4
+
+
+def test_two_models_are_two_runs_that_can_be_compared(
+        here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    network = color_classifier(here / 'b.onnx', PALETTE, height=48, width=64)
+    card = str(write_card(network, [*NAMES[:6], NAMES[7], NAMES[6]], PALETTE))
+    assert label('in', '--pick', 'disagree:2') == 2
+    assert 'Choose one with --against: there is none' in capsys.readouterr().err
+    assert label('in', '--model', card, '--pick', 'disagree:2', '--pick-seconds', '0.1') == 0
+    runs = sorted((here / 'out').iterdir())
+    assert [run.name.partition('-')[0] for run in runs] == ['b', 'colors']
+    assert len(list((runs[0] / 'pick-disagree-2/images').iterdir())) == 2
+    assert label('--model', card, '--pick', 'disagree:2', '--against', 'x') == 2
+    assert f'--against: {runs[1].name}' in capsys.readouterr().err
+
+
+def test_a_broken_recording_gives_exit_code_1_and_a_list(
+        here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (file,) = (here / 'in/drive001').glob('*.mcap')
+    data = file.read_bytes()
+    file.write_bytes(data[:99])
+    for _ in range(2):
+        assert label('in') == 1
+        out = capsys.readouterr().out
+        assert '2 of 3 recordings are complete' in out and '1 in quarantine' in out
+        assert f'  file://{here}/in/drive001: {here}/in/drive001 cannot be read as a bag' in out
+    file.write_bytes(data)
+    assert label('in') == 0     # another content is another recording
+    assert '3 of 3 recordings are complete: 3 shards, 1 of them new' in capsys.readouterr().out
+
+
+def test_a_dry_run_writes_nothing(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / 'in/broken.mcap').write_bytes(b'x')
+    assert label('in', '--dry-run') == 0
+    out = capsys.readouterr().out
+    assert 'broken.mcap cannot be read' in out and not (here / 'out').exists()
+    assert '4 recordings (1 of them cannot be read)' in out and '3 shards, 18 frames' in out
+    assert 'One worker on this machine labels' in out
+
+
+@pytest.mark.parametrize(('arguments', 'reason'), [
+    ([], 'give at least one SOURCE'), (['--summary', '--dry-run'], '--dry-run needs'),
+    (['in', '--against', 'x'], '--against is only for'), (['--summary'], 'has no manifest yet'),
+    (['--pick', 'uncertain:1'], 'has no manifest yet'), (['nowhere'], 'nowhere cannot be read')])
+def test_wrong_options_are_named(here: Path, capsys: pytest.CaptureFixture[str],
+                                 arguments: list[str], reason: str) -> None:
+    assert label(*arguments) == 2
+    assert reason in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('text', ['best:5', 'uncertain', 'uncertain:0', 'disagree:x'])
+def test_wrong_picks_are_refused(here: Path, capsys: pytest.CaptureFixture[str],
+                                 text: str) -> None:
+    with pytest.raises(SystemExit):
+        label('--pick', text)
+    assert f'{text!r} is neither uncertain:N nor disagree:N' in capsys.readouterr().err
+
+
+def test_the_status_is_one_line() -> None:
+    status = FleetStatus(3, 9, 0, 400, 85.25, 4, 4, 3725.0)
+    assert describe_status(status) == '85.2 frames/s, 4 of 4 workers busy, 1:02:05 left'
+    status = FleetStatus(0, 0, 7, 0, 0.0, 0, 2, None)
+    assert describe_status(status) == (
+        '0.0 frames/s, 0 of 2 workers busy, 7 recordings not divided yet')
+    assert FORMATS == shards.FORMATS

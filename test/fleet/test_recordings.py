@@ -1,0 +1,85 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""Recordings are found in folders, patterns and URLs, and copies of one are found once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+import shutil
+
+import fsspec
+import pytest
+from recordings import image_messages, pictures, write_bag
+
+from trt_segmentation.errors import SourceError
+from trt_segmentation.fleet.recordings import copy_recording, find_recordings
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Make two bags, a bare MCAP file, two videos, and files that are no recordings."""
+    write_bag(tmp_path / 'a', image_messages(pictures(2, seed=1)))
+    write_bag(tmp_path / 'deep/er/b', image_messages(pictures(2, seed=2)), 'sqlite3')
+    write_bag(tmp_path / 'c', image_messages(pictures(2, seed=3)))
+    (file,) = (tmp_path / 'c').glob('*.mcap')
+    shutil.move(file, tmp_path / 'deep/bare.mcap')
+    shutil.rmtree(tmp_path / 'c')
+    (tmp_path / 'one.mp4').write_bytes(b'1')
+    (tmp_path / 'deep/TWO.MKV').write_bytes(b'22')
+    (tmp_path / 'notes.txt').write_text('mine')
+    return tmp_path
+
+
+def test_a_folder_is_searched_with_its_subfolders(folder: Path) -> None:
+    found = find_recordings([str(folder)])
+    assert [(r.name, r.url) for r in found] == [
+        (name, f'file://{folder}/{path}') for name, path in (
+            ('a', 'a'), ('TWO', 'deep/TWO.MKV'), ('bare', 'deep/bare.mcap'), ('b', 'deep/er/b'),
+            ('one', 'one.mp4'))]
+    assert [r.size for r in found if r.name in ('one', 'TWO')] == [2, 1]
+    assert all(r.local and r.local.exists() for r in found)
+
+
+def test_patterns_files_and_relative_paths(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    assert [r.name for r in find_recordings(['one.mp4', 'deep/*.*', 'a'])] == [
+        'one', 'TWO', 'bare', 'a']
+
+
+def test_copies_and_repeated_names_are_found_once(folder: Path) -> None:
+    (before,) = find_recordings([str(folder / 'a')])
+    shutil.copytree(folder / 'a', folder / 'copy')
+    (file,) = (folder / 'copy').glob('*.mcap')
+    assert [r.url for r in find_recordings([str(folder / 'a'), str(folder / '*/'), str(
+        folder / 'a')]) if r.identity == before.identity] == [before.url]
+    file.write_bytes(file.read_bytes()[:-1] + b'x')
+    (changed,) = find_recordings([str(folder / 'copy')])
+    assert changed.identity != before.identity
+
+
+def test_a_remote_recording_is_copied_whole(folder: Path, tmp_path_factory: pytest.TempPathFactory,
+                                            monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr('trt_segmentation.fleet.recordings.PIECE', 1000)
+    store = fsspec.filesystem('memory')
+    store.store.clear()
+    store.put(str(folder / 'a'), '/bucket/a', recursive=True)
+    (recording,) = find_recordings(['memory://bucket/a'])
+    assert recording.local is None and recording.name == 'a'
+    target = tmp_path_factory.mktemp('copy')
+    *parts, path = copy_recording(recording, target)
+    assert set(parts) == {None} and len(parts) >= recording.size / 1000
+    assert path == target / 'a'
+    assert {f.name: f.read_bytes() for f in path.iterdir()} == {
+        f.name: f.read_bytes() for f in (folder / 'a').iterdir()}
+
+
+@pytest.mark.parametrize(('name', 'reason'), [
+    ('nothing', 'nothing cannot be read'), ('*.bag', 'there is no recording at'),
+    ('notes.txt', 'there is no recording at'), ('memory://nowhere', 'memory://nowhere'),
+    ('what://is', 'what://is cannot be read')])
+def test_a_wrong_source_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch, name: str,
+                                 reason: str) -> None:
+    monkeypatch.chdir(folder)
+    with pytest.raises(SourceError) as caught:
+        find_recordings([name])
+    assert reason in str(caught.value)

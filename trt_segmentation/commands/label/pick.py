@@ -1,0 +1,85 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""Picks frames of a run for annotation, and writes them with labels of the model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+
+from ...errors import FleetError
+from ...fleet.manifest import read_table
+from ...fleet.recordings import remove_copy
+from ...fleet.run_folder import list_runs, open_store, read_shards
+from ...fleet.scratch import ScratchFolder
+from ...fleet.shards import LabelJob, Shard
+from ...fleet.store import Store
+from ...model.card import load_card, ModelCard
+from ...picking.annotation import write_annotation_folder
+from ...picking.choose import choose_picks, Pick, read_picked, read_picks, score_by_disagreement
+from ...segmented_image import SegmentedImage
+from ...segmenter import Segmenter
+from .dry_run import fetch_recording
+from .options import LabelOptions
+
+
+def write_picks(job: LabelJob, card: ModelCard, store: Store, options: LabelOptions,
+                say: Callable[[str], None]) -> None:
+    """Choose frames, segment them once more, and write them into the folder of the run.
+
+    :raises FleetError: if the run has no manifest, or if there is no other run to compare with.
+    :raises SegmentationError: if a recording cannot be read any more.
+    """
+    assert options.pick
+    kind, count = options.pick
+    try:
+        picks = read_picks(read_table(store), needs_entropy=kind == 'uncertain')
+    except FileNotFoundError as error:
+        raise FleetError(f'{job.out} has no manifest yet; label recordings with the same options '
+                         'first') from error
+    shards = read_shards(store, job)
+    with closing(ScratchFolder()) as scratch:
+        if kind == 'disagree':
+            picks = _score_disagreement(picks, job, card, store, options, shards, scratch.path)
+        chosen = choose_picks(picks, count, options.pick_seconds)
+        folder = f'pick-{kind}-{count}'
+        with Segmenter(card, engine=options.engine, precision=options.precision, overlay=False,
+                       confidence=False) as segmenter:
+            written = write_annotation_folder(
+                store, folder, card, _segment(segmenter, chosen, shards, scratch.path))
+    say(f'{written} of {len(picks)} frames for annotation → {job.out}/{folder}')
+    if written < count:
+        say(f'There are no more frames with --pick-seconds {options.pick_seconds:g}')
+
+
+def _score_disagreement(picks: Sequence[Pick], job: LabelJob, card: ModelCard, store: Store,
+                        options: LabelOptions, shards: dict[str, Shard], scratch: Path
+                        ) -> list[Pick]:
+    runs = {name: facts for name, facts in list_runs(options.out).items()
+            if facts['key'] != job.key}
+    name = options.against or (next(iter(runs)) if len(runs) == 1 else '')
+    if name not in runs:
+        raise FleetError(f'--pick disagree compares with another run in {options.out}. '
+                         f'Choose one with --against: {", ".join(runs) or "there is none"}')
+    facts = runs[name]
+    other = LabelJob(**{key: facts[key] for key in LabelJob.__dataclass_fields__})
+    return score_by_disagreement(
+        picks, store, card, job, (open_store(other.out, scratch), load_card(other.model), other),
+        shards, scratch)
+
+
+def _segment(segmenter: Segmenter, chosen: Sequence[Pick], shards: dict[str, Shard],
+             scratch: Path) -> Iterator[tuple[str, SegmentedImage]]:
+    folder = scratch / 'copy'
+    last: tuple[str, Path] | None = None
+
+    def find_path(shard: Shard) -> Path:
+        nonlocal last
+        if last is None or last[0] != shard.recording.identity:
+            remove_copy(folder)
+            last = shard.recording.identity, fetch_recording(shard.recording, folder)
+        return last[1]
+
+    for pick, image in read_picked(chosen, shards, find_path):
+        yield f'{pick.shard}-{pick.number:06d}', segmenter(image.image)

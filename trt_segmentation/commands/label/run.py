@@ -1,0 +1,127 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""Run ``trt_seg label``: label recordings, summarise the results, and pick frames."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+import sys
+
+from rich.console import Console
+from rich.table import Table
+
+from ...errors import FleetError
+from ...fleet.local_workers import LocalWorkers, Workers
+from ...fleet.manifest import read_table
+from ...fleet.recordings import find_recordings, Recording
+from ...fleet.run import FleetRun, forget_quarantine
+from ...fleet.run_folder import claim_run, find_run, open_store
+from ...fleet.schedule import FleetResult
+from ...fleet.shards import LabelJob, run_key
+from ...fleet.store import Store
+from ...model.card import load_card, ModelCard
+from ...serving.stopping import StopSignals
+from .dry_run import print_dry_run
+from .options import LabelOptions
+from .pick import write_picks
+from .progress import FleetProgress
+from .summary import count_bad, draw_summary, summarise_manifest
+
+SUMMARY = 'summary.png'
+
+
+@dataclass(frozen=True)
+class OpenRun:
+    """A run, its model and its folder."""
+
+    job: LabelJob
+    card: ModelCard
+    store: Store
+
+
+def run_label(options: LabelOptions) -> int:
+    """Label what is missing, and use the results.
+
+    :returns: the exit code, see :attr:`.FleetResult.exit_code`.
+    :raises SegmentationError: if an option, the card or a source is wrong, or if nothing can be
+        written. The shards that are complete stay complete.
+    """
+    options.check()
+    card = load_card(options.model)
+    key = run_key(card, options.engine, options.precision, options.format)
+    job = LabelJob(find_run(options.out, card, key), key, options.model, options.engine,
+              options.precision, options.format, options.image_topic, options.shard_seconds)
+    recordings = find_recordings(options.sources)
+    if options.dry_run:
+        print_dry_run(recordings, job, card)
+        return 0
+    code = 0
+    with closing(open_store(job.out)) as store:
+        run = OpenRun(job, card, store)
+        if recordings:
+            claim_run(store, job, card)
+            code = _label(run, recordings, options)
+        if options.summary and code < 128:
+            _summarise(run)
+        if options.pick and code < 128:
+            write_picks(job, card, store, options, _print_line)
+    return code
+
+
+def _label(run: OpenRun, recordings: Sequence[Recording], options: LabelOptions) -> int:
+    if options.retry:
+        forget_quarantine(run.store)
+    with StopSignals() as stop, FleetProgress() as progress:
+        result = FleetRun(
+            run.job, run.store, recordings, _open_workers(run.job, options), lease=options.lease,
+            report=progress.show, say=progress.print_line).run(stop, run.card.classes)
+    _print_result(result, len(recordings), run.job.out)
+    return result.exit_code
+
+
+def _open_workers(job: LabelJob, options: LabelOptions) -> Workers:
+    if options.ray is None:
+        return LocalWorkers(job, options.workers, options.gpus_per_worker)
+    from ...fleet.ray_workers import RayWorkers
+    return RayWorkers(job, options.ray, options.workers, options.gpus_per_worker,
+                      options.cpus_per_worker)
+
+
+def _print_result(result: FleetResult, recordings: int, out: str) -> None:
+    _print_line(f'{result.recordings} of {recordings} recordings are complete: '
+                f'{len(result.shards)} shards, {result.new} of them new, {result.rows} frames → '
+                f'{out}')
+    if result.stopped_by:
+        _print_line('stopped; the same command does the rest')
+    if result.quarantined:
+        _print_line(f'{len(result.quarantined)} in quarantine; --retry tries them again:')
+        for name, reason in result.quarantined.items():
+            _print_line(f'  {name}: {reason}')
+
+
+def _summarise(run: OpenRun) -> None:
+    try:
+        table = read_table(run.store)
+    except FileNotFoundError as error:
+        raise FleetError(f'{run.job.out} has no manifest yet; label recordings with the same '
+                         'options first') from error
+    found = summarise_manifest(table, run.card.classes)
+    shown = Table('condition', 'frames', 'brightness', 'mean confidence', 'p5 confidence',
+                  'entropy in bits', 'largest classes', title=f'{table.num_rows} frames, '
+                  f'{count_bad(table)} of them bad')
+    for one in found:
+        largest = sorted(zip(one.shares, run.card.classes), reverse=True)[:3]
+        shown.add_row(one.name, str(one.frames), f'{one.brightness:.2f}',
+                      f'{one.mean_confidence:.3f}', f'{one.p5_confidence:.3f}',
+                      f'{one.entropy.mean():.3f}',
+                      ', '.join(f'{name} {share:.0%}' for share, name in largest))
+    Console().print(shown)
+    if found:
+        run.store.write(SUMMARY, draw_summary(found, run.card))
+        _print_line(f'plot → {run.job.out}/{SUMMARY}')
+
+
+def _print_line(line: str) -> None:
+    Console(file=sys.stdout).print(line, markup=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,96 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""Summarises the manifest of a run by condition, as numbers and as a plot."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from io import BytesIO
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ...fleet.manifest import CONDITIONS
+from ...model.card import ModelCard
+
+Values = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class ConditionSummary:
+    """The frames of one condition.
+
+    :param shares: (classes,) mean share of each class, 0 to 1.
+    :param entropy: entropy of each frame in bits; NaN if the network gives no confidence. So are
+        the means of the confidence.
+    """
+
+    name: str
+    frames: int
+    brightness: float
+    mean_confidence: float
+    p5_confidence: float
+    shares: Values
+    entropy: Values
+
+
+def summarise_manifest(table: pa.Table, classes: tuple[str, ...]) -> list[ConditionSummary]:
+    """Summarise the frames of each condition that occurs. Frames without an image are left out."""
+    found = []
+    for name, _ in CONDITIONS:
+        part = table.filter(pc.equal(table['condition'], name))
+        if part.num_rows:
+            shares = [_column(part, ('shares', label)) for label in classes]
+            found.append(ConditionSummary(
+                name, part.num_rows, float(_column(part, 'brightness').mean()),
+                float(_column(part, 'mean_confidence').mean()),
+                float(_column(part, 'p5_confidence').mean()),
+                np.array([float(share.mean()) for share in shares]), _column(part, 'entropy')))
+    return found
+
+
+def count_bad(table: pa.Table) -> int:
+    """Return the number of frames that could not be decoded or segmented."""
+    return int(table.num_rows) - int(table['decode_error'].null_count)
+
+
+def draw_summary(found: list[ConditionSummary], card: ModelCard) -> bytes:
+    """Draw the class shares and the entropy of each condition.
+
+    :param found: at least one condition.
+    :returns: a PNG.
+    """
+    figure = Figure(figsize=(12, 1.6 + 0.7 * len(found)), dpi=100, layout='constrained')
+    left, right = figure.subplots(1, 2, width_ratios=(2, 1), sharey=True)
+    _draw_shares(left, found, card)
+    entropies = [one.entropy[np.isfinite(one.entropy)] for one in found]
+    if all(values.size for values in entropies):
+        right.boxplot(entropies, positions=range(len(found)), orientation='horizontal',
+                      widths=0.5, showfliers=False)
+    right.set_xlabel('entropy of a frame in bits')
+    left.set_yticks(range(len(found)), [f'{one.name}: {one.frames} frames' for one in found])
+    data = BytesIO()
+    figure.savefig(data, format='png')
+    return data.getvalue()
+
+
+def _draw_shares(axes: Axes, found: list[ConditionSummary], card: ModelCard) -> None:
+    shares = np.array([one.shares for one in found])
+    ends = np.cumsum(shares, axis=1)
+    for index, name in enumerate(card.classes):
+        axes.barh(range(len(found)), shares[:, index], left=ends[:, index] - shares[:, index],
+                  color=card.palette[index] / 255, height=0.6,
+                  label=name if shares[:, index].max() >= 0.01 else None)
+    axes.set_xlim(0, 1)
+    axes.set_xlabel('mean share of each class')
+    axes.legend(fontsize=7, ncols=6, loc='lower center', bbox_to_anchor=(0.5, 1))
+
+
+def _column(table: pa.Table, name: str | tuple[str, str]) -> Values:
+    """Return a column as float64. Missing values are NaN."""
+    column = table[name] if isinstance(name, str) else pc.struct_field(table[name[0]], name[1])
+    return np.asarray(column.cast(pa.float64()).fill_null(float('nan')).to_numpy())

@@ -1,0 +1,98 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""Reads the frames of one shard."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..bags.reader import BagReader, Recorded
+from ..errors import BagError, FrameError, VideoError
+from ..host.decode_raw import decode
+from ..sources.image import AnyImage, BadImage, SourceImage
+from ..threads.ordered_map import map_ahead
+from ..video.reader import VideoReader
+from .shards import Shard
+
+
+@dataclass(frozen=True)
+class ShardFrame:
+    """The header of one frame of a shard.
+
+    :param number: position in the shard, from 1.
+    :param stamp_ns: header stamp in a bag, or time since the start of a video, in nanoseconds;
+        None if it is unknown.
+    :param log_time_ns: log time in a bag, or the same as ``stamp_ns``.
+    """
+
+    number: int
+    stamp_ns: int | None
+    log_time_ns: int
+    frame_id: str
+
+
+def read_shard(shard: Shard, path: Path
+               ) -> Generator[tuple[ShardFrame, AnyImage], None, None]:
+    """Yield the frames of a shard and their images, in order.
+
+    If a frame cannot be decoded, its image is a BadImage with the reason.
+
+    Several threads decode the next frames. Close the generator if it is not read to its end.
+
+    :param path: the recording on this machine.
+    :raises BagError, VideoError: if the recording cannot be read.
+    :raises FileNotFoundError: if the recording does not exist any more.
+    """
+    with closing(_read_bag(shard, path) if shard.topic else _read_video(shard, path)) as frames:
+        for number, (stamp_ns, log_time_ns, frame_id, image) in enumerate(frames, 1):
+            yield ShardFrame(number, stamp_ns, log_time_ns, frame_id), image
+
+
+_Frame = tuple[int | None, int, str, AnyImage]
+
+
+def _read_bag(shard: Shard, path: Path) -> Generator[_Frame, None, None]:
+    def decode_message(message: Recorded) -> _Frame:
+        origin = f'{shard.recording.name} {shard.topic} {message.log_time_ns}'
+        try:
+            frame = message.frame()
+            pixels = np.require(decode(frame).bgr(), requirements=['C', 'W'])
+        except FrameError as error:
+            return (message.stamp_ns, message.log_time_ns, '',
+                    BadImage(origin, BagError(str(error))))
+        return (message.stamp_ns, message.log_time_ns, frame.frame_id,
+                SourceImage('', origin, pixels, message.stamp_ns or 0))
+
+    with BagReader(path) as bag:
+        messages = bag.messages([shard.topic], shard.begin_ns, shard.end_ns)
+        with closing(map_ahead(decode_message, messages, 'decode image', size_of=_count_bytes)
+                     ) as frames:
+            yield from frames
+
+
+def _count_bytes(frame: _Frame) -> int:
+    image = frame[3]
+    return image.image.nbytes if isinstance(image, SourceImage) else 0
+
+
+def _read_video(shard: Shard, path: Path) -> Generator[_Frame, None, None]:
+    told = 0
+    with VideoReader(path, window=(shard.begin_ns, shard.end_ns)) as reader:
+        for frame in reader:
+            for line in reader.bad[told:]:
+                yield _bad(shard, line, frame.time_ns)
+            told = len(reader.bad)
+            origin = f'{shard.recording.name} {frame.time_ns}'
+            yield (frame.time_ns, frame.time_ns, '',
+                   SourceImage('', origin, frame.image, frame.time_ns))
+        for line in reader.bad[told:]:
+            yield _bad(shard, line, shard.end_ns)
+
+
+def _bad(shard: Shard, line: str, before_ns: int) -> _Frame:
+    return None, before_ns, '', BadImage(shard.recording.name, VideoError(line))

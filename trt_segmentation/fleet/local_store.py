@@ -1,0 +1,122 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""Keeps the results of a run in a folder. A shard is committed by renaming its folder."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+import fcntl
+import os
+from pathlib import Path
+import shutil
+import tempfile
+from typing import Any
+
+from ..errors import FleetError
+from ..untrusted.output_files import raise_output_errors
+from ..untrusted.regular_file import replace_file
+from .store import describe_shard, DONE, SHARDS
+
+_PARTS = 'parts'
+"""Folder of the shards that are not complete yet."""
+
+
+class LocalStore:
+    """A run in a folder. A shard is committed by renaming its folder.
+
+    :param is_driver: whether this process may use all methods that write. Workers give False.
+    :raises FleetError: if another process writes to the same run.
+    """
+
+    def __init__(self, root: Path, is_driver: bool) -> None:
+        self.root = root
+        self._lock: int | None = None
+        if is_driver:
+            with raise_output_errors(root, '--out'):
+                root.mkdir(parents=True, exist_ok=True)
+                self._lock = os.open(root / 'lock', os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o666)
+            try:
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                os.close(self._lock)
+                raise FleetError(f'another process writes to {root}; wait until it ends') \
+                    from error
+
+    def read(self, name: str) -> bytes | None:
+        """See :class:`Store`."""
+        with suppress(FileNotFoundError):
+            return (self.root / name).read_bytes()
+        return None
+
+    def write(self, name: str, data: bytes) -> None:
+        """See :class:`Store`."""
+        path = self.root / name
+        with raise_output_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            replace_file(path, data)
+
+    def remove(self, name: str) -> None:
+        """See :class:`Store`."""
+        (self.root / name).unlink(missing_ok=True)
+
+    def find(self, folder: str, suffix: str = '') -> set[str]:
+        """See :class:`Store`."""
+        try:
+            names = os.listdir(self.root / folder)
+        except FileNotFoundError:
+            return set()
+        return {name.removesuffix(suffix) for name in names if name.endswith(suffix)}
+
+    def find_done(self) -> set[str]:
+        """See :class:`Store`."""
+        return self.find(SHARDS)
+
+    def make_folder(self, shard: str) -> Path:
+        """See :class:`Store`."""
+        parts = self.root / _PARTS
+        with raise_output_errors(parts):
+            parts.mkdir(exist_ok=True)
+            return Path(tempfile.mkdtemp(prefix=f'{shard}-', dir=parts))
+
+    def commit(self, folder: Path, shard: str, facts: dict[str, Any]) -> None:
+        """See :class:`Store`."""
+        target = self.root / SHARDS / shard
+        with raise_output_errors(target):
+            target.parent.mkdir(exist_ok=True)
+            (folder / DONE).write_bytes(describe_shard(folder, facts))
+            folder.chmod(0o755)
+            for path in [*folder.rglob('*'), folder]:
+                _flush(path)
+            try:
+                folder.rename(target)
+            except OSError:
+                if not (target / DONE).exists():
+                    raise
+                shutil.rmtree(folder)
+            _flush(target.parent)
+
+    def fetch(self, shard: str, scratch: Path) -> Path:
+        """See :class:`Store`."""
+        folder = self.root / SHARDS / shard
+        if not (folder / DONE).exists():
+            raise FleetError(f'the shard {folder} is not complete; label it first')
+        return folder
+
+    def sweep(self) -> None:
+        """See :class:`Store`."""
+        shutil.rmtree(self.root / _PARTS, ignore_errors=True)
+
+    def close(self) -> None:
+        """See :class:`Store`."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+
+def _flush(path: Path) -> None:
+    """Wait until a file or the list of files of a folder is on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

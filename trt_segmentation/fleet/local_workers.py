@@ -1,0 +1,163 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""Runs workers in processes of this machine, and the interface of all groups of workers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+import itertools
+import math
+import multiprocessing as mp
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+import os
+import signal
+import time
+from typing import Protocol
+
+from ..engines.nvidia_driver import ask_driver
+from .shards import LabelJob
+from .worker import Event, FleetWorker, Lost, Task
+
+CLOSE_SECONDS = 3.0
+"""Longest time in seconds that the workers get to end without being killed."""
+
+
+class Workers(Protocol):
+    """A group of workers. Use it in one thread. A worker has a number that is never used again."""
+
+    @property
+    def wanted(self) -> int:
+        """Number of workers that should run now."""
+
+    def start(self) -> int:
+        """Start a worker, and return its number. Its first event is Ready or Failed."""
+
+    def give(self, worker: int, task: Task) -> None:
+        """Give a task to a worker that has none."""
+
+    def wait(self, seconds: float) -> Sequence[tuple[int, Event]]:
+        """Return the events since the last call. If there are none, wait for at most this time.
+
+        A worker that gave the event Lost does not exist any more.
+        """
+
+    def stop(self, worker: int) -> None:
+        """End a worker at once. It gives no more events."""
+
+    def publish(self, numbers: Mapping[str, float]) -> None:
+        """Show the numbers of a run where the workers are observed, such as on a dashboard."""
+
+    def close(self) -> None:
+        """End all workers at once."""
+
+
+@dataclass(frozen=True)
+class _Process:
+    process: BaseProcess
+    pipe: Connection
+    gpu: int
+
+
+class LocalWorkers:
+    """Workers in processes of this machine.
+
+    :param count: number of workers; None for one worker for each share of a GPU, or for one worker
+        if there is no GPU.
+    :param gpus_per_worker: share of a GPU that a worker needs, such as 0.5.
+    """
+
+    def __init__(self, job: LabelJob, count: int | None, gpus_per_worker: float) -> None:
+        self._job = job
+        gpus = 0 if job.engine == 'onnxruntime-cpu' else len(ask_driver().gpus)
+        self._gpus = max(1, gpus)
+        self._count = count or max(1, math.floor(gpus / gpus_per_worker + 1e-6))
+        self._numbers = itertools.count()
+        self._alive: dict[int, _Process] = {}
+
+    @property
+    def wanted(self) -> int:
+        """See :class:`Workers`."""
+        return self._count
+
+    def start(self) -> int:
+        """See :class:`Workers`."""
+        number = next(self._numbers)
+        used = [worker.gpu for worker in self._alive.values()]
+        gpu = min(range(self._gpus), key=used.count)
+        # A forked process would share the CUDA context of this process.
+        context = mp.get_context('spawn')
+        pipe, other = context.Pipe()
+        process = context.Process(target=run_worker, args=[self._job, gpu, other], daemon=True)
+        process.start()
+        other.close()
+        self._alive[number] = _Process(process, pipe, gpu)
+        return number
+
+    def give(self, worker: int, task: Task) -> None:
+        """See :class:`Workers`."""
+        with suppress(OSError):     # if the process ended, wait() reports it
+            self._alive[worker].pipe.send(task)
+
+    def wait(self, seconds: float) -> Sequence[tuple[int, Event]]:
+        """See :class:`Workers`."""
+        numbers = {worker.pipe: number for number, worker in self._alive.items()}
+        events: list[tuple[int, Event]] = []
+        for pipe in wait(list(numbers), seconds):
+            number = numbers[pipe]      # type: ignore[index]
+            try:
+                events.append((number, self._alive[number].pipe.recv()))
+            except (EOFError, OSError):
+                events.append((number, Lost(self._bury(number))))
+        return events
+
+    def stop(self, worker: int) -> None:
+        """See :class:`Workers`."""
+        if worker in self._alive:
+            self._alive[worker].process.kill()
+            self._bury(worker)
+
+    def publish(self, numbers: Mapping[str, float]) -> None:
+        """See :class:`Workers`. Processes of this machine have no dashboard."""
+
+    def close(self) -> None:
+        """See :class:`Workers`. A worker that has no task deletes its temporary files first."""
+        for worker in self._alive.values():
+            worker.pipe.close()
+        end = time.monotonic() + CLOSE_SECONDS
+        for worker in self._alive.values():
+            worker.process.join(max(0, end - time.monotonic()))
+        for number in list(self._alive):
+            self.stop(number)
+
+    def _bury(self, number: int) -> str:
+        """Forget a process that ended, and return the reason of its end."""
+        worker = self._alive.pop(number)
+        worker.pipe.close()
+        worker.process.join(10)
+        code = worker.process.exitcode
+        if code is not None and code < 0:
+            return f'{signal.Signals(-code).name} ended the worker'
+        return f'the worker ended with exit code {code}'
+
+
+def run_worker(job: LabelJob, gpu: int, pipe: Connection) -> None:
+    """Be a worker until the other end of the pipe is closed. Runs in a process of its own."""
+    # Ctrl-C reaches all processes of a terminal. The process that leads the run decides.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    worker = FleetWorker(job, gpu)
+    try:
+        for event in worker.open():
+            pipe.send(event)
+        while True:
+            task: Task = pipe.recv()
+            for event in worker.work(task):
+                pipe.send(event)
+    except (EOFError, OSError):     # the other process ended
+        pass
+    finally:
+        worker.close()
+        # Threads of libraries may still run, and nothing is left to do for them.
+        os._exit(0)

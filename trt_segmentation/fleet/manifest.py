@@ -1,0 +1,127 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""The manifest: a Parquet table with one row for each frame."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ..segmented_image import SegmentedImage
+from ..untrusted.output_files import KEY, MARKER
+from .frames import ShardFrame
+from .shards import Shard
+from .store import SHARDS, Store
+
+MANIFEST = 'manifest.parquet'
+FRAMES = 'frames.parquet'
+"""Name of the part of the manifest in each shard."""
+CONDITIONS = (('dark', 0.2), ('dim', 0.4), ('bright', 1.01))
+"""Names of the conditions. A frame has the first condition whose limit is above its brightness."""
+_STEP = 8
+"""Brightness is measured at every eighth row and column."""
+
+
+def make_schema(classes: Sequence[str]) -> pa.Schema:
+    """Return the columns of a manifest. ``shares`` has one field for each class."""
+    number = pa.float32()
+    return pa.schema([
+        ('recording', pa.string()), ('url', pa.string()), ('topic', pa.string()),
+        ('shard', pa.string()), ('number', pa.int32()), ('stamp_ns', pa.int64()),
+        ('log_time_ns', pa.int64()), ('condition', pa.string()), ('brightness', number),
+        ('mean_confidence', number), ('p5_confidence', number), ('entropy', number),
+        ('shares', pa.struct([(name, number) for name in classes])),
+        ('decode_error', pa.string())], metadata={KEY: MARKER})
+
+
+class ShardTable:
+    """Collects the rows of one shard.
+
+    :param name: name of the shard.
+    """
+
+    def __init__(self, shard: Shard, name: str) -> None:
+        self._fixed = {'recording': shard.recording.name, 'url': shard.recording.url,
+                       'topic': shard.topic, 'shard': name}
+        self.rows: list[dict[str, Any]] = []
+
+    def add(self, frame: ShardFrame, measured: Mapping[str, Any], error: str = '') -> None:
+        """Add the row of a frame.
+
+        :param measured: result of :func:`measure_frame`; empty if there is none because of
+            ``error``.
+        """
+        self.rows.append({
+            **self._fixed, 'number': frame.number, 'stamp_ns': frame.stamp_ns,
+            'log_time_ns': frame.log_time_ns, 'decode_error': error or None, **measured})
+
+    def write(self, path: Path, classes: Sequence[str]) -> None:
+        """Write the rows as Parquet. Equal rows give equal bytes."""
+        pq.write_table(pa.Table.from_pylist(self.rows, make_schema(classes)), path,
+                       compression='zstd')
+
+
+def measure_frame(answer: SegmentedImage) -> dict[str, Any]:
+    """Return the columns of a manifest that describe the image and its segmentation.
+
+    ``entropy`` is the mean over all pixels of the entropy of "the label is right or wrong", in
+    bits: the confidence is the probability of "right". It is 0 if the network is sure everywhere,
+    and 1 if the confidence is 0.5 everywhere. It is None if the network gives no confidence.
+    """
+    sample = answer.image[::_STEP, ::_STEP]
+    brightness = float(sample.mean()) / 255
+    row: dict[str, Any] = {
+        'brightness': brightness, 'shares': dict(answer.share),
+        'condition': next(name for name, limit in CONDITIONS if brightness < limit)}
+    if answer.confidence is not None:
+        row |= _measure_confidence(answer.confidence)
+    return row
+
+
+def _measure_confidence(confidence: npt.NDArray[np.uint8]) -> dict[str, float]:
+    found: Any = cv2.calcHist([confidence], [0], None, [256], [0, 256])
+    counts = found.reshape(-1).astype(np.float64)
+    total = counts.sum()
+    levels = np.arange(256) / 255
+    fifth = int(np.searchsorted(np.cumsum(counts), 0.05 * total))
+    return {'mean_confidence': float(counts @ levels / total), 'p5_confidence': fifth / 255,
+            'entropy': float(counts @ _entropy(levels) / total)}
+
+
+def _entropy(levels: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    inside = np.clip(levels, 1e-12, 1 - 1e-12)
+    return np.asarray(-inside * np.log2(inside) - (1 - inside) * np.log2(1 - inside))
+
+
+def join_manifest(store: Store, shards: Sequence[str], classes: Sequence[str]) -> int:
+    """Write the manifest of a run from the tables of its shards, in the given order.
+
+    :returns: number of rows.
+    """
+    rows = 0
+    sink = pa.BufferOutputStream()
+    with pq.ParquetWriter(sink, make_schema(classes), compression='zstd') as writer:
+        for shard in shards:
+            table = read_table(store, f'{SHARDS}/{shard}/{FRAMES}')
+            writer.write_table(table)
+            rows += table.num_rows
+    store.write(MANIFEST, sink.getvalue().to_pybytes())
+    return rows
+
+
+def read_table(store: Store, name: str = MANIFEST) -> pa.Table:
+    """Read the manifest, or the table of one shard.
+
+    :raises FileNotFoundError: if the run has no such file.
+    """
+    data = store.read(name)
+    if data is None:
+        raise FileNotFoundError(f'the run has no file {name}')
+    return pq.read_table(pa.BufferReader(data))

@@ -1,0 +1,140 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""Runs workers as actors on a Ray cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+import itertools
+import math
+import socket
+import time
+from typing import Any
+
+import ray
+from ray.util.metrics import Gauge
+
+from ..errors import FleetError
+from .shards import LabelJob
+from .worker import Event, FleetWorker, Lost, Task
+
+CONNECT_SECONDS = 10.0
+"""Longest time in seconds to connect to a cluster."""
+ASK_SECONDS = 5.0
+"""The size of the cluster is asked again after this time."""
+
+
+class RayWorkers:
+    """Workers on a Ray cluster. Every worker is an actor, and an actor is never restarted.
+
+    A new actor takes the place of a lost one. It gets a task only after it has started, so a
+    cluster that cannot start actors holds no task back.
+
+    :param address: ``auto``, or the address of a cluster. An existing connection is used.
+    :param count: number of workers; None for as many as fit on the cluster.
+    :param gpus_per_worker: share of a GPU that a worker needs. If the cluster has no GPU, each
+        worker gets ``cpus_per_worker`` cores.
+    :raises FleetError: if there is no such cluster.
+    """
+
+    def __init__(self, job: LabelJob, address: str, count: int | None, gpus_per_worker: float,
+                 cpus_per_worker: float = 1.0) -> None:
+        try:
+            _check_port(address)
+            ray.init(address=address, ignore_reinit_error=True, log_to_driver=False,
+                     logging_level='error')
+        except (OSError, ValueError, RuntimeError) as error:
+            raise FleetError(f'there is no Ray cluster at {address}: {error}. Start one with '
+                             '`ray start --head`') from error
+        self._count = count
+        has_gpus = ray.cluster_resources().get('GPU', 0) > 0 and job.engine != 'onnxruntime-cpu'
+        self._needs = {'GPU': gpus_per_worker} if has_gpus else {'CPU': cpus_per_worker}
+        self._actor = ray.remote(num_gpus=self._needs.get('GPU', 0), max_restarts=0,
+                                 num_cpus=self._needs.get('CPU', 0))(_Actor)
+        self._job = job
+        self._numbers = itertools.count()
+        self._alive: dict[int, Any] = {}
+        self._streams: dict[Any, int] = {}
+        self._gauges: dict[str, Any] = {}
+        self._asked, self._wanted = -math.inf, 1
+
+    @property
+    def wanted(self) -> int:
+        """See :class:`.Workers`. If machines join or leave the cluster, the number changes."""
+        if time.monotonic() - self._asked > ASK_SECONDS:
+            ((kind, share),) = self._needs.items()
+            fitting = math.floor(ray.cluster_resources().get(kind, 0) / share + 1e-6)
+            self._wanted = max(1, self._count or fitting)
+            self._asked = time.monotonic()
+        return self._wanted
+
+    def start(self) -> int:
+        """See :class:`.Workers`."""
+        number = next(self._numbers)
+        self._alive[number] = self._actor.remote(self._job)
+        self._streams[self._alive[number].open.options(num_returns='streaming').remote()] = number
+        return number
+
+    def give(self, worker: int, task: Task) -> None:
+        """See :class:`.Workers`."""
+        work = self._alive[worker].work.options(num_returns='streaming')
+        self._streams[work.remote(task)] = worker
+
+    def wait(self, seconds: float) -> Sequence[tuple[int, Event]]:
+        """See :class:`.Workers`."""
+        if not self._streams:
+            time.sleep(seconds)
+            return []
+        ready, _ = ray.wait(list(self._streams), num_returns=len(self._streams), timeout=0)
+        if not ready:
+            ready, _ = ray.wait(list(self._streams), num_returns=1, timeout=seconds)
+        events: list[tuple[int, Event]] = []
+        for stream in ready:
+            number = self._streams[stream]
+            try:
+                events.append((number, ray.get(next(stream))))
+            except StopIteration:
+                del self._streams[stream]
+            except ray.exceptions.RayError as error:
+                self.stop(number)
+                reason = str(error).strip().splitlines()
+                events.append((number, Lost(reason[0] if reason else type(error).__name__)))
+        return events
+
+    def stop(self, worker: int) -> None:
+        """See :class:`.Workers`."""
+        self._streams = {s: number for s, number in self._streams.items() if number != worker}
+        if (actor := self._alive.pop(worker, None)) is not None:
+            ray.kill(actor)
+
+    def publish(self, numbers: Mapping[str, float]) -> None:
+        """See :class:`.Workers`. The numbers are metrics of the dashboard: trt_seg_NAME."""
+        for name, value in numbers.items():
+            if name not in self._gauges:
+                self._gauges[name] = Gauge(f'trt_seg_{name}', tag_keys=('run',))
+            self._gauges[name].set(value, {'run': self._job.key})
+
+    def close(self) -> None:
+        """See :class:`.Workers`. The connection to the cluster stays open."""
+        for worker in list(self._alive):
+            self.stop(worker)
+
+
+class _Actor:
+    """A worker in a process of Ray. Ray makes the GPU of the actor the only visible one."""
+
+    def __init__(self, job: LabelJob) -> None:
+        self._worker = FleetWorker(job)
+
+    def open(self) -> Iterator[Event]:
+        yield from self._worker.open()
+
+    def work(self, task: Task) -> Iterator[Event]:
+        yield from self._worker.work(task)
+
+
+def _check_port(address: str) -> None:
+    """Raise an OSError if nothing answers at ``host:port``. Ray itself would try for minutes."""
+    host, colon, port = address.rpartition('://')[2].rpartition(':')
+    if colon and port.isdigit():
+        socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()

@@ -1,0 +1,155 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""Finds recordings in folders and object stores, and copies remote recordings to this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+import glob
+import hashlib
+import json
+from pathlib import Path, PurePosixPath
+import shutil
+from typing import Any
+
+import fsspec
+
+from ..bags.files import MAGIC
+from ..errors import SourceError
+from ..untrusted.regular_file import expand_home
+from ..video.source import VIDEO_SUFFIXES
+
+SUFFIXES = frozenset(MAGIC) | VIDEO_SUFFIXES
+EDGE = 1 << 16
+"""Number of bytes at the start and at the end of a local file that are part of its identity."""
+PIECE = 1 << 24
+"""Number of bytes that are copied at once."""
+_TAGS = ('ETag', 'etag', 'md5Hash', 'LastModified', 'updated', 'mtime', 'created')
+"""Keys under which object stores describe the version of an object, the best first."""
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A bag or a video file.
+
+    :param name: last part of the path, without a suffix.
+    :param url: address for fsspec, such as ``file:///data/drive.mcap`` or ``s3://bucket/drive``.
+    :param identity: digest of the content, 40 hex digits. Copies of a local recording have the
+        same identity.
+    :param size: number of bytes of all files.
+    """
+
+    name: str
+    url: str
+    identity: str
+    size: int
+
+    @property
+    def local(self) -> Path | None:
+        """Path of the recording; None if the recording is not on a disk of this machine."""
+        return Path(self.url.removeprefix('file://')) if self.url.startswith('file://') else None
+
+
+def find_recordings(names: Sequence[str]) -> list[Recording]:
+    """Find all bags and videos. Folders are searched with all their subfolders.
+
+    If two local recordings have the same content, only the first one is returned.
+
+    :param names: files, folders and patterns such as ``drives/*.mcap``, or URLs that fsspec can
+        open, such as ``s3://bucket/drives``.
+    :raises SourceError: if nothing is found at a name, or if the name cannot be read. The message
+        quotes the name.
+    """
+    found: dict[str, Recording] = {}
+    for name in names:
+        try:
+            recordings = list(_find(name))
+        except ImportError as error:
+            raise SourceError(f'{name} needs another package: {error}') from error
+        except Exception as error:      # each object store has errors of its own
+            raise SourceError(f'{name} cannot be read: {error or type(error).__name__}'
+                              ) from error
+        if not recordings:
+            raise SourceError(f'there is no recording at {name}. A recording is a rosbag2 folder, '
+                              'an .mcap or .db3 file, or a video file such as .mp4')
+        for recording in recordings:
+            found.setdefault(recording.identity, recording)
+    return list(found.values())
+
+
+def copy_recording(recording: Recording, folder: Path) -> Iterator[Path | None]:
+    """Copy a remote recording into a folder.
+
+    :returns: an iterator. It gives None after each part of the copy, and at last the path of the
+        copy.
+    :raises OSError: if the recording cannot be read, or if the disk is full.
+    """
+    fs, root = open_filesystem(recording.url)
+    files = fs.find(root) or [root]
+    target = folder / PurePosixPath(root).name
+    for file in files:
+        path = target if file == root else target / PurePosixPath(file).relative_to(root)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with fs.open(file, 'rb', block_size=PIECE) as source, path.open('wb') as copy:
+            while piece := source.read(PIECE):
+                copy.write(piece)
+                yield None
+    yield target
+
+
+def remove_copy(folder: Path) -> None:
+    """Delete a folder that :func:`copy_recording` filled."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def open_filesystem(url: str) -> tuple[Any, str]:
+    """Return the file system of fsspec for a path or URL, and the path inside it.
+
+    Nothing about the files is cached, because other processes change them.
+    """
+    fs, path = fsspec.core.url_to_fs(url, use_listings_cache=False, skip_instance_cache=True)
+    return fs, path
+
+
+def _find(name: str) -> Iterator[Recording]:
+    fs, path = open_filesystem(name if '://' in name else str(expand_home(name).absolute()))
+    entries = fs.glob(path, detail=True) if glob.has_magic(path) else {path: fs.info(path)}
+    for root, info in sorted(entries.items()):
+        files: Mapping[str, Any] = {root: info}
+        if info['type'] == 'directory':
+            files = fs.find(root, detail=True)
+        yield from _group(fs, files)
+
+
+def _group(fs: Any, files: Mapping[str, Any]) -> Iterator[Recording]:
+    """Yield a recording for each rosbag2 folder, and for each other file with a known suffix."""
+    folders: dict[str, dict[str, Any]] = {
+        str(PurePosixPath(file).parent): {} for file in files
+        if PurePosixPath(file).name == 'metadata.yaml'}
+    single: dict[str, dict[str, Any]] = {}
+    for file, info in files.items():
+        parent = str(PurePosixPath(file).parent)
+        if parent in folders:
+            folders[parent][file] = info
+        elif PurePosixPath(file).suffix.lower() in SUFFIXES:
+            single[file] = {file: info}
+    for root, members in sorted({**folders, **single}.items()):
+        digest = hashlib.sha256()
+        for file, info in sorted(members.items()):
+            name = '' if file == root else PurePosixPath(file).name
+            digest.update(json.dumps([name, info['size'], _version(fs, file, info)]).encode())
+        yield Recording(PurePosixPath(root).stem, fs.unstrip_protocol(root),
+                        digest.hexdigest()[:40], sum(i['size'] or 0 for i in members.values()))
+
+
+def _version(fs: Any, file: str, info: Mapping[str, Any]) -> str:
+    """Return a text that changes if the content of a file changes."""
+    if 'file' in (fs.protocol if isinstance(fs.protocol, tuple) else (fs.protocol,)):
+        # A copy of a recording has another time, so the time of the file is not used.
+        with open(file, 'rb') as content:
+            edge = content.read(EDGE)
+            content.seek(max(0, info['size'] - EDGE))
+            return hashlib.sha256(edge + content.read(EDGE)).hexdigest()
+    tag = next((str(info[key]) for key in _TAGS if info.get(key)), '')
+    return tag or fs.unstrip_protocol(file)

@@ -1,0 +1,241 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""Leads a run: gives tasks to workers until every shard is complete or in quarantine."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+import hashlib
+import json
+import time
+
+from ..errors import FleetError
+from ..serving.stopping import StopSignals
+from .local_workers import Workers
+from .manifest import join_manifest
+from .recordings import Recording
+from .run_folder import PLANS
+from .schedule import FleetResult, FleetStatus, Schedule
+from .shards import dump_plan, LabelJob, read_plan, Shard
+from .store import dump_json, Store
+from .worker import Event, Failed, Labelled, Lost, Planned, Progress, Ready, Task
+
+LEASE = 300.0
+"""A worker that reports nothing for so many seconds is ended, and its task waits again."""
+START_LEASE = 3600.0
+"""Longest time in seconds to start a worker. TensorRT may need many minutes for a new engine."""
+MOST_STARTS = 6
+"""The run ends if so many workers in a row do not start."""
+TELL_SECONDS = 1.0
+"""The status is reported after this time."""
+RATE_SECONDS = 30.0
+"""The frame rate is the mean over this time."""
+QUARANTINE = 'quarantine'
+
+
+class FleetRun:
+    """A run over all recordings. Shards that are complete already are not done again.
+
+    :param store: the folder of the run, see :func:`.open_store`.
+    :param lease: see :data:`LEASE`.
+    :param report: called once a second, with the status of the run.
+    :param say: called with one line of text if a task is given up or a worker is lost.
+    """
+
+    def __init__(self, job: LabelJob, store: Store, recordings: Sequence[Recording],
+                 workers: Workers, *, lease: float = LEASE,
+                 report: Callable[[FleetStatus], None] = lambda _: None,
+                 say: Callable[[str], None] = lambda _: None) -> None:
+        self._job, self._store, self._workers = job, store, workers
+        self._recordings, self._lease = recordings, lease
+        self._report, self._say = report, say
+        self._result = FleetResult()
+        self._done = store.find_done()
+        self._given_up = store.find(QUARANTINE, '.json')
+        self._plans: dict[str, list[str]] = {}
+        self._shards, self._complete, self._told = 0, 0, 0.0
+        self._unplanned = 0
+        self._schedule = Schedule([])
+        self._starting: dict[int, float] = {}
+        self._heard: dict[int, float] = {}
+        self._failed_starts, self._frames = 0, 0
+        self._recent: deque[tuple[float, int]] = deque()
+
+    def run(self, stop: StopSignals, classes: Sequence[str]) -> FleetResult:
+        """Do all that is missing, and write the manifest.
+
+        :param classes: names of the classes, for the manifest.
+        :raises FleetError: if no worker can start, or if nothing can be written. The shards that
+            are complete stay complete.
+        """
+        self._store.sweep()
+        self._read_plans()
+        try:
+            while self._schedule.open_tasks and not stop.caught:
+                self._hire()
+                for worker, event in self._workers.wait(0.2):
+                    self._handle(worker, event)
+                self._end_silent_workers()
+                self._tell()
+        finally:
+            self._workers.close()
+            self._store.sweep()
+        self._result.stopped_by = stop.caught
+        self._result.shards = [name for recording in self._recordings
+                               for name in self._plans.get(recording.identity, [])
+                               if name in self._done]
+        self._result.recordings = sum(
+            self._done.issuperset(names) for names in self._plans.values())
+        self._result.rows = join_manifest(self._store, self._result.shards, classes)
+        return self._result
+
+    def _read_plans(self) -> None:
+        """Make the tasks. A recording whose plan is stored needs no worker to plan it."""
+        known = {f'{PLANS}/{name}' for name in self._store.find(PLANS)}
+        for recording in self._recordings:
+            if self._plan_name(recording) in known and (
+                    data := self._store.read(self._plan_name(recording))) is not None:
+                self._add_plan(recording, read_plan(json.loads(data), recording))
+            elif not self._is_given_up(recording):
+                self._unplanned += 1
+                self._schedule.add([recording])
+
+    def _add_plan(self, recording: Recording, shards: list[Shard]) -> None:
+        names = [shard.name(self._job) for shard in shards]
+        self._plans[recording.identity] = names
+        self._shards += len(names)
+        self._complete += sum(name in self._done for name in names)
+        self._schedule.add(shard for shard, name in zip(shards, names)
+                           if name not in self._done and not self._is_given_up(shard))
+
+    def _is_given_up(self, task: Task) -> bool:
+        name = self._name(task)
+        if name not in self._given_up:
+            return False
+        data = self._store.read(f'{QUARANTINE}/{name}.json')
+        self._result.quarantined[_title(task)] = json.loads(data or b'{}').get('reason', '')
+        return True
+
+    def _hire(self) -> None:
+        """Start the workers that are missing, and give a task to each free worker."""
+        wanted = min(self._workers.wanted, self._schedule.open_tasks)
+        for _ in range(wanted - len(self._starting) - len(self._heard)):
+            self._starting[self._workers.start()] = time.monotonic()
+        for worker in self._heard:
+            if not self._schedule.is_busy(worker) and (
+                    task := self._schedule.take(worker)) is not None:
+                self._heard[worker] = time.monotonic()
+                self._workers.give(worker, task)
+
+    def _handle(self, worker: int, event: Event) -> None:
+        now = time.monotonic()
+        if worker not in self._starting and worker not in self._heard:
+            return      # an event from before the worker was ended
+        if isinstance(event, Ready):
+            del self._starting[worker]
+            self._failed_starts = 0
+        if not isinstance(event, Lost) and worker not in self._starting:
+            self._heard[worker] = now
+        if worker in self._starting and isinstance(event, Failed | Lost):
+            self._fail_start(worker, event.reason)
+        elif isinstance(event, Progress):
+            self._frames += event.frames
+            self._recent.append((now, event.frames))
+        elif isinstance(event, Planned) and isinstance(
+                task := self._schedule.finish(worker), Recording):
+            shards = list(event.shards)
+            self._unplanned -= 1
+            self._store.write(self._plan_name(task), dump_json(dump_plan(task, shards)))
+            self._add_plan(task, shards)
+        elif isinstance(event, Labelled) and isinstance(
+                task := self._schedule.finish(worker), Shard):
+            self._done.add(task.name(self._job))
+            self._result.new += 1
+            self._complete += 1
+        elif isinstance(event, Failed | Lost):
+            self._fail(worker, event)
+
+    def _fail_start(self, worker: int, reason: str) -> None:
+        self._forget(worker)
+        self._failed_starts += 1
+        if self._failed_starts >= MOST_STARTS:
+            raise FleetError(f'no worker starts: {reason}')
+
+    def _fail(self, worker: int, event: Failed | Lost) -> None:
+        task = self._schedule.finish(worker)
+        if isinstance(event, Failed) and event.ends_run:
+            raise FleetError(f'{event.reason}. The complete shards stay complete. The same '
+                             'command does the rest')
+        if isinstance(event, Lost) or not event.can_go_on:
+            self._forget(worker)
+        if task is None:
+            return
+        if isinstance(event, Lost):
+            self._say(f'a worker was lost: {event.reason}')
+        if not self._schedule.retry(task, isinstance(event, Lost)):
+            self._say(f'{_title(task)}: {event.reason}')
+            self._unplanned -= isinstance(task, Recording)
+            self._result.quarantined[_title(task)] = event.reason
+            self._store.write(f'{QUARANTINE}/{self._name(task)}.json', dump_json(
+                {'what': _title(task), 'reason': event.reason}))
+
+    def _end_silent_workers(self) -> None:
+        now = time.monotonic()
+        for worker, since in list(self._starting.items()):
+            if now - since > START_LEASE:
+                self._fail_start(worker, f'a worker did not start in {START_LEASE:g} s')
+        for worker, since in list(self._heard.items()):
+            if self._schedule.is_busy(worker) and now - since > self._lease:
+                self._fail(worker, Lost(f'no report for {self._lease:g} s'))
+
+    def _forget(self, worker: int) -> None:
+        self._workers.stop(worker)
+        self._starting.pop(worker, None)
+        self._heard.pop(worker, None)
+
+    def _tell(self) -> None:
+        """Report the status once a second."""
+        now = time.monotonic()
+        if now - self._told < TELL_SECONDS:
+            return
+        self._told = now
+        while self._recent and self._recent[0][0] < now - RATE_SECONDS:
+            self._recent.popleft()
+        span = now - self._recent[0][0] if self._recent else 0.0
+        rate = sum(frames for _, frames in self._recent) / max(span, 1.0)
+        status = FleetStatus(
+            self._complete, self._shards, self._unplanned, self._frames,
+            rate, self._schedule.busy, len(self._heard),
+            self._schedule.open_frames / rate if rate else None)
+        self._workers.publish({'shards_done': status.done, 'shards': status.shards,
+                               'frames_per_second': rate, 'busy_workers': status.busy})
+        self._report(status)
+
+    def _plan_name(self, recording: Recording) -> str:
+        """Return the name of the file with the shards of a recording."""
+        return f'{PLANS}/{self._plan_key(recording)}.json'
+
+    def _plan_key(self, recording: Recording) -> str:
+        causes = json.dumps([recording.identity, self._job.topic, self._job.window_s])
+        return hashlib.sha256(causes.encode()).hexdigest()[:40]
+
+    def _name(self, task: Task) -> str:
+        """Return the name of a task in the folder of the quarantine."""
+        if isinstance(task, Shard):
+            return task.name(self._job)
+        return f'recording-{self._plan_key(task)}'
+
+
+def forget_quarantine(store: Store) -> None:
+    """Let the next run try all tasks again."""
+    for name in store.find(QUARANTINE):
+        store.remove(f'{QUARANTINE}/{name}')
+
+
+def _title(task: Task) -> str:
+    """Return the name of a task in messages."""
+    if isinstance(task, Recording):
+        return task.url
+    seconds = task.begin_ns / 1e9
+    return f'{task.recording.url} {task.topic} from {seconds:.3f} s'.replace('  ', ' ')

@@ -1,0 +1,160 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""The tasks of a run: which are waiting, in work, complete or given up."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from .recordings import Recording
+from .shards import Shard
+from .worker import Task
+
+MOST_FAILURES = 3
+"""A task that fails so many times is put into quarantine."""
+MOST_LOSSES = 10
+"""A task whose workers end so many times is put into quarantine.
+
+This number is larger than :data:`MOST_FAILURES`, because machines that are switched off end
+workers too, and the task is not the cause then.
+"""
+
+
+@dataclass(frozen=True)
+class FleetStatus:
+    """How far a run is.
+
+    :param done: number of complete shards.
+    :param shards: number of known shards.
+    :param unplanned: number of recordings whose shards are not known yet.
+    :param rate: frames per second of all workers.
+    :param seconds_left: expected seconds until the end of the known shards; None if unknown.
+    """
+
+    done: int
+    shards: int
+    unplanned: int
+    frames: int
+    rate: float
+    busy: int
+    workers: int
+    seconds_left: float | None
+
+
+@dataclass
+class FleetResult:
+    """The result of a run.
+
+    :param recordings: number of recordings of which all shards are complete.
+    :param shards: names of the complete shards, in the order of the recordings.
+    :param new: number of shards that this run completed.
+    :param quarantined: name of each recording or shard that was given up, and the reason.
+    :param rows: number of rows of the manifest.
+    :param stopped_by: number of the signal that stopped the run; None if there was none.
+    """
+
+    recordings: int = 0
+    shards: list[str] = field(default_factory=list)
+    new: int = 0
+    quarantined: dict[str, str] = field(default_factory=dict)
+    rows: int = 0
+    stopped_by: int | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """0 if all shards are complete, 128 + N after signal number N, otherwise 1."""
+        if self.stopped_by:
+            return 128 + self.stopped_by
+        return 1 if self.quarantined else 0
+
+
+def recording_of(task: Task) -> Recording:
+    """Return the recording of a task."""
+    return task if isinstance(task, Recording) else task.recording
+
+
+@dataclass
+class _Queue:
+    """The waiting tasks of one recording, and the number of workers that work on it."""
+
+    tasks: deque[Task] = field(default_factory=deque)
+    workers: int = 0
+
+
+class Schedule:
+    """Chooses the next task for each worker.
+
+    A worker gets the tasks of its last recording first, because it may have a copy of this
+    recording. Otherwise it gets a task of the recording that has the fewest workers.
+    """
+
+    def __init__(self, tasks: Iterable[Task]) -> None:
+        self._queues: dict[str, _Queue] = {}
+        self._busy: dict[int, Task] = {}
+        self._last: dict[int, str] = {}
+        self._failures: Counter[Task] = Counter()
+        self._losses: Counter[Task] = Counter()
+        self.add(tasks)
+
+    @property
+    def open_tasks(self) -> int:
+        """Number of tasks that are waiting or in work."""
+        return len(self._busy) + sum(len(queue.tasks) for queue in self._queues.values())
+
+    @property
+    def open_frames(self) -> int:
+        """Expected number of frames of the shards that are waiting or in work."""
+        waiting = [task for queue in self._queues.values() for task in queue.tasks]
+        return sum(task.frames for task in [*waiting, *self._busy.values()]
+                   if isinstance(task, Shard))
+
+    @property
+    def busy(self) -> int:
+        """Number of workers that have a task."""
+        return len(self._busy)
+
+    def is_busy(self, worker: int) -> bool:
+        """Whether the worker has a task."""
+        return worker in self._busy
+
+    def add(self, tasks: Iterable[Task]) -> None:
+        """Add tasks at the end."""
+        for task in tasks:
+            self._queues.setdefault(recording_of(task).identity, _Queue()).tasks.append(task)
+
+    def take(self, worker: int) -> Task | None:
+        """Give the worker its next task. None if no task is waiting."""
+        last = self._last.get(worker)
+        waiting = {key: queue for key, queue in self._queues.items() if queue.tasks}
+        if not waiting:
+            return None
+        key = last if last in waiting else min(waiting, key=lambda key: waiting[key].workers)
+        queue = waiting[key]
+        queue.workers += 1
+        self._last[worker] = key
+        self._busy[worker] = queue.tasks.popleft()
+        return self._busy[worker]
+
+    def finish(self, worker: int) -> Task | None:
+        """Take the task from the worker. None if the worker had no task."""
+        task = self._busy.pop(worker, None)
+        if task is not None:
+            key = recording_of(task).identity
+            self._queues[key].workers -= 1
+            if not self._queues[key].tasks and not self._queues[key].workers:
+                del self._queues[key]
+        return task
+
+    def retry(self, task: Task, is_loss: bool) -> bool:
+        """Let the task wait again. Return False if it failed too often and is given up.
+
+        :param is_loss: whether the worker ended without an answer.
+        """
+        counter, most = (self._losses, MOST_LOSSES) if is_loss else (self._failures, MOST_FAILURES)
+        counter[task] += 1
+        if counter[task] >= most:
+            return False
+        self.add([task])
+        return True

@@ -1,0 +1,165 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""Divides recordings into shards. A shard is the unit of work that a worker commits at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+import hashlib
+import json
+from pathlib import Path
+import re
+from typing import Any
+
+from ..bags.files import MAGIC
+from ..bags.reader import BagReader, is_result
+from ..bags.video_topic import is_keyframe
+from ..errors import BagError
+from ..installed.version import version
+from ..model.card import ModelCard
+from ..untrusted.onnx_file import hash_model
+from ..video.keyframes import find_keyframes
+from .recordings import Recording
+
+SCHEMA = 1
+"""Version of the files of a run. A new version makes new runs."""
+WINDOW = 60.0
+"""Longest duration of a shard in seconds, if the keyframes allow it."""
+FORMATS = ('bag', 'png', 'coco')
+_SECOND = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class LabelJob:
+    """What is done with each recording. Every worker gets a copy.
+
+    :param out: folder or URL of the run, see :func:`find_run`.
+    :param key: result of :func:`run_key`.
+    :param engine: :func:`.open_pipeline` explains ``engine`` and ``precision``.
+    :param label_format: one of :data:`FORMATS`.
+    :param topic: image topic of the bags; None for all cameras of each bag.
+    :param window_s: longest duration of a shard in seconds, see :func:`plan_shards`.
+    """
+
+    out: str
+    key: str
+    model: str
+    engine: str = 'auto'
+    precision: str = 'auto'
+    label_format: str = 'bag'
+    topic: str | None = None
+    window_s: float = WINDOW
+
+
+@dataclass(frozen=True)
+class Shard:
+    """The frames of one camera in a part of a recording.
+
+    :param topic: image topic of a bag; empty for a video.
+    :param number: number of the shard among the shards of its topic, from 0.
+    :param begin_ns: log time of the first frame in a bag, or time since the start of a video.
+    :param end_ns: frames with this time or a later one are not in the shard.
+    :param frames: expected number of frames.
+    """
+
+    recording: Recording
+    topic: str
+    number: int
+    begin_ns: int
+    end_ns: int
+    frames: int
+
+    def name(self, job: LabelJob) -> str:
+        """Return the name of the shard's results. It ends with a hash of all their causes."""
+        causes = [job.key, self.recording.identity, self.topic, self.begin_ns, self.end_ns]
+        digest = hashlib.sha256(json.dumps(causes).encode()).hexdigest()[:16]
+        parts = [self.recording.name[:80], self.topic.strip('/')[:80], f'{self.number:04d}',
+                 digest]
+        return '-'.join(re.sub(r'[^A-Za-z0-9._]+', '_', part) for part in parts if part)
+
+
+def run_key(card: ModelCard, engine: str, precision: str, label_format: str) -> str:
+    """Return a digest of everything that changes the results, apart from the recording.
+
+    :raises EngineError: if the network cannot be read.
+    """
+    facts = {'network': hash_model(card.model), 'card': [
+        card.name, card.classes, card.palette.tolist(), asdict(card.input), asdict(card.output)],
+        'engine': engine, 'precision': precision, 'format': label_format, 'version': version(),
+        'schema': SCHEMA}
+    text = json.dumps(facts, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def plan_shards(recording: Recording, path: Path, job: LabelJob) -> list[Shard]:
+    """Divide a recording into shards.
+
+    A shard begins at a keyframe, because no earlier frame is needed to decode a keyframe. It is as
+    long as possible, but at most ``job.window_s`` seconds. If two keyframes are further apart, the
+    shard ends at the second keyframe.
+
+    :param path: the recording on this machine.
+    :raises BagError, VideoError: if the recording cannot be read.
+    """
+    if not (path.is_dir() or path.suffix.lower() in MAGIC):
+        index = find_keyframes(path)
+        return list(_divide(recording, '', index.keyframes, index.end_ns, index.count, job))
+    shards: list[Shard] = []
+    with BagReader(path) as bag:
+        counts = bag.image_topics()
+        begin, end = bag.start_ns, bag.start_ns + bag.duration_ns + 1
+        for topic in _choose_topics(bag, job.topic):
+            cuts = list(range(begin, end, round(job.window_s * _SECOND)))
+            if topic in bag.video_topics():
+                cuts = [message.log_time_ns for message in bag.undecoded_messages([topic])
+                        if is_keyframe(message)]
+            # The frames before the first keyframe cannot be decoded. They are reported as such.
+            cuts = [begin, *(cut for cut in cuts if cut > begin)]
+            shards += _divide(recording, topic, cuts, end, counts[topic], job)
+    return shards
+
+
+def dump_plan(recording: Recording, shards: Iterable[Shard]) -> dict[str, Any]:
+    """Return a recording and its shards as a tree for JSON."""
+    return {'recording': asdict(recording), 'shards': [
+        {key: value for key, value in asdict(shard).items() if key != 'recording'}
+        for shard in shards]}
+
+
+def read_plan(tree: dict[str, Any], recording: Recording | None = None) -> list[Shard]:
+    """Return the shards of a tree that :func:`dump_plan` made.
+
+    :param recording: the recording, which may be at another place now; None for the stored place.
+    """
+    recording = recording or Recording(**tree['recording'])
+    return [Shard(recording, **entry) for entry in tree['shards']]
+
+
+def _choose_topics(bag: BagReader, asked: str | None) -> Sequence[str]:
+    """Return one image topic for each camera of a bag."""
+    if asked is not None:
+        return [bag.image_topic(asked)]
+    chosen: dict[str, str] = {}
+    counts = bag.image_topics()
+    for topic in sorted(t for t, count in counts.items() if count and not is_result(t)):
+        # A camera may be recorded raw and compressed. The shorter name is the raw topic.
+        camera = re.sub(r'/(compressed|ffmpeg|foxglove)$', '', topic)
+        chosen.setdefault(camera, topic)
+    if not chosen:
+        raise BagError(f'{bag.path} has no images of a camera. Image topics: '
+                       f'{", ".join(counts) or "none"}')
+    return list(chosen.values())
+
+
+def _divide(recording: Recording, topic: str, cuts: Sequence[int], end: int, count: int,
+            job: LabelJob) -> Iterator[Shard]:
+    window = round(job.window_s * _SECOND)
+    begins = [cuts[0]]
+    for cut, following in zip(cuts[1:], [*cuts[2:], end]):
+        if following - begins[-1] > window:
+            begins.append(cut)
+    duration = max(1, end - begins[0])
+    for number, (first, last) in enumerate(zip(begins, [*begins[1:], end])):
+        yield Shard(recording, topic, number, first, last,
+                    round(count * (last - first) / duration))
