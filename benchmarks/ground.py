@@ -1,17 +1,19 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Accuracy and time of the ground grid, on street scenes whose camera and classes are known.
+"""Measures the accuracy and the time of the ground grid, on drawn street scenes.
 
     python benchmarks/ground.py [--quick] [--json FILE]
 
-The demo model segments each image. The grid assumes the mean pose of the camera in a drive, but
-the camera sways a little, as on a car. The truth is computed from the true classes and from the
-true pose of each frame, with the camera model of the street and a slow search along each line of
-sight. So the numbers contain the errors of the network, of the pose and of the grid.
+The true camera pose and the true classes of a drawn scene are known. The demo model segments each
+image. The grid assumes the mean camera pose of a drive, but the camera sways a little, as on a
+car. The true grid is computed from the true classes and the true pose of each frame. For this, a
+slow search follows each line of sight through the camera model of the drawing. So the numbers
+contain the errors of the network, of the pose and of the grid.
 
 A cell is right if the grid and the truth have the same value: drivable, walkable, or neither of
 the two. The free distance is the distance from the camera to the first obstacle in one direction.
-It is measured in one direction per degree, if the true obstacle is within the range of the grid.
+The benchmark measures one direction per degree. It counts a direction only if the true obstacle
+is within the range of the grid.
 """
 
 from __future__ import annotations
@@ -38,10 +40,10 @@ from trt_segmentation.street import CONDITIONS, Drive, Scene
 from trt_segmentation.street.camera import Floats, PinholeCamera
 
 BAR_MS = 0.5
-"""Longest median time of one grid of 200x200 cells on one core."""
+"""Longest accepted median time of one grid of 200x200 cells on one core, in milliseconds."""
 SEED = 6_000_000
 FRAMES = (40, 400)
-"""Frames of each drive that are measured."""
+"""One frame of each drive is measured. The drives use these frame numbers in turn."""
 SIZE = GridSize(20.0, 0.2)
 BANDS = (0.0, 5.0, 10.0, 15.0, 20.0)
 """Edges of the distance bands in metres."""
@@ -53,11 +55,11 @@ COST = 50
 class Errors(NamedTuple):
     """The comparison of one grid with its truth.
 
-    :param distance: (N,) metres to each cell that the image shows.
-    :param right: (N,) whether the cell has the value of the truth.
-    :param unsafe: (N,) whether the grid calls the cell ground, and the truth does not.
-    :param free: (M,) true free distance in metres of each direction with an obstacle.
-    :param error: (M,) free distance of the grid minus true free distance, in metres.
+    :param distance: (N,) distance to each cell that the image shows, in metres.
+    :param right: (N,) whether the cell has the true value.
+    :param unsafe: (N,) whether the cell is ground in the grid, but not in truth.
+    :param free: (M,) true free distance in each direction with an obstacle, in metres.
+    :param error: (M,) free distance in the grid minus true free distance, in metres.
     """
 
     distance: Floats
@@ -114,8 +116,8 @@ def find_truth(camera: PinholeCamera, scene: Scene, values: Values
                ) -> tuple[Floats, npt.NDArray[np.int8]]:
     """Return the true value of each cell.
 
-    :returns: (N, 2) metres ahead of the camera and to its left, and (N,) values; -2 for a cell
-        that the image does not show.
+    :returns: an array (N, 2) with the position of each cell, in metres ahead of the camera and to
+        the left; and an array (N,) with the values. A cell that the image does not show is -2.
     """
     cells = SIZE.cells
     steps = (np.arange(cells) + 0.5 - cells // 2) * SIZE.resolution
@@ -157,11 +159,12 @@ def compare_free_distances(camera: PinholeCamera, scene: Scene, values: Values, 
     found = look(camera, scene, values, offset.reshape(-1, 2)).reshape(offset.shape[:2])
     place = np.floor(offset / SIZE.resolution).astype(int) + SIZE.cells // 2
     cells = np.where(found == -2, -2, grid[place[..., 1], place[..., 0]])
-    # A planner reads the grid from the first ground cell on. Nearer cells are below the image.
+    # A planner starts at the first ground cell of a direction. The image does not show the cells
+    # before it.
     started = np.logical_or.accumulate((cells == FREE) | (cells == COST), axis=1)
     met, got = found == OCCUPIED, started & ((cells == OCCUPIED) | (cells == -1))
     first = met.argmax(axis=1)
-    # A line of sight that begins in an obstacle has no free distance that the image shows.
+    # If a line of sight begins in an obstacle, the image shows no free distance on this line.
     shown = (found != -2).argmax(axis=1)
     usable = met.any(axis=1) & (first > shown)
     end = np.where(started.any(axis=1), SIZE.reach, along[shown])

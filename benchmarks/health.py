@@ -1,11 +1,11 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Does the drift show that the scenes have changed, and what does it cost?
+"""Measures whether the drift shows a change of the scenes, and how much time the tally costs.
 
-The reference comes from scenes by day only. Then frames of other days, nights, rain and snow are
-compared with it. The ROC curve compares the drift of every window of frames by day with the drift
-of every other window. Its area (AUC) is the chance that a window of the other kind has the larger
-drift. With ``--data``, the same is measured on CamVid: its dusk against its day.
+The reference comes from scenes by day only. Then frames of other days, of nights, of rain and of
+snow are compared with the reference. The AUC, the area under the ROC curve, is the probability
+that a window of frames of another condition has a larger drift than a window of frames by day.
+With ``--data``, the photographs of CamVid at dusk are compared with its photographs by day too.
 
 If there is an NVIDIA GPU, the last rows measure how much longer a frame takes with the tally.
 """
@@ -51,15 +51,17 @@ REFERENCE_SEED = FIRST_SEED + 100_000
 WARN = 1.2
 """The default of the parameter ``drift_warn``."""
 CONDITIONS = {'night': True, 'rain': False, 'snow': False}
-"""The conditions that are compared with the day, and whether a bar must hold."""
+"""Maps each condition that is compared with the day to whether its rows have bars."""
 DAY, DUSK = 'Seq05VD', '0001TP'
 """First parts of the names of CamVid's images by day and at dusk."""
 CAMVID_WINDOW = 20
-"""Half of CamVid's day has 85 frames, which is enough for this window."""
+"""Number of frames of a window. A reference needs at least three times this number of frames, and
+the reference of CamVid has 85 frames."""
 EXTRA_MS = 0.02
 BLOCK, SET_UP = 20, 5
-"""Frames of one kind in a row, and how many of them are not measured. The first frames of a block
-make the slots of the GPU pipeline use the other kernel."""
+"""Number of frames in a block, and number of frames at its start that are not measured. Either all
+frames of a block have the tally, or none has. During the first frames of a block, the slots of the
+GPU pipeline change to the other kernel."""
 
 parser = argparse.ArgumentParser(add_help=False)
 parser.add_argument('--data', type=Path, metavar='DIR',
@@ -98,7 +100,7 @@ def measure_street(report: FigureReport, pipeline: Pipeline, quick: bool) -> Non
 def measure_camvid(report: FigureReport, pipeline: Pipeline, folder: Path | None) -> None:
     """Compare the second half of CamVid's day, and its dusk, with the first half of its day."""
     if folder is None:
-        sys.stderr.write('CamVid is not measured, because --data DIR does not name its folder\n')
+        sys.stderr.write('CamVid is not measured. To measure it, give its folder as --data DIR\n')
         return
     day, dusk = ([figures_of(pipeline, read_picture(path)) for path in paths]
                  for paths in (camvid_paths(folder, DAY), camvid_paths(folder, DUSK)))
@@ -109,7 +111,7 @@ def measure_camvid(report: FigureReport, pipeline: Pipeline, folder: Path | None
 
 
 def camvid_paths(folder: Path, sequence: str) -> list[Path]:
-    """Return the images of a sequence in the order of time, from all folders of CamVid."""
+    """Return the paths of the images of a sequence from all folders of CamVid, sorted by time."""
     found = sorted((path for part in ('train', 'val', 'test')
                     for path in (folder / part).glob(f'{sequence}*.png')), key=lambda p: p.name)
     if not found:
@@ -143,7 +145,7 @@ def drifts(reference: Reference, frames: Iterable[FrameFigures], window: int) ->
 
 
 def figures_of(pipeline: Pipeline, image: Image) -> FrameFigures:
-    """Return the figures of one image."""
+    """Segment one image, and return the figures of its tally."""
     with closing_segmentation(pipeline, image, Wanted(tally=True)) as segmentation:
         assert segmentation.tally is not None
         return read_tally(segmentation.tally)
@@ -160,7 +162,7 @@ def measure_calibration(report: FigureReport, card: ModelCard, count: int) -> No
 
 
 def measure_host(report: FigureReport, pipeline: Pipeline, count: int) -> None:
-    """Add how much longer the host's postprocessing takes with the tally."""
+    """Measure how much longer the postprocessing on the CPU takes with the tally."""
     frame = make_frame(scene(FIRST_SEED, 'day', *SCENE_SIZE).image)
     without, with_tally = (float(np.median(times)) for times in alternate(
         pipeline, frame, count, lambda segmentation, _: segmentation.timings['postprocess']))
@@ -169,7 +171,7 @@ def measure_host(report: FigureReport, pipeline: Pipeline, count: int) -> None:
 
 
 def measure_gpu(report: FigureReport, card: ModelCard, quick: bool) -> None:
-    """Add how much longer a 1080p frame takes with the tally, if there is a GPU."""
+    """If there is a GPU, measure how much longer a 1080p frame takes with the tally."""
     try:
         pipeline = open_pipeline(card, 'tensorrt')
     except EngineError as first:
@@ -192,10 +194,11 @@ def measure_gpu(report: FigureReport, card: ModelCard, quick: bool) -> None:
 
 
 def alternate(pipeline: Pipeline, frame: Any, count: int, read: Any) -> Iterator[list[float]]:
-    """Segment a frame without and with the tally by turns, so that drifts of the clock cancel.
+    """Segment a frame in turns without and with the tally. Changes of the clock rate then cancel.
 
-    :param read: called with each segmentation, and the seconds from submit to collect.
-    :returns: the numbers without the tally, and then those with it.
+    :param read: returns a time. It is called with a segmentation, and with the seconds from before
+        submit() until after collect().
+    :returns: a list of the times without the tally, and a list of the times with the tally.
     """
     found: list[list[float]] = [[], []]
     for index in range(2 * BLOCK + 2 * count):

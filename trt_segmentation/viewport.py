@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the network sees of an image, and which pixels get no label."""
+"""The viewport: the part of an image that the network sees, and the pixels without a label."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from .errors import FrameError
 
 @dataclass(frozen=True, eq=False)
 class Viewport:
-    """What the network sees of the images of one camera. The arrays must not change.
+    """What the network sees of the images of one camera. Nobody may change the arrays.
 
-    If there is a lookup, the network sees a rectified image, and all results belong to the
-    rectified image. ``roi`` and ``hidden`` then also count its pixels. A rectified image has the
-    size of the camera image.
+    If ``lookup`` is given, the network sees a rectified image, and all results belong to the
+    rectified image. ``roi`` and ``hidden`` then refer to pixels of the rectified image. A
+    rectified image has the size of the camera image.
 
-    :param height: height of the images in pixels. ``width`` is their width.
-    :param roi: the part of the image that the network gets, as (left column, top row, width,
-        height) in pixels. The pixels outside are unlabelled. None for the whole image.
-    :param hidden: (height, width) uint8, 0 or 1. A pixel with 1 is unlabelled, although the
-        network sees it. None if there is no such pixel.
+    :param height: height of the images in pixels. ``width`` is the width of the images.
+    :param roi: the part of the image that the network sees, as (left column, top row, width,
+        height) in pixels. The pixels outside this part are unlabelled. None for the whole image.
+    :param hidden: (height, width) uint8, 0 or 1. The network sees the pixels with 1, but these
+        pixels are unlabelled. None if there is no such pixel.
     :param lookup: (height, width, 2) float32: column and row in the camera image for each pixel of
-        the rectified image. Both are negative if the camera image does not show the pixel.
-        ``lens/rectify.py`` makes lookups. None for no rectification.
-    :raises FrameError: if the numbers do not fit together.
+        the rectified image. If the camera image does not show the pixel, its column and row are
+        negative. ``lens/rectify.py`` makes lookups. None if images are not rectified.
+    :raises FrameError: if ``roi`` or an array does not fit the size of the images.
     """
 
     height: int
@@ -38,7 +38,7 @@ class Viewport:
     lookup: npt.NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
-        """Refuse numbers that do not fit together."""
+        """Check that the roi and the arrays fit the size of the images."""
         size = (self.height, self.width)
         for name, array, shape in (('hidden', self.hidden, size),
                                    ('lookup', self.lookup, (*size, 2))):
@@ -53,8 +53,8 @@ class Viewport:
                 or top + height > self.height):
             raise FrameError(
                 f'the part `roi` is {width}x{height} pixels at column {left} and row {top}, but '
-                f'the image has {self.width}x{self.height} pixels. Set `roi` to a part of the '
-                'image, as [x, y, width, height]')
+                f'the image has {self.width}x{self.height} pixels. Set `roi` to a part inside '
+                'the image, as [x, y, width, height]')
 
     def check_size(self, height: int, width: int) -> None:
         """Check the size of an image.

@@ -533,11 +533,11 @@ def test_a_signal_ends_it_after_the_frame_with_a_readable_bag(tmp_path, card, ca
     finally:
         signal.signal(number, before)
     text = capsys.readouterr().out
-    assert f'{number.name} stopped the replay; ' in text
+    assert f'{number.name} stopped the replay. ' in text
     answers = read(tmp_path / 'out')
     # The signal came before the third answer. The frames before may be encoded, but not written.
     assert len(answers) <= 2
-    assert f'is complete up to there, with {len(answers)} results' in text
+    assert f'contains all {len(answers)} earlier results' in text
     assert f'{len(answers)} of 5 frames in' in text
     assert 'DIFFERENT' not in text
     assert [m.stamp_ns for m in answers] == [FIRST + i * 100_000_000 for i in range(len(answers))]

@@ -42,7 +42,7 @@ def test_the_defaults_are_accepted() -> None:
     ('gpu', '0.5', 'expected an integer from 0 to 63'),
     ('cameras', 'fr%nt', "its item 'fr%nt' is not a topic name such as front or front/left"),
     ('cameras', 'left,/front', "its item '/front' is not a topic name"),
-    ('cameras', 'left, left', 'every camera needs a different name'),
+    ('cameras', 'left, left', 'each camera needs its own name, but'),
     ('image', 'bad//name', "must not contain repeated '/'; expected a topic name such as"),
     ('image', 'my image', 'characters other than alphanumerics'),
     ('image', '/camera/', 'must not end with a forward slash'),

@@ -238,7 +238,7 @@ def test_a_camera_that_dies_is_named_and_the_others_go_on(make_rig: Any) -> None
 
 @pytest.mark.parametrize(('given', 'reason'), [
     ('[front, 2nd]', "its item '2nd' is not a topic name"),
-    ('[front, front]', 'every camera needs a different name'),
+    ('[front, front]', 'each camera needs its own name, but'),
     ('front', 'not a list'), ('[1, 2]', 'its item 1 is not a topic name')])
 def test_camera_names_are_checked(make_rig: Any, given: str, reason: str) -> None:
     with pytest.raises(ParameterException, match=reason):

@@ -125,7 +125,8 @@ def test_a_list_cannot_be_deleted_but_emptied(make_rig: Any, name: str) -> None:
     rig.until(future.done)
     (result,) = future.result().results
     assert not result.successful
-    assert result.reason == f'{name}: cannot be deleted; set it to [] for the default'
+    assert result.reason == (
+            f'{name}: this parameter cannot be deleted. For the default, set it to []')
     valid = {'palette': ['#123456'], 'cameras': ['front'], 'roi': [0, 0, 8, 6]}
     for value in (valid[name], []):
         assert set_parameter(rig, name, value).successful

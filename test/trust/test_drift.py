@@ -106,6 +106,6 @@ def test_identical_frames_have_no_drift():
 
 
 def test_a_short_reference_is_refused():
-    with pytest.raises(TrustError, match=r'has 50 frames, but a window of 20 frames needs a '
-                                         r'reference of at least 60.*`drift_frames` to 16 or'):
+    with pytest.raises(TrustError, match=r'has 50 frames; expected at least 60, because '
+                                         r'`drift_frames` is 20.*`drift_frames` to 16 or'):
         Drift(reference(rows_of(0, 50)), 20)

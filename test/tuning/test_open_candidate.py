@@ -35,7 +35,7 @@ def test_only_a_network_with_attention_is_measured_with_fused_layers(make_card, 
 def test_without_the_onnx_package_the_error_tells_how_to_install_it(make_card, monkeypatch):
     card = make_card(segformer())
     monkeypatch.setitem(sys.modules, 'onnx', None)
-    with pytest.raises(EngineError, match=r'without the Python package onnx\. To use them, '
+    with pytest.raises(EngineError, match=r'without the Python package onnx\. To fuse them, '
                                           r'install it with: .* -m pip install onnx'):
         fuse_network(card)
 

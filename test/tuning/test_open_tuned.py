@@ -79,8 +79,8 @@ def test_a_network_that_cannot_be_measured_runs_with_the_plain_options(card, ope
     engine = tuned(card, 0, 7)
     assert engine.opened_with[3] == CANDIDATES[PLAIN].options
     assert (engine.cache, engine.tuning) == ('', '')
-    assert lines[-1] == (f'{card.name} is not tuned and runs with the options "{PLAIN}". The '
-                         'reason: the process ended')
+    assert lines[-1] == (f'{card.name} is not tuned and runs with the options "{PLAIN}". '
+                         'Reason: the process ended')
     measure, again = opener(RESULTS, [])       # the cache must not keep the failure
     assert again(card, 0, 7).opened_with[3] == CANDIDATES[FAST].options and len(measure.calls) == 1
 

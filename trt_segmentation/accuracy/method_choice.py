@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Choose the calibration method and the FP16 layers with which INT8 labels most pixels as FP32."""
+"""Choose the calibration method and the FP16 layers so that INT8 labels agree best with FP32."""
 
 from __future__ import annotations
 
@@ -28,28 +28,29 @@ from .samples import Sample
 METHODS_FILE = 'methods.json'
 """Name of the comparison in the folder of the report."""
 JUDGING_FRAMES = 16
-"""At most this many of the frames compare the methods."""
+"""The methods are compared on at most this many frames."""
 SHARE = 5
-"""One of this many frames compares the methods. The other frames give the ranges."""
+"""One in this many frames is used to compare the methods. The other frames give the ranges."""
 FEWEST_FRAMES = 2 * SHARE
 """With fewer frames, the methods are not compared."""
 RANKING_FRAMES = 2
-"""Number of calibration frames that measure the error of each layer alone."""
+"""The error of each layer alone is measured on this many calibration frames."""
 OUTLIER = 8
-"""A layer is an outlier if its error alone is more than this many times the median error."""
+"""A layer is an outlier if its error is more than this many times the median of all layers."""
 Progress = Callable[[int], None]
 
 
 @dataclass(frozen=True)
 class MethodChoice:
-    """The comparison of the calibration methods, and of the best method with FP16 layers.
+    """The result of the comparison of the calibration methods.
 
-    :param agreement: fraction of pixels with the same label as in FP32, by method. Empty if there
-        were too few frames for a comparison.
-    :param precision: the precision that was compared, int8 or mixed.
-    :param frames: number of frames of the comparison. They gave no ranges.
-    :param outliers: names of the layers whose INT8 error alone is much larger than usual.
-    :param without: agreement of the best method if the outliers stay FP16; 0 if there are none.
+    :param agreement: maps each method to the fraction of pixels with the same label as in FP32.
+        Empty if there were too few frames for a comparison.
+    :param precision: the precision in which the methods were compared: int8 or mixed.
+    :param frames: number of frames of the comparison. These frames gave no ranges.
+    :param outliers: names of the layers with a much larger INT8 error than the other layers.
+    :param without: agreement of the best method if the outliers stay FP16; 0 if there are no
+        outliers.
     :param seconds: time of the comparison.
     """
 
@@ -67,7 +68,7 @@ class MethodChoice:
 
     @property
     def keep_fp16(self) -> tuple[str, ...]:
-        """The outliers, if INT8 agrees with FP32 on more pixels without them."""
+        """The outliers if FP16 in these layers raises the agreement; otherwise empty."""
         better = bool(self.outliers) and self.without > self.agreement[self.best]
         return self.outliers if better else ()
 
@@ -75,15 +76,15 @@ class MethodChoice:
         """The comparison as text, the best method first."""
         if not self.agreement:
             return [f'the calibration has fewer than {FEWEST_FRAMES} frames, so the methods are '
-                    f'not compared, and the method is {self.best}']
+                    f'not compared. The method is {self.best}']
         ranking = sorted(self.agreement.items(), key=lambda item: -item[1])
-        found = [f'calibration methods in {self.precision}, on {self.frames} frames that gave no '
-                 f'ranges, compared in {self.seconds:.0f} s:',
-                 *(f'  {name:10} {value:.3%} of the pixels as fp32'
+        found = [f'compared the calibration methods in {self.precision} on {self.frames} frames '
+                 f'that gave no ranges, in {self.seconds:.0f} s:',
+                 *(f'  {name:10} {value:.3%} of the pixels have the label of fp32'
                    + (' (chosen)' if name == self.best else '') for name, value in ranking)]
         if self.outliers:
-            found.append(f'  {self.best:10} {self.without:.3%} of the pixels as fp32 with these '
-                         f'sensitive layers in fp16' + (' (chosen)' if self.keep_fp16 else '')
+            found.append(f'  {self.best:10} {self.without:.3%} of the pixels, if these sensitive '
+                         f'layers are in fp16' + (' (chosen)' if self.keep_fp16 else '')
                          + f': {", ".join(self.outliers)}')
         return found
 
@@ -106,18 +107,18 @@ def calibrate_best(card: ModelCard, graph: PreparedGraph, recipe: Recipe, feeds:
                    ranked: Progress = lambda done: None) -> tuple[Calibration, MethodChoice]:
     """Measure the ranges of every method, choose the best method, and find sensitive layers.
 
-    One fifth of the frames, at most 16, compares the methods. The other frames give the ranges.
-    Then the error of each layer alone is measured with the best method. If a few layers have a
-    much larger error than the others, they stay FP16, provided that this raises the agreement.
-    With fewer than 10 frames, no comparison would be worth much. Then all frames give ranges, and
+    The methods are compared on one fifth of the frames, at most 16. The other frames give the
+    ranges. Then the error of each layer alone is measured with the best method. A few layers may
+    have a much larger error than the other layers. These layers stay FP16 if this raises the
+    agreement. Fewer than 10 frames are too few for a comparison. Then all frames give ranges, and
     the method is :data:`.settings.FALLBACK_METHOD`.
 
     :param graph: the network in FP32.
-    :param recipe: the methods are compared in its precision. If this precision has no INT8
-        layers, they are compared in int8.
+    :param recipe: gives the precision in which the methods are compared. If this precision has no
+        INT8 layers, the methods are compared in int8.
     :param folder: see :func:`.calibration.measure_activations`.
-    :param progress: called with the number of frames whose ranges are measured.
-    :param ranked: called with the number of layers whose error is measured.
+    :param progress: called after each frame with the number of frames whose ranges are measured.
+    :param ranked: called after each layer with the number of layers whose error is measured.
     :raises GraphError: if there are no frames, or if the network cannot be converted.
     """
     if not recipe.needs_calibration:
@@ -143,7 +144,10 @@ def calibrate_best(card: ModelCard, graph: PreparedGraph, recipe: Recipe, feeds:
 
 
 def choose_judging_frames(feeds: Feeds) -> npt.NDArray[np.intp]:
-    """Positions of the frames that compare the methods. They cover every kind of light."""
+    """Return the positions of frames for the comparison; empty if there are too few frames.
+
+    The frames cover every kind of light.
+    """
     chosen = feeds.choice.chosen
     if len(chosen) < FEWEST_FRAMES:
         return chosen[:0]
@@ -165,7 +169,10 @@ def compare_calibrations(card: ModelCard, graph: PreparedGraph, recipe: Recipe,
 
 def find_outliers(graph: PreparedGraph, recipe: Recipe, calibration: Calibration, feeds: Feeds,
                   ranked: Progress = lambda done: None) -> tuple[str, ...]:
-    """Names of the INT8 layers whose error alone is much larger than usual, the largest first."""
+    """Return the names of the outliers among the INT8 layers; see :data:`OUTLIER`.
+
+    The layer with the largest error comes first.
+    """
     split = apply_precision(graph, recipe, calibration).split
     assert split is not None
     (name,) = graph.profile

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Reads the frames of a bag, and decodes the next frames in several threads."""
+"""Reads the frames of a bag. Several threads decode the next frames ahead of time."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from ..threads.ordered_map import map_ahead
 from .reader import BagReader, CAMERA_INFO, Recorded
 
 _HEADER = 12
-"""Number of bytes at the begin of a message that hold the stamp."""
+"""The stamp of a message lies in this many bytes at the start of the message."""
 
 
 @dataclass(frozen=True)
 class RecordedFrame:
     """One message of a bag, with its frame.
 
-    :param message: the message. Of an image message, ``data`` has only the stamp, because the
-        pixels are in ``frame``.
+    :param message: the message. If it is an image, ``message.data`` contains only the stamp,
+        because the pixels are in ``frame``.
     :param frame: the decoded image; None if the message is a camera info or cannot be decoded.
     :param error: why an image cannot be decoded; None for a camera info or a decoded image.
     """
@@ -35,7 +35,7 @@ class RecordedFrame:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the frame and of the message."""
+        """Number of bytes of the frame and of the message together."""
         return len(self.message.data) + (self.frame.data.nbytes if self.frame else 0)
 
 
@@ -43,15 +43,16 @@ def read_frames(bag: BagReader, topics: Collection[str], allocate: Allocate | No
                 ) -> Generator[RecordedFrame, None, None]:
     """Yield every message of the given topics in the order of their log times.
 
-    Several threads decode the next images. The number of messages in work is limited, so the
-    needed memory does not depend on the length of the bag. The thread that iterates reads the bag.
-    Until the iteration ends or the generator is closed, no other thread may use the bag.
+    Several threads decode the next images. The number of messages in progress is limited, so a
+    long bag needs no more memory than a short bag. The thread that iterates reads the bag. Until
+    the iteration ends or the generator is closed, no other thread may use the bag.
 
     :param topics: image topics, and topics of camera infos.
-    :param allocate: allocates the memory of the frames; see :attr:`.Pipeline.allocate`. With
-        None, a raw frame lies in the memory of its message.
+    :param allocate: allocates the memory of the frames; see :attr:`.Pipeline.allocate`. None to
+        leave a raw frame in the memory of its message.
     :raises VideoError: if a topic is a video and PyAV is missing.
-    :raises BagError: as :meth:`.BagReader.messages`. All earlier messages are yielded before.
+    :raises BagError: see :meth:`.BagReader.messages`. All earlier messages are yielded before the
+        error is raised.
     """
     def decode(message: Recorded) -> RecordedFrame:
         return _decode(message, allocate)

@@ -22,21 +22,22 @@ from ..threads.ordered_map import CORES, map_ahead
 READERS = min(4, CORES)
 """Number of threads that read, unpack and check chunks."""
 _RECORD = struct.Struct('<BQ')
-"""Kind of a record, and number of its bytes after these two numbers."""
+"""Start of a record: the kind of the record, and the number of bytes that follow this start."""
 _MESSAGE = struct.Struct('<HIQQ')
-"""Channel, sequence number, log time and publish time of a message. Its data follows."""
+"""Start of a message: channel, sequence number, log time and publish time. The data follows."""
 _MESSAGE_KIND = 5
 _FOREVER = 1 << 64
 """A time that is later than every log time."""
 _CRC_AT, _DATA_AT = 9 + 24, 9 + 40
-"""Places of the checksum and of the data in the record of a chunk, in bytes from its begin. The
-place of the data must be moved by the length of the name of the compression."""
+"""Offsets of the checksum and of the data from the start of a chunk's record, in bytes. The name
+of the compression lies before the data. So the length of this name must be added to the offset of
+the data."""
 
 
 class _ChunkMessage(NamedTuple):
     """A message of a chunk. Messages are compared by their first three fields.
 
-    :param chunk: begin of the chunk in the file.
+    :param chunk: offset of the chunk in the file, in bytes.
     :param number: position among the messages of the chunk, from 0.
     """
 
@@ -58,10 +59,11 @@ class ChunkReader(McapReader):
                  stop: int | None = None) -> Generator[tuple[Connection, int, Any], None, None]:
         """Yield (connection, log time, data) of each message, in the order of the log times.
 
-        The data is a memoryview of the message.
+        The data is a memoryview. If the file has no chunks, the data is bytes.
 
         :param start: earliest log time in nanoseconds; None for no limit.
-        :param stop: messages with this log time or a later one are left out; None for no limit.
+        :param stop: messages with this log time or a later log time are left out; None for no
+            limit.
         :raises ReaderError: if the file is damaged.
         """
         if not self.chunks:
@@ -77,7 +79,8 @@ class ChunkReader(McapReader):
         waiting: list[_ChunkMessage] = []
         with closing(map_ahead(self._load, chunks, 'read bag', READERS, size_of=len)) as loaded:
             for chunk in chunks:
-                # No later chunk has a message from before the first message of this chunk.
+                # The chunks are sorted by the log times of their first messages. So no later chunk
+                # has a message with an earlier log time than the first message of this chunk.
                 while waiting and waiting[0].log_time < chunk.message_start_time:
                     yield _give(heappop(waiting), wanted)
                 for message in _split(chunk.chunk_start_offset, next(loaded)):
@@ -87,7 +90,7 @@ class ChunkReader(McapReader):
                 yield _give(heappop(waiting), wanted)
 
     def _load(self, chunk: ChunkInfo) -> memoryview:
-        """Read, unpack and check a chunk. Several threads call this at the same time."""
+        """Read, unpack and check a chunk. Several threads call this method at the same time."""
         begin = chunk.chunk_start_offset
         crc = int.from_bytes(self._read(begin + _CRC_AT, 4), 'little')
         packed = self._read(begin + _DATA_AT + len(chunk.compression.encode()),
@@ -97,10 +100,10 @@ class ChunkReader(McapReader):
     def _read(self, begin: int, size: int) -> bytes:
         assert self.bio
         file = self.bio.fileno()
-        # The index of the file gives the size. No memory is allocated for a size that is wrong.
+        # The size comes from the index of the file. If the size is wrong, no memory is allocated.
         if begin + size > os.fstat(file).st_size:
             raise ReaderError(f'Truncated record at offset {begin}: expected {size} bytes, but '
-                              f'the file ends before.')
+                              f'the file ends earlier.')
         data = os.pread(file, size, begin)
         if len(data) < size:    # Linux reads at most 2 GiB in one call
             data += self._read(begin + len(data), size - len(data))
@@ -110,7 +113,7 @@ class ChunkReader(McapReader):
 def _split(chunk: int, raw: memoryview) -> Iterator[_ChunkMessage]:
     """Yield the messages of an unpacked chunk.
 
-    :param chunk: begin of the chunk in the file.
+    :param chunk: offset of the chunk in the file, in bytes.
     """
     end = number = 0
     while end < len(raw):
@@ -119,7 +122,7 @@ def _split(chunk: int, raw: memoryview) -> Iterator[_ChunkMessage]:
         end = begin + size
         if end > len(raw):
             raise ReaderError(f'A record of the chunk at offset {chunk} has {size} bytes, but the '
-                              f'chunk ends before.')
+                              f'chunk ends earlier.')
         if kind == _MESSAGE_KIND:
             channel, _, log_time, _ = _MESSAGE.unpack_from(raw, begin)
             yield _ChunkMessage(log_time, chunk, number, channel, raw[begin + _MESSAGE.size:end])

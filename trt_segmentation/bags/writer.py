@@ -32,13 +32,13 @@ from .message_types import LABEL_INFO, STORE
 from .reader import CAMERA_INFO, COMPRESSED, IMAGE, Recorded
 
 _FOREVER = QosTime(9223372036, 854775807)
-"""rosbag2 records this duration if the publisher sets none."""
+"""If a publisher sets no duration in its QoS, rosbag2 records this duration."""
 _PNG = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE,
         getattr(cv2, 'IMWRITE_PNG_FILTER', 0), getattr(cv2, 'IMWRITE_PNG_FILTER_UP', 0)] \
     if hasattr(cv2, 'IMWRITE_PNG_FILTER') else []
-"""Options for PNG. Neighbouring rows of a label map are almost equal, so the filter "up" and runs
-make the smallest files. OpenCV before 4.11 cannot choose the filter, and is fast without options.
-"""
+"""Options for PNG. Neighbouring rows of a label map are almost equal. So the filter "up" with
+run-length encoding makes the smallest files. OpenCV before 4.11 cannot choose the filter. It gets
+no options, because its default options are fast."""
 _JPEG = [cv2.IMWRITE_JPEG_QUALITY, 90]
 """Options for JPEG."""
 
@@ -60,7 +60,7 @@ class EncodedResult:
 class BagWriter:
     """Writes segmentations to an MCAP bag.
 
-    Any thread may call :meth:`encode`. Use the other methods in one thread only, and the writer in
+    Any thread may call :meth:`encode`. Use all other methods in one thread only. Use the writer in
     a ``with`` block. The end of the block closes the bag. Every message has the log time and the
     header of its image.
 
@@ -110,7 +110,7 @@ class BagWriter:
     def encode(self, log_time_ns: int, segmentation: Segmentation) -> EncodedResult:
         """Make the messages of a label map, and of the overlay if there is one.
 
-        Any thread may call this method. The result does not use the memory of the arrays.
+        Any thread may call this method. The result contains copies of the arrays.
 
         :param log_time_ns: log time of the segmented image, in nanoseconds.
         """
@@ -165,7 +165,7 @@ def _header(stamp_ns: int, frame_id: str) -> Any:
 
 def _image(header: Any, encoding: str, pixels: npt.NDArray[Any]) -> object:
     height, width = pixels.shape[:2]
-    # The message says is_bigendian=0, so 16-bit pixels must be little-endian.
+    # The message has is_bigendian=0, so 16-bit pixels must be little-endian.
     data = np.ascontiguousarray(pixels, pixels.dtype.newbyteorder('<')).view(np.uint8)
     return STORE.types[IMAGE](
         header=header, height=height, width=width, encoding=encoding, is_bigendian=0,
@@ -186,7 +186,7 @@ def _compress(header: Any, kind: str, ending: str, pixels: npt.NDArray[Any],
 
 
 def write_marker(writer: Writer) -> None:
-    """Add this package's marker to metadata.yaml and to the copy of this file in the MCAP file.
+    """Add this package's marker to metadata.yaml. The MCAP file has a copy of metadata.yaml.
 
     :param writer: a writer that is not yet open.
     """

@@ -145,7 +145,8 @@ class EngineCache:
     def verify(self) -> list[tuple[Entry, str]]:
         """Check all plans.
 
-        :returns: each plan with the reason why it cannot be loaded; empty if it can be loaded.
+        :returns: each plan with the reason why the plan cannot be loaded. The reason is empty if
+            the plan can be loaded.
         """
         return [(entry, load_signed(entry.path)[1]) for entry in self.entries()]
 

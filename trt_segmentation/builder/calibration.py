@@ -30,7 +30,7 @@ from .settings import METHODS
 MAX_FILE = 64 << 20
 """Largest size of a file of ranges, in bytes. One activation needs about 100 bytes."""
 MAX_EXPONENT = 16
-"""Largest absolute exponent of a balanced channel in a file. Measured ones are smaller."""
+"""Largest absolute exponent of a balanced channel in a file. Measured exponents are smaller."""
 Tensor = npt.NDArray[Any]
 
 
@@ -47,8 +47,8 @@ class Calibration:
     :param above_fp16: the tensors with a value that FP16 cannot hold. Maps the name of each such
         tensor to its largest absolute value. None if nobody looked for such tensors, because an
         older version of this package wrote the file.
-    :param balance: see :func:`.channel_balance.balance_channels`. The ranges are those of the
-        balanced network.
+    :param balance: exponents for :func:`.channel_balance.balance_channels`. The ranges belong to
+        the balanced network.
     """
 
     ranges: Ranges
@@ -130,10 +130,11 @@ def _check_exponent(value: Any) -> int:
 
 @dataclass(frozen=True)
 class MeasuredActivations:
-    """The ranges of a network by every method.
+    """The ranges of a network's activations, computed by every method.
+
+    :class:`Calibration` explains ``data``, ``frames``, ``above_fp16`` and ``balance``.
 
     :param ranges: maps each method to its ranges.
-    :param data: see :class:`Calibration` for ``data``, ``frames``, ``above_fp16`` and ``balance``.
     """
 
     ranges: Mapping[str, Ranges]
@@ -152,7 +153,9 @@ def measure_activations(model: onnx.ModelProto, feeds: Callable[[], Iterator[Ten
                         folder: Path | None = None,
                         progress: Callable[[int], None] = lambda done: None
                         ) -> MeasuredActivations:
-    """Measure the range of every activation that may become INT8, and find values above FP16.
+    """Measure the range of every activation that may become INT8.
+
+    The function also finds values that are too large for FP16.
 
     :param model: simplified FP32 network with one input.
     :param feeds: returns the input tensors, the same tensors at each call. ``feeds`` is called

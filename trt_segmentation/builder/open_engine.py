@@ -38,7 +38,7 @@ Log = Callable[[str], None]
 
 GRAPH_RULES = '2'
 """Version of the rules by which this package sets the precision of a graph. Raise this version if
-the rules change. Then no plan of the old rules is loaded from a cache."""
+the rules change. Then no plan that was built with the old rules is loaded from a cache."""
 
 
 def make_engine_key(card: ModelCard, recipe: Recipe, options: BuildOptions,

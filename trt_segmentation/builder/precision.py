@@ -137,8 +137,8 @@ def convert_to_fp16(model: onnx.ModelProto,
 def _join_fp32_nodes(converted: onnx.ModelProto, old: Collection[str]) -> None:
     """Remove the casts between two nodes that stay FP32.
 
-    Between two such nodes, the converter puts a cast to FP16 and a cast back to FP32. Values
-    above FP16 would become infinite in the first cast.
+    Between two such nodes, the converter puts a cast to FP16 and a cast back to FP32. In the
+    first cast, values that are too large for FP16 would become infinite.
 
     :param old: names of the nodes before the conversion. Their casts are not touched.
     """
@@ -201,9 +201,9 @@ def quantise_nodes(model: onnx.ModelProto, ranges: Ranges,
 def find_main_branches(model: onnx.ModelProto, sums: Collection[str]) -> dict[str, str]:
     """Find the main branch of each residual sum. This input of the sum must not be quantised.
 
-    A Q/DQ pair is a QuantizeLinear node followed by a DequantizeLinear node. TensorRT fuses a
-    convolution with the next sum, if no Q/DQ pair stands between them. The other input of the
-    sum, the skip connection, keeps its Q/DQ pair.
+    A Q/DQ pair is a QuantizeLinear node followed by a DequantizeLinear node. If no Q/DQ pair
+    stands between a convolution and the next sum, TensorRT fuses these two nodes. The other input
+    of the sum, the skip connection, keeps its Q/DQ pair.
 
     :param sums: names of nodes. Only the Add nodes among them are used.
     :returns: maps the name of each Add node to the name of its main branch. The main branch is
@@ -240,7 +240,7 @@ def _free_main_branches(quantised: ONNXModel, branches: Mapping[str, str]) -> No
 
 
 def activations_read_by(model: onnx.ModelProto, nodes: Collection[str]) -> list[str]:
-    """Names of the activations that the given nodes read. INT8 nodes need their ranges."""
+    """Names of the activations that the given nodes read. An INT8 node needs their ranges."""
     constants = {tensor.name for tensor in model.graph.initializer}
     return list(dict.fromkeys(
         name for node in model.graph.node if node.name in nodes

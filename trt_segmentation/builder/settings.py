@@ -24,7 +24,7 @@ CALIBRATION_FRAMES = 300
 METHODS = ('entropy', 'minmax', 'mse', 'percentile')
 """Names of the calibration methods, the keys of :data:`.histograms.LIMITS`."""
 BEST_METHOD = 'auto'
-"""With this word instead of a method, all methods are compared, and the best one is used."""
+"""If the user gives this word as the method, all methods are compared, and the best is used."""
 FALLBACK_METHOD = 'percentile'
 """The method if there are too few frames for a comparison."""
 HELD_OUT_FRAMES = 48

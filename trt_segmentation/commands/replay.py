@@ -34,8 +34,8 @@ from .replay_options import ReplayOptions
 BAG_FILES = ('metadata.yaml', '*.mcap')
 """Names of the files in a bag that this command wrote."""
 MAX_BATCH = 4
-"""Most frames in one run of a network. Only TensorRT on a GPU can choose this number, and only if
-the ONNX file leaves the batch size open."""
+"""Largest number of frames in one run of the network. Only TensorRT on a GPU uses this number, and
+only if the batch size of the ONNX file is dynamic."""
 
 
 def run_replay(options: ReplayOptions) -> int:
@@ -43,9 +43,9 @@ def run_replay(options: ReplayOptions) -> int:
 
     :returns: the exit code, see :attr:`ReplayResult.exit_code`.
     :raises ReplayError, ViewError, ModelCardError, FileNotFoundError: if an option, the card or a
-        path is wrong. Nothing is written then.
-    :raises BagError, EngineError: if the bag cannot be read or the engine fails. If the replay had
-        begun, the new bag contains the results of all earlier frames.
+        path is wrong. In this case, nothing is written.
+    :raises BagError, EngineError: if the bag cannot be read, or if the engine fails. If this
+        happens during the replay, the new bag contains the results of all earlier frames.
     """
     root = topic_root(options.namespace)
     options.check()
@@ -134,7 +134,7 @@ def _make_room(out: Path) -> None:
 
 
 def print_result(done: ReplayResult, out: Path, engine: str) -> None:
-    """Print the latencies, the numbers of frames, and the first difference if there is one."""
+    """Print the latencies, the numbers of frames, and the result of the comparison."""
     console = Console()
     table = Table('stage', 'p50 ms', 'p95 ms', 'p99 ms', title=f'latency on {engine}')
     for stage, values in done.latency_ms.items():
@@ -147,8 +147,8 @@ def print_result(done: ReplayResult, out: Path, engine: str) -> None:
     if done.bad:
         lines.append(f'{len(done.bad)} bad frames are listed above')
     if done.stopped_by:
-        lines.append(f'{signal.Signals(done.stopped_by).name} stopped the replay; the bag {out} '
-                     f'is complete up to there, with {done.segmented} results')
+        lines.append(f'{signal.Signals(done.stopped_by).name} stopped the replay. The bag {out} '
+                     f'contains all {done.segmented} earlier results')
     if done.agreement and not done.difference:
         lines.append(done.agreement)
     if done.difference:

@@ -61,11 +61,12 @@ class ReplayResult:
 
 @dataclass(frozen=True)
 class _Answer:
-    """The answer to one message of the bag.
+    """The result for one message of the bag.
 
-    :param bad: why the frame has no segmentation; empty if it has one, or for a camera info.
-    :param segmentation: the segmentation, with arrays that stay valid; None if there is none.
-    :param result: the segmentation, ready to be written; None before it is encoded.
+    :param bad: why the frame has no segmentation; empty if it has one, or if the message is a
+        camera info.
+    :param segmentation: a segmentation whose arrays stay valid; None if there is none.
+    :param result: the encoded segmentation; None if it is not encoded yet.
     """
 
     message: Recorded
@@ -88,7 +89,7 @@ class Replay:
     """Reads one topic of a bag, segments the frames and writes the results.
 
     Other threads read, decode, segment and encode. The thread that calls :meth:`run` compares,
-    shows and writes. The number of frames in work is limited.
+    shows and writes. The number of frames in progress is limited.
 
     :param camera_info: topic of the camera infos; None if there is none.
     :param show: called with each segmentation; None for no view.
@@ -167,7 +168,7 @@ class Replay:
             answer.message.log_time_ns, answer.segmentation))
 
     def _take(self, answer: _Answer, done: ReplayResult) -> None:
-        """Write an answer, count it, show it and compare it."""
+        """Write, count, show and compare an answer."""
         message, segmentation = answer.message, answer.segmentation
         if message.topic == self.camera_info:
             self.writer.write_camera_info(message)

@@ -106,7 +106,7 @@ def add_command(commands: Commands) -> None:
 def _add_comparison(expect: Arguments) -> None:
     expect.add_argument('--expect', type=Path, metavar='BAG3',
                         help='compare each label map with the label map of the same stamp in '
-                        'this bag; stop at the first difference')
+                        'BAG3; stop at the first difference')
     expect.add_argument('--expect-topic', metavar='T', help='topic of the label maps in BAG3')
     expect.add_argument('--min-agreement', type=fraction, metavar='X',
                         help='fraction of the pixels that must be equal in each frame '

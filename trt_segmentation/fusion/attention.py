@@ -1,13 +1,13 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Replaces exported attention layers by the operator MultiHeadAttention.
+"""Replaces attention layers with the operator MultiHeadAttention of ONNX Runtime.
 
-An attention layer is exported as MatMul, Softmax and MatMul, with Transpose and Reshape around
-them. If the network is FP16, MultiHeadAttention runs as flash attention on CUDA. Flash attention
-does not store the scores of all pairs of tokens, and it needs no Transpose.
+PyTorch exports an attention layer as the nodes MatMul, Softmax and MatMul, with Transpose and
+Reshape nodes around them. If the network is FP16, MultiHeadAttention runs as flash attention on
+CUDA. Flash attention does not store the scores of all pairs of tokens, and needs no Transpose.
 
-In the shapes below, B is the batch, S is the number of tokens, N is the number of heads, and H is
-the size of a head.
+In the shapes below, B is the batch size, S is the number of tokens, N is the number of heads, and
+H is the size of a head.
 """
 
 from __future__ import annotations
@@ -24,10 +24,13 @@ from .graph_edit import attribute, CONTRIB, GraphEdit, has_perm
 class _Layer:
     """An attention layer.
 
-    :param query: a tensor with shape (B, N, S, H). ``value`` has such a shape too.
-    :param key: a tensor with shape (B, N, H, S).
+    Key and value have the same number of tokens S. The query may have another number of tokens.
+
+    :param query: name of a tensor with shape (B, N, S, H).
+    :param key: name of a tensor with shape (B, N, H, S).
+    :param value: name of a tensor with shape (B, N, S, H).
     :param scale: the scores are multiplied by this number.
-    :param last: the node whose output has the shape (B, S, N·H).
+    :param last: the last node of the layer. Its output has the shape (B, S, N·H).
     """
 
     query: str
@@ -38,7 +41,7 @@ class _Layer:
 
 
 def fuse_attention(graph: GraphEdit) -> int:
-    """Replace every attention layer that has no mask.
+    """Replace every attention layer without a mask.
 
     :returns: the number of replaced layers.
     """
@@ -70,7 +73,7 @@ def _find_layer(graph: GraphEdit, softmax: onnx.NodeProto) -> _Layer | None:
 
 
 def _strip_scale(graph: GraphEdit, name: str) -> tuple[str, float]:
-    """Return the tensor that is multiplied with constant numbers, and the product of them."""
+    """Return the tensor before its multiplications by constants, and the total factor."""
     scale = 1.0
     while True:
         node = graph.find_maker(name, 'Mul') or graph.find_maker(name, 'Div')
@@ -87,7 +90,7 @@ def _strip_scale(graph: GraphEdit, name: str) -> tuple[str, float]:
 
 
 def _find_last(graph: GraphEdit, name: str) -> onnx.NodeProto | None:
-    """Follow (B, N, S, H) over a Transpose to the Reshape that makes (B, S, N·H)."""
+    """Return the Reshape that makes (B, S, N·H) from the tensor (B, N, S, H), or None."""
     same = graph.find_only_user(name, 'Reshape')
     if same is not None and graph.shape(same.output[0]) == graph.shape(name) != ():
         name = same.output[0]
@@ -106,7 +109,7 @@ def _joins_heads(split: tuple[int | None, ...], joined: tuple[int | None, ...]) 
 
 
 def _make_nodes(graph: GraphEdit, layer: _Layer) -> list[onnx.NodeProto]:
-    """Make MultiHeadAttention and the nodes for its inputs; empty if the key is not turned."""
+    """Make MultiHeadAttention and its input nodes; empty if the layout of the key is unknown."""
     new: list[onnx.NodeProto] = []
     turned = graph.find_maker(layer.key, 'Transpose')
     if has_perm(turned, 0, 2, 3, 1):
@@ -134,7 +137,7 @@ def _make_nodes(graph: GraphEdit, layer: _Layer) -> list[onnx.NodeProto]:
 
 
 def _put_tokens_first(graph: GraphEdit, new: list[onnx.NodeProto], name: str) -> str:
-    """Return a tensor (B, S, N, H) with the values of a tensor (B, N, S, H)."""
+    """Return the name of a tensor (B, S, N, H) with the values of a tensor (B, N, S, H)."""
     node = graph.find_maker(name, 'Transpose')
     if node is not None and has_perm(node, 0, 2, 1, 3):
         return str(node.input[0])
@@ -143,7 +146,7 @@ def _put_tokens_first(graph: GraphEdit, new: list[onnx.NodeProto], name: str) ->
 
 
 def _join_heads(graph: GraphEdit, new: list[onnx.NodeProto], name: str, size: int) -> str:
-    """Return a tensor (B, S, N·H) with the values of a tensor (B, S, N, H).
+    """Return the name of a tensor (B, S, N·H) with the values of a tensor (B, S, N, H).
 
     :param size: the product N·H.
     """

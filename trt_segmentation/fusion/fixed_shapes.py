@@ -19,18 +19,20 @@ Shape = tuple[int | None, ...]
 FOLDED = frozenset([
     'Add', 'Cast', 'Concat', 'ConstantOfShape', 'Div', 'Equal', 'Expand', 'Gather', 'Mul', 'Range',
     'Reshape', 'Slice', 'Sqrt', 'Squeeze', 'Sub', 'Unsqueeze', 'Where'])
-"""Operators with which exported networks compute shapes and the scale of attention layers."""
+"""Exported networks compute shapes and the scale of attention layers with these operators."""
 MOST_NUMBERS = 64
-"""Such an operator is computed here only if each input has at most this many numbers."""
+"""A node with an operator of :data:`FOLDED` is computed here only if each of its inputs is a
+constant with at most this many numbers."""
 
 
 def fix_shapes(model: onnx.ModelProto, shapes: Mapping[str, tuple[int, ...]]) -> None:
     """Fix the shapes of a model's inputs, and turn nodes with constant outputs into weights.
 
-    Identity nodes are deleted too. A weight is no input afterwards, even if an old file lists its
-    weights as inputs.
+    Only simple nodes are turned; see :data:`FOLDED` and :data:`MOST_NUMBERS`. Identity nodes are
+    deleted. Old ONNX files list the weights among the inputs of the model. This function removes
+    the weights from the inputs.
 
-    :param model: a model without graphs inside its nodes. This function changes it.
+    :param model: a model whose nodes contain no graphs. This function changes the model.
     :param shapes: maps the name of each input to its shape.
     """
     graph = model.graph
@@ -62,7 +64,7 @@ def fix_shapes(model: onnx.ModelProto, shapes: Mapping[str, tuple[int, ...]]) ->
 
 
 def infer_shapes(model: onnx.ModelProto) -> dict[str, Shape]:
-    """Return the shapes of all tensors that are known. An unknown side is None."""
+    """Map the name of each tensor to its shape. An unknown dimension is None."""
     graph = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
     return {value.name: tuple(side.dim_value or None for side in value.type.tensor_type.shape.dim)
             for value in (*graph.input, *graph.value_info, *graph.output)}
@@ -84,7 +86,7 @@ def _delete_identities(graph: onnx.GraphProto) -> None:
 
 def _compute(node: onnx.NodeProto, weights: Mapping[str, onnx.TensorProto],
              shapes: Mapping[str, Shape]) -> Array | None:
-    """Return the output of a node; None if the output is not a constant, or if it is large."""
+    """Return the output of a node; None if the node is not computed here, see :data:`FOLDED`."""
     if node.op_type == 'Constant' and node.attribute[0].name == 'value':
         return numpy_helper.to_array(node.attribute[0].t)
     if node.op_type == 'Shape' and not node.attribute:

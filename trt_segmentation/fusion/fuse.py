@@ -19,18 +19,19 @@ from .token_layout import move_transposes
 
 def fuse_layers(model: onnx.ModelProto, shapes: Mapping[str, tuple[int, ...]]
                 ) -> tuple[onnx.ModelProto, dict[str, int]]:
-    """Replace layers of a network by faster layers that compute the same values.
+    """Replace layers of a network with faster layers that compute the same values.
 
-    :param model: the network. It stays as it is.
+    :param model: the network. This function does not change the object.
     :param shapes: maps the name of each input to its shape. The new network accepts only inputs
         with these shapes.
-    :returns: the new network, and the numbers of its changes. Their keys are ``attention``,
-        ``skip norm``, ``transpose`` and ``convolution``. If the network has no attention layer
-        that can be replaced, the result is ``model`` itself and no numbers.
+    :returns: the new network, and a mapping from each kind of change to the number of changes.
+        The kinds are ``attention``, ``skip norm``, ``transpose`` and ``convolution``. If no
+        attention layer can be replaced, or if a node contains a graph, the result is ``model``
+        itself and an empty mapping.
     """
     if any(part.HasField('g') or part.graphs for node in model.graph.node
            for part in node.attribute):
-        return model, {}    # GraphEdit does not see which tensors an inner graph reads
+        return model, {}    # GraphEdit does not see what a graph inside a node reads
     fused = deepcopy(model)
     fix_shapes(fused, shapes)
     graph = GraphEdit(fused)

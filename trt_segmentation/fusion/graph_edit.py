@@ -21,8 +21,8 @@ class GraphEdit:
 
     A new node takes the place of a replaced node, so the order of the nodes stays valid.
 
-    :param model: a model from :func:`.fixed_shapes.fix_shapes`. This object changes the model,
-        and :meth:`finish` must be called at the end.
+    :param model: a model that :func:`.fixed_shapes.fix_shapes` has changed. To write the new nodes
+        into the model, call :meth:`finish` at the end.
     """
 
     def __init__(self, model: onnx.ModelProto) -> None:
@@ -42,31 +42,34 @@ class GraphEdit:
                 self._users.setdefault(name, []).append(node)
 
     def nodes(self, operator: str) -> Iterator[onnx.NodeProto]:
-        """Yield the nodes with an operator. The caller may replace nodes meanwhile."""
-        for node in self._nodes:      # a replacement makes a new list
+        """Yield the nodes with an operator. The caller may replace nodes during the iteration."""
+        for node in self._nodes:      # replace() makes a new list, so this list stays unchanged
             if node.op_type == operator and self._makers.get(node.output[0]) is node:
                 yield node
 
     def find_maker(self, name: str, operator: str) -> onnx.NodeProto | None:
-        """Return the node that makes a tensor; None if the node has another operator."""
+        """Return the node that makes a tensor; None if no node with this operator makes it."""
         node = self._makers.get(name)
         return node if node is not None and node.op_type == operator else None
 
     def find_users(self, name: str, operator: str) -> list[onnx.NodeProto]:
-        """Return the nodes that read a tensor and have this operator."""
+        """Return the nodes with this operator that read a tensor."""
         return [node for node in self._users.get(name, []) if node.op_type == operator]
 
     def find_only_user(self, name: str, operator: str) -> onnx.NodeProto | None:
-        """Return the node that reads a tensor; None if other nodes read the tensor too."""
+        """Return the only node that reads a tensor.
+
+        :returns: None if this node has another operator, or if :meth:`is_read_once` is False.
+        """
         found = self.find_users(name, operator)
         return found[0] if found and self.is_read_once(name) else None
 
     def is_read_once(self, name: str) -> bool:
-        """Return whether exactly one node reads a tensor, and the tensor is not an output."""
+        """Return whether exactly one node reads a tensor and the tensor is no model output."""
         return len(self._users.get(name, [])) == 1 and name not in self._outputs
 
     def shape(self, name: str) -> Shape:
-        """Return the shape of a tensor. An unknown side is None. An unknown shape is empty."""
+        """Return the shape of a tensor. An unknown dimension is None; an unknown shape is ()."""
         return self._shapes.get(name, ())
 
     def read_constant(self, name: str) -> Array | None:
@@ -75,11 +78,12 @@ class GraphEdit:
         return None if weight is None else numpy_helper.to_array(weight)
 
     def split_bias(self, name: str) -> tuple[str, str]:
-        """Find the bias in a tensor to which a bias was added.
+        """Split a sum into a tensor and a bias.
 
-        :returns: the names of the tensor without the bias, and of the bias. The bias is a constant
-            with one number for each index of the last axis. If there is no bias, or if several
-            nodes read the tensor, the result is ``name`` and an empty text.
+        :param name: name of the sum.
+        :returns: the name of the tensor without the bias, and the name of the bias. The bias is a
+            constant with one number for each index of the last axis. If there is no bias, or if
+            :meth:`is_read_once` is False, the result is ``name`` and an empty text.
         """
         node = self.find_maker(name, 'Add')
         if node is not None and self.is_read_once(name):
@@ -106,7 +110,7 @@ class GraphEdit:
 
     def make_node(self, operator: str, inputs: Sequence[str], output: str = '',
                   domain: str = '', **attributes: Any) -> onnx.NodeProto:
-        """Make a node with one output. The node is not in the graph yet.
+        """Make a node with one output. This method does not add the node to the graph.
 
         :param output: name of the output; empty for a new name.
         """
@@ -117,7 +121,7 @@ class GraphEdit:
     def replace(self, old: Sequence[onnx.NodeProto], new: Sequence[onnx.NodeProto]) -> None:
         """Put new nodes at the place of the first old node, and delete the old nodes.
 
-        All nodes whose outputs are unused are deleted too.
+        All nodes whose outputs are no longer used are deleted too.
         """
         place = next(index for index, node in enumerate(self._nodes) if node is old[0])
         rest = [node for node in self._nodes[place:] if all(node is not gone for gone in old)]
@@ -130,7 +134,7 @@ class GraphEdit:
         self._index()
 
     def finish(self) -> None:
-        """Write the nodes, and the weights that they read, into the model."""
+        """Write the nodes into the model, and all weights that a node reads."""
         graph, weights = self._model.graph, [
             tensor for name, tensor in self._weights.items() if name in self._users]
         del graph.node[:], graph.initializer[:]

@@ -1,11 +1,12 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Moves a 1×1 convolution in front of the Resizes that make its input.
+"""Moves a 1×1 convolution before the Resize nodes that make its input.
 
-The decoder of SegFormer enlarges several images to one size, joins their channels, and applies a
-1×1 convolution. The convolution computes weighted sums of channels, and Resize computes weighted
-sums of pixels. So their order can be changed without another result. In the new order, the
-convolution reads the small images, and the large joined image is not needed.
+The decoder of SegFormer enlarges several feature maps to one size, joins their channels, and
+applies a 1×1 convolution. The convolution computes weighted sums of channels, and Resize computes
+weighted sums of pixels. So the result stays the same if the convolution comes before the Resize
+nodes. In this new order, the convolution reads the small feature maps, and the large joined
+feature map is not needed.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from .graph_edit import attribute, GraphEdit, has_perm
 
 @dataclass(frozen=True)
 class _Part:
-    """The part of a 1×1 convolution for one image.
+    """The part of a 1×1 convolution that reads one feature map.
 
     :param weight: an array with one row for each output channel, and one column for each input
         channel.
@@ -33,9 +34,10 @@ class _Part:
 
 
 def convolve_before_resize(graph: GraphEdit) -> int:
-    """Change Resize, Concat and a 1×1 Conv into one Conv for each image, Resize and Sum.
+    """If a 1×1 Conv reads resized and joined feature maps, move the Conv before the Resize nodes.
 
-    If an image comes from a linear layer, the layer and the convolution become one layer.
+    Each feature map gets its own Conv, and a Sum node adds the resized results. If a linear layer
+    makes a feature map, this layer and the Conv become one layer.
 
     :returns: the number of moved convolutions.
     """
@@ -72,13 +74,13 @@ def _can_be_moved(graph: GraphEdit, conv: onnx.NodeProto, joined: onnx.NodeProto
             and attribute(joined, 'axis', 0) in (1, -3) and graph.is_read_once(conv.input[0])
             and all(len(shape) == 4 and None not in shape and len(weight) <= (shape[1] or 0)
                     for shape in shapes)
-            # If most of the images are not enlarged, the old order is faster.
+            # If most of the feature maps have no Resize, the old order is faster.
             and 2 * len(resizes) >= len(makers) > 1
             and all(_sums_pixels(graph, node) for node in resizes))
 
 
 def _sums_pixels(graph: GraphEdit, node: onnx.NodeProto) -> bool:
-    """Return whether a Resize computes sums of pixels whose weights add up to 1."""
+    """Return whether a Resize computes weighted sums of pixels, with weights that sum to 1."""
     return (graph.shape(node.input[0])[:2] == graph.shape(node.output[0])[:2]
             and attribute(node, 'mode', b'nearest') in (b'nearest', b'linear')
             and attribute(node, 'coordinate_transformation_mode', b'') != b'tf_crop_and_resize'
@@ -86,7 +88,7 @@ def _sums_pixels(graph: GraphEdit, node: onnx.NodeProto) -> bool:
 
 
 def _convolve(graph: GraphEdit, new: list[onnx.NodeProto], name: str, part: _Part) -> str:
-    """Add the nodes for one input of the Concat, and return the name of their result."""
+    """Add the nodes for one input of the Concat, and return the name of their output."""
     resize = graph.find_maker(name, 'Resize')
     if resize is None:
         return _convolve_image(graph, new, name, part)
@@ -115,11 +117,11 @@ def _convolve_image(graph: GraphEdit, new: list[onnx.NodeProto], name: str, part
 
 
 def _merge(graph: GraphEdit, name: str, part: _Part) -> list[onnx.NodeProto]:
-    """Merge a convolution into the linear layer that makes its image.
+    """Merge a convolution into the linear layer that makes its input.
 
-    :func:`.token_layout.move_transposes` must have been called before.
+    Such a layer is found only after a call of :func:`.token_layout.move_transposes`.
 
-    :returns: the nodes of the new layer; empty if no linear layer makes the image.
+    :returns: the nodes of the new layer; empty if no linear layer makes the input.
     """
     turned = graph.find_maker(name, 'Transpose')
     image = graph.find_maker(turned.input[0], 'Reshape') if turned is not None else None

@@ -1,9 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Replaces an Add and the LayerNormalization after it by SkipLayerNormalization.
+"""Replaces an Add and the LayerNormalization after it with one node, SkipLayerNormalization.
 
-ONNX Runtime replaces such a pair only if no other node reads the sum. In a transformer, another
-Add reads most of the sums. SkipLayerNormalization can return the sum too.
+ONNX Runtime replaces such a pair only if no other node reads the sum. In a transformer, most sums
+are also read by another Add. SkipLayerNormalization can return the sum as a second output, so this
+module replaces these pairs too.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from .graph_edit import attribute, CONTRIB, GraphEdit
 
 
 def fuse_skip_norm(graph: GraphEdit) -> int:
-    """Replace every pair of Add and LayerNormalization of tokens.
+    """Replace every pair of an Add and a LayerNormalization whose tensors are tokens.
+
+    Tokens are a tensor with three axes: batch, token and channel.
 
     :returns: the number of replaced pairs.
     """

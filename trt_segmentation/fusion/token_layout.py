@@ -1,11 +1,11 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Moves Transposes, so that images with the channels last become tokens without a Transpose.
+"""Moves the Transposes between images and tokens, so that ONNX Runtime can delete them.
 
 A vision transformer has convolutions, which read images (B, C, H, W), and attention layers, which
-read tokens (B, H·W, C). PyTorch exports a Transpose between (B, C, H·W) and (B, H·W, C). Here, the
-Transpose is moved between (B, C, H, W) and (B, H, W, C). If ONNX Runtime runs the convolutions
-with the channels last, it then deletes the Transpose.
+read tokens (B, H·W, C). PyTorch exports a Transpose between (B, C, H·W) and (B, H·W, C). This
+module replaces it with a Transpose between (B, C, H, W) and (B, H, W, C). If ONNX Runtime runs the
+convolutions with the channels last, the new Transpose is not needed, and ONNX Runtime deletes it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def move_transposes(graph: GraphEdit) -> int:
 
 
 def _move_behind(graph: GraphEdit, node: onnx.NodeProto) -> int:
-    """Change the way from tokens to an image: the Reshape comes first, and the Transpose last."""
+    """On the way from tokens to an image, put the Reshape first and the Transpose last."""
     count = 0
     for reshape in graph.find_users(node.output[0], 'Reshape'):
         flat, shape = graph.shape(node.output[0]), graph.shape(reshape.output[0])
@@ -43,7 +43,7 @@ def _move_behind(graph: GraphEdit, node: onnx.NodeProto) -> int:
 
 
 def _move_before(graph: GraphEdit, node: onnx.NodeProto) -> int:
-    """Change the way from an image to tokens: the Transpose comes first, and the Reshape last."""
+    """On the way from an image to tokens, put the Transpose first and the Reshape last."""
     reshape = graph.find_maker(node.input[0], 'Reshape')
     if reshape is None:
         return 0

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The arrays of viewports in GPU memory."""
+"""Keeps the arrays of viewports in GPU memory."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from .allocator import GpuAllocator
 
 
 class ViewportArrays(NamedTuple):
-    """The addresses of a viewport's arrays, for kernels. The address 0 means "no array"."""
+    """GPU addresses of a viewport's arrays. The address is 0 if the viewport has no such array."""
 
     hidden: int = 0
     lookup: int = 0
 
 
 class Viewports:
-    """Copies the arrays of each viewport to the GPU once, and frees them after the viewport.
+    """Copies the arrays of each viewport to the GPU once.
 
-    The slots refer to the viewports of their batches. So the GPU has finished with the arrays when
-    the last reference to a viewport is gone. The GPU must be current in the thread that calls
-    :meth:`find`. Only one thread may call it.
+    If a viewport no longer exists, the next copy first frees its arrays. The GPU no longer reads
+    these arrays, because each slot keeps the viewports of its batch until the batch is done. Only
+    one thread may call :meth:`find`. The GPU must be current in this thread.
 
-    :param stream: the stream for the copies.
+    :param stream: CUDA stream for the copies.
     """
 
     def __init__(self, memory: GpuAllocator, stream: int) -> None:
@@ -41,7 +41,7 @@ class Viewports:
         self._unused: list[ViewportArrays] = []
 
     def find(self, viewport: Viewport | None) -> ViewportArrays:
-        """Return the addresses of a viewport's arrays. Copy the arrays if they are new.
+        """Return the addresses of a viewport's arrays. Copy the arrays of a new viewport.
 
         :raises GpuError: if the GPU has too little memory.
         """

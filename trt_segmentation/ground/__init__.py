@@ -1,3 +1,3 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The ground grid: what a camera sees of the ground, in metres."""
+"""Computes ground grids: maps of the ground in metres, from label maps in pixels."""

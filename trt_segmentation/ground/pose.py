@@ -14,12 +14,15 @@ from ..errors import GroundError
 from ..lens.lens import Floats
 
 _OPTICAL = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
-"""Rotation from optical coordinates (right, down, forward) to (forward, left, up)."""
+"""(3, 3) rotation. Optical coordinates (x right, y down, z forward) become coordinates with x
+forward, y left and z up."""
 
 
 @dataclass(frozen=True, eq=False)
 class Pose:
-    """Where a camera is in the ground frame. The ground is the plane z = 0, and z points up.
+    """Position and direction of a camera in the ground frame.
+
+    The ground is the plane z = 0 of this frame, and z points up.
 
     :param turn: (3, 3) rotation from optical coordinates to the ground frame. In optical
         coordinates, x points right, y down and z forward.
@@ -33,26 +36,27 @@ class Pose:
     def __post_init__(self) -> None:
         """Refuse a camera that is not above the ground."""
         if not (np.isfinite(self.turn).all() and np.isfinite(self.position).all()):
-            raise GroundError(f"the camera's pose has a number that is not finite: position "
-                              f'{self.position.tolist()}')
+            raise GroundError("the camera's pose has a number that is not finite. The position is "
+                              f'{self.position.tolist()} and the rotation '
+                              f'{self.turn.tolist()}')
         if self.position[2] <= 0:
             raise GroundError(
-                f'the camera is at z = {self.position[2]:g} m, but it must be above the ground, '
-                'which is z = 0 in the frame `ground_frame`. Choose a frame on the ground, such '
-                'as base_footprint')
+                f'the camera is at z = {self.position[2]:g} m, but it must be above the ground. '
+                'The ground is the plane z = 0 of the frame `ground_frame`. Set `ground_frame` to '
+                'a frame on the ground, such as base_footprint')
 
     def is_near(self, other: Pose) -> bool:
-        """Return whether another pose is the same up to rounding: 0.1 mm and 0.00001 rad."""
+        """Return whether another pose differs by less than 0.1 mm and 0.00001 rad."""
         return bool(np.abs(self.turn - other.turn).max() < 1e-5
                     and np.abs(self.position - other.position).max() < 1e-4)
 
     @classmethod
     def of_mount(cls, height: float, pitch: float, roll: float) -> Pose:
-        """Return the pose of a camera above the origin. The x axis is the camera's heading.
+        """Return the pose of a camera above the origin. The camera looks along the x axis.
 
         :param height: height above the ground in metres, above 0.
         :param pitch: angle of the optical axis below the horizon in radians.
-        :param roll: turn about the optical axis in radians. If the angle is above 0, the right
+        :param roll: rotation about the optical axis in radians. If the angle is above 0, the right
             side of the camera is lower than the left side.
         """
         down, side = (math.cos(pitch), math.sin(pitch)), (math.cos(roll), math.sin(roll))
@@ -62,10 +66,12 @@ class Pose:
 
     @classmethod
     def of_transform(cls, position: Sequence[float], quaternion: Sequence[float]) -> Pose:
-        """Return the pose from a transform of tf2.
+        """Return the pose that a transform of tf2 gives.
 
         :param position: x, y and z in metres.
-        :param quaternion: x, y, z and w. The length does not matter, but must not be 0.
+        :param quaternion: x, y, z and w. Its length may be any number above 0.
+        :raises GroundError: if the quaternion has no length, or if the camera is not above the
+            ground.
         """
         length = math.sqrt(sum(part * part for part in quaternion))
         if not length > 0:

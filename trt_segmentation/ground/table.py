@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The table that turns a label map into a ground grid. It is computed once for each pose."""
+"""Computes ground grids from label maps, with a table that is made once for each pose."""
 
 from __future__ import annotations
 
@@ -20,8 +20,7 @@ from .values import OCCUPIED, UNKNOWN, Values
 MOST_CELLS = 1000
 """Largest number of cells along each side of a grid."""
 STEPS = 2
-"""Number of steps of a ray in the length of a cell. A step that is too long could jump over a low
-obstacle."""
+"""Number of steps of a ray per length of a cell. Longer steps could miss a low obstacle."""
 
 Cells = npt.NDArray[np.int8]
 Index = npt.NDArray[np.intp]
@@ -29,10 +28,10 @@ Index = npt.NDArray[np.intp]
 
 @dataclass(frozen=True)
 class GridSize:
-    """The size of a ground grid. The grid is a square. Its middle is below the camera.
+    """The size of a ground grid. The grid is a square with the camera above its middle.
 
-    :param reach: metres from the middle to each side.
-    :param resolution: side of a cell in metres.
+    :param reach: distance from the middle to each side in metres.
+    :param resolution: length of the side of a cell in metres.
     :raises GroundError: if the grid has more than :data:`MOST_CELLS` cells along a side.
     """
 
@@ -43,9 +42,10 @@ class GridSize:
         """Refuse a grid that is too large."""
         if self.cells > MOST_CELLS:
             raise GroundError(
-                f'a range of {self.reach:g} m at a resolution of {self.resolution:g} m gives '
-                f'{self.cells} x {self.cells} cells; expected at most {MOST_CELLS} x '
-                f'{MOST_CELLS}. Set a larger `ground_resolution`, or a smaller `ground_range`')
+                f'the ground grid would have {self.cells} x {self.cells} cells, because '
+                f'`ground_range` is {self.reach:g} m and `ground_resolution` is '
+                f'{self.resolution:g} m; expected at most {MOST_CELLS} x {MOST_CELLS} cells. Set '
+                'a larger `ground_resolution` or a smaller `ground_range`')
 
     @property
     def cells(self) -> int:
@@ -54,13 +54,13 @@ class GridSize:
 
 
 class GroundTable:
-    """Turns the label maps of one camera at one pose into ground grids.
+    """Computes ground grids from the label maps of one camera at one pose.
 
     :meth:`read` does not change the object, so several threads may call it at the same time.
 
-    Each cell has the value of the pixel that shows the middle of the cell. Rays start below the
-    camera and run along the ground. If a ray meets an obstacle, the cell there is occupied, and
-    the cells behind it are unknown.
+    Each cell gets the value of the pixel that shows the middle of the cell. In addition, rays run
+    along the ground from the point below the camera to the sides of the grid. If a ray meets an
+    obstacle, the cell at this point is occupied. The cells behind this cell are unknown.
 
     :raises GroundError: if the camera sees no cell of the grid.
     """
@@ -68,19 +68,20 @@ class GroundTable:
     def __init__(self, lens: Lens, pose: Pose, size: GridSize) -> None:
         self.lens, self.pose, self.size = lens, pose, size
         resolution, cells = size.resolution, size.cells
-        # The corners of cells are multiples of the resolution in the ground frame. So a cell stays
-        # at its place if the camera moves.
+        # In the ground frame, the coordinates of cell corners are multiples of the resolution. So
+        # cells of an earlier and a later grid coincide, even if the camera has moved.
         corner = np.rint(pose.position[:2] / resolution) - cells // 2
         self.origin: Floats = corner * resolution
-        """(2,) position of the corner of the first cell in the ground frame, in metres."""
+        """(2,) smallest x and y of the grid in the ground frame, in metres."""
         steps = np.arange(cells) + 0.5
         along = np.stack(np.meshgrid(steps, steps), axis=-1).reshape(-1, 2)
         offset = self.origin + along * resolution - pose.position[:2]
         pixels, seen = self._look_at(offset)
         if not seen.any():
             raise GroundError(
-                f'the camera sees no cell of the ground grid, which reaches {size.reach:g} m from '
-                'the point below the camera. Check `ground_range` and the pose of the camera')
+                'the camera sees no cell of the ground grid. The grid reaches '
+                f'{size.reach:g} m from the point below the camera. Check `ground_range` and the '
+                'pose of the camera')
         self._cells: Index = np.flatnonzero(seen)
         distance = np.hypot(*offset[seen].T)
         angle = np.arctan2(offset[seen, 1], offset[seen, 0])
@@ -91,21 +92,22 @@ class GroundTable:
 
         :param labels: (height, width) uint8 or uint16, C-contiguous.
         :param values: the result of :func:`.make_values` for the model of the label map.
-        :returns: (cells, cells) int8, values of nav_msgs/OccupancyGrid. The first row has the
-            smallest y, and the first column has the smallest x. The caller owns the array.
-        :raises GroundError: if the label map does not have the size of the lens.
+        :returns: (cells, cells) int8. The numbers have the meaning of nav_msgs/OccupancyGrid. The
+            first row has the smallest y, and the first column has the smallest x. The caller
+            owns the array.
+        :raises GroundError: if the label map does not have the image size of the lens.
         """
         lens = self.lens
         if labels.shape != (lens.height, lens.width):
             raise GroundError(
                 f'camera_info is for images of {lens.width}x{lens.height} pixels, but the image '
-                f'has {labels.shape[1]}x{labels.shape[0]}. Let the driver send the camera_info of '
-                'this image size')
+                f'has {labels.shape[1]}x{labels.shape[0]} pixels. Let the driver '
+                'publish the camera_info for this image size')
         found = _find_values(labels.reshape(-1).take(self._pixels), values)
         own = found[:len(self._cells)]
         rays = (found[len(self._cells):] == OCCUPIED).reshape(self._on_image.shape)
         rays &= self._on_image
-        first = rays.argmax(axis=1)  # 0 if a ray meets no obstacle, and also if it does in step 0
+        first = rays.argmax(axis=1)  # step of the first obstacle; 0 if there is none
         meets = np.flatnonzero(rays[np.arange(len(rays)), first])
         free = np.full_like(first, rays.shape[1])  # number of steps before the obstacle
         free[meets] = first[meets]
@@ -116,9 +118,9 @@ class GroundTable:
         return grid[:-1].reshape(self.size.cells, self.size.cells)
 
     def _add_rays(self, pixels: Index, distance: Floats, angle: Floats) -> None:
-        """Make the rays, and find out which ray and which of its steps each cell belongs to.
+        """Make the rays. Find the nearest ray and the step of this ray for each cell.
 
-        In the middle of each side of the grid, two rays are one cell apart.
+        At the middle of each side of the grid, neighbouring rays are one cell apart.
         """
         count = math.ceil(math.pi * self.size.cells)
         length = self.size.resolution / STEPS
@@ -135,9 +137,9 @@ class GroundTable:
         self._cell_of_step = self._find_cells(points)
 
     def _find_cells(self, points: Floats) -> Index:
-        """Return the index of the cell of each point; a point outside the grid has the last + 1.
+        """Return the index of the cell in which each point lies; ``cells ** 2`` if in no cell.
 
-        :param points: (..., 2) metres from the point below the camera.
+        :param points: (..., 2) x and y in metres from the point below the camera.
         """
         cells = self.size.cells
         place = (points + self.pose.position[:2] - self.origin) / self.size.resolution
@@ -146,11 +148,11 @@ class GroundTable:
         return np.where(inside, row * cells + column, cells ** 2)
 
     def _look_at(self, offset: Floats) -> tuple[Index, npt.NDArray[np.bool_]]:
-        """Return the pixels of points on the ground.
+        """Return the pixels that show points on the ground.
 
-        :param offset: (N, 2) metres from the point below the camera, along x and y.
-        :returns: (N,) indices into a flat label map, 0 for a point that the image does not show,
-            and (N,) whether the image shows the point.
+        :param offset: (N, 2) x and y in metres from the point below the camera.
+        :returns: (N,) indices into a flattened label map, and (N,) whether the image shows the
+            point. If the image does not show the point, the index is 0.
         """
         below = np.full((len(offset), 1), -self.pose.position[2])
         pixels, seen = self.lens.project(np.hstack([offset, below]) @ self.pose.turn)
@@ -159,9 +161,12 @@ class GroundTable:
 
 
 def _find_values(labels: npt.NDArray[Any], values: Values) -> Cells:
-    """Return the value of each of (N,) labels."""
+    """Return the value of each label.
+
+    :param labels: (N,) uint8 or uint16.
+    """
     if labels.dtype != np.uint8:
         return values.take(labels)
-    # cv2.LUT takes a third of the time of NumPy, which converts each label to a 64-bit index.
+    # cv2.LUT takes a third of the time that NumPy takes. NumPy converts each label to 64 bits.
     found = np.asarray(cv2.LUT(labels, values.view(np.uint8)), np.uint8)
     return found.reshape(-1).view(np.int8)

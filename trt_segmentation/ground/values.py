@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The value of a ground cell for each class: free, with a cost, occupied or unknown."""
+"""Maps each class to the value of a ground cell: free, a cost, occupied or unknown."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..errors import GroundError
 from ..model.card_checks import GROUND_KINDS
 
 UNKNOWN, FREE, OCCUPIED = -1, 0, 100
-"""Values of nav_msgs/OccupancyGrid. A value between free and occupied is a cost."""
+"""Values of nav_msgs/OccupancyGrid. The numbers between free and occupied are costs."""
 Values = npt.NDArray[np.int8]
 
 
@@ -22,12 +22,13 @@ def make_values(classes: Sequence[str], ground: Mapping[str, Sequence[str]],
     """Return the value of a cell for each label.
 
     :param classes: names of the classes.
-    :param ground: the section ``ground`` of the model card: names of classes for each of
-        :data:`.GROUND_KINDS`. A class that no list names is neither ground nor an obstacle.
-    :param walkable_cost: value of walkable ground, 0 to 99.
+    :param ground: the section ``ground`` of the model card. It maps each of
+        :data:`.GROUND_KINDS` to names of classes. If a class is in no list, its cells are
+        unknown.
+    :param walkable_cost: value of a cell of walkable ground, 0 to 99.
     :returns: (256,) int8, or (65536,) int8 if there are more than 255 classes. The index is a
         label.
-    :raises GroundError: if the card names no ground.
+    :raises GroundError: if the card names no drivable and no walkable class.
     """
     if not any(ground.get(kind) for kind in ('drivable', 'walkable')):
         raise GroundError(

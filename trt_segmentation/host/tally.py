@@ -23,8 +23,9 @@ def count_tally(grid: npt.NDArray[Any], labels: npt.NDArray[Any], geometry: Geom
                 kind: OutputKind, classes: int, sharpness: float) -> Tally:
     """Count classes, entropies and margins over a sample of the pixels.
 
-    :param grid: (channels, h, w), the finite network output of the image.
-    :param labels: the label map of the image. Its unlabelled pixels count only as unlabelled.
+    :param grid: (channels, h, w), the network output of the image. All numbers must be finite.
+    :param labels: (height, width) uint8 or uint16, the label map of the image. An unlabelled
+        pixel adds only to the number of unlabelled pixels.
     :param sharpness: 1 / temperature. Scores are multiplied by this number.
     :returns: a new array, (classes + 258,) uint32.
     """
@@ -39,7 +40,7 @@ def count_tally(grid: npt.NDArray[Any], labels: npt.NDArray[Any], geometry: Geom
     if kind is OutputKind.LABELS:
         return tally
     values = sample_values(grid, geometry)[0].reshape(len(grid), -1)
-    if not seen.all():      # usually every pixel is labelled, and a selection is slow
+    if not seen.all():      # usually, all pixels are labelled; a selection is slow
         values = values[:, seen.reshape(-1)]
     if values.size:
         entropy, margin = _measure_certainty(values, kind, np.float32(sharpness))
@@ -53,8 +54,9 @@ def count_tally(grid: npt.NDArray[Any], labels: npt.NDArray[Any], geometry: Geom
 def sample_values(grid: Values, geometry: Geometry) -> tuple[Values, range, range]:
     """Interpolate a network output at the sampled pixels of the camera image.
 
-    :param grid: (channels, h, w), the finite network output of the image.
-    :returns: (channels, rows, columns) float32, the sampled rows, and the sampled columns.
+    :param grid: (channels, h, w), the network output of the image. All numbers must be finite.
+    :returns: the values, (channels, rows, columns) float32; the sampled rows; and the sampled
+        columns.
     """
     rows, cols = (sample_pixels(*axis.visible) for axis in (geometry.rows, geometry.cols))
     taps = (make_taps(rows, *geometry.rows.grid(grid.shape[1]), grid.shape[1]),

@@ -1,3 +1,3 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""INT8: ranges of the activations, and channels of about equal size."""
+"""Measures the INT8 ranges of activations, and balances the channels of convolutions."""

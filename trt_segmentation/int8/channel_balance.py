@@ -3,10 +3,10 @@
 """Balance the channels that depthwise convolutions read, so that INT8 rounds them less.
 
 INT8 has one scale for a whole activation. So a channel with small values gets few INT8 steps. But
-the weights of a depthwise convolution have one scale for each channel. So a channel of the input
-may be multiplied by a factor, and the weights of this channel may be divided by it. The weights
-lose nothing, and every channel gets about the same number of steps. The factors are powers of
-two, so the FP32 output of the network stays exactly the same.
+the weights of a depthwise convolution have one scale for each channel. So this module multiplies a
+channel of the input by a factor, and divides the weights of this channel by the same factor. The
+weights lose no precision, and every channel gets about the same number of steps. The factors are
+powers of two, so the FP32 output of the network stays exactly the same.
 """
 
 from __future__ import annotations
@@ -26,14 +26,15 @@ from ..fp16.large_values import FP16_MAX
 from ..fp16.tensor_types import add_types, open_session
 
 MAX_RATIO = 2.0 ** 6
-"""A channel with values smaller than the largest channel by more than this counts as silent."""
+"""In one convolution, the largest factor is at most this many times the smallest factor."""
 Exponents = Mapping[str, Sequence[int]]
-"""Maps the name of a depthwise convolution to one exponent of two for each channel."""
+"""Maps the name of a depthwise convolution to one exponent for each channel. The factor of a
+channel is 2 to the power of its exponent."""
 Tensor = npt.NDArray[Any]
 
 
 def find_depthwise(model: onnx.ModelProto) -> dict[str, str]:
-    """Map each depthwise convolution with constant FP32 weights to the activation it reads."""
+    """Map the name of each depthwise convolution with constant FP32 weights to its input."""
     weights = {tensor.name: tensor for tensor in model.graph.initializer
                if tensor.data_type == TensorProto.FLOAT}
     return {node.name: node.input[0] for node in model.graph.node
@@ -47,7 +48,7 @@ def _is_depthwise(node: onnx.NodeProto, weight: onnx.TensorProto) -> bool:
 
 
 class ChannelMaxima:
-    """The largest absolute value of each channel that a depthwise convolution reads.
+    """Measures the largest absolute value of each channel that a depthwise convolution reads.
 
     :param model: FP32 network with one input.
     :raises GraphError: if ONNX Runtime cannot load the network.
@@ -73,9 +74,9 @@ class ChannelMaxima:
         return probed
 
     def watch(self, tensors: Iterable[Tensor]) -> Iterator[Tensor]:
-        """Yield the same tensors, and run the network on each of them.
+        """Run the network on each input tensor, update the maxima, and yield the tensor unchanged.
 
-        :raises GraphError: if the network does not run.
+        :raises GraphError: if ONNX Runtime cannot run the network.
         """
         for tensor in tensors:
             if self._session is not None:
@@ -112,14 +113,15 @@ class ChannelMaxima:
 
 
 def balance_channels(model: onnx.ModelProto, exponents: Exponents) -> onnx.ModelProto:
-    """Multiply the channels that depthwise convolutions read, and divide their weights.
+    """Multiply the input channels of depthwise convolutions, and divide the weights.
 
-    If a ReLU makes the activation from a convolution, and nothing else reads the two, the factors
-    go into the weights of this convolution. Otherwise a Mul node is added before the depthwise
-    convolution.
+    The input of a depthwise convolution often comes from a ReLU, and the input of the ReLU comes
+    from an earlier convolution. If no other node reads these two tensors, the weights of the
+    earlier convolution are multiplied by the factors. Otherwise a Mul node is added before the
+    depthwise convolution.
 
     :param exponents: see :data:`Exponents`.
-    :returns: a new model. Its FP32 output is the same. ``model`` itself if nothing changes.
+    :returns: a new model with the same FP32 output; ``model`` itself if ``exponents`` is empty.
     :raises GraphError: if a node is missing, is not depthwise, or has another number of channels.
     """
     if not exponents:
@@ -164,7 +166,7 @@ class _Editor:
         node.input[0] = output
 
     def _foldable(self, activation: str) -> onnx.NodeProto | None:
-        """Return the convolution whose ReLU makes the activation, if factors can go into it."""
+        """Return the earlier convolution that takes the factors; None if there is none."""
         relu = self._made_by.get(activation)
         if relu is None or relu.op_type != 'Relu' or self._readers[activation] != 1:
             return None
@@ -201,5 +203,5 @@ class _Editor:
 
 
 def balanced_name(node: str) -> str:
-    """Name of the activation that a depthwise convolution reads after the balance."""
+    """Return the name of the output of the Mul node before a balanced depthwise convolution."""
     return f'{node}.balanced input'

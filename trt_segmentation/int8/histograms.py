@@ -27,12 +27,12 @@ Values = npt.NDArray[Any]
 
 
 class Histogram:
-    """A histogram of absolute values. Its range doubles whenever a larger value comes.
+    """A histogram of absolute values. If a value is above the last bin, the range is doubled.
 
     :ivar counts: (2048,) int64. The bins have equal widths, and the first one begins at 0.
-    :ivar end: upper end of the last bin; 0 if no value except 0 came.
-    :ivar low: smallest value, with its sign.
-    :ivar high: largest value, with its sign.
+    :ivar end: upper end of the last bin; 0 if all values so far were 0.
+    :ivar low: smallest value; 0 if no value is negative.
+    :ivar high: largest value; 0 if no value is positive.
     """
 
     def __init__(self) -> None:
@@ -40,7 +40,7 @@ class Histogram:
         self.end, self.low, self.high = 0.0, 0.0, 0.0
 
     def add(self, values: Values) -> None:
-        """Add values of any shape. Values that are not finite are left out."""
+        """Add an array of values, of any shape. NaN and infinite values are left out."""
         values = values.reshape(-1)
         low, high = (float(end(initial=0.0)) for end in (values.min, values.max))
         if not np.isfinite([low, high]).all():
@@ -60,7 +60,7 @@ class Histogram:
         self.counts += np.bincount(np.minimum(index, BINS - 1), minlength=BINS)
 
     def range(self, method: str) -> tuple[float, float]:
-        """Smallest and largest value that INT8 shall hold.
+        """Return the smallest and the largest value that INT8 must represent.
 
         :param method: a key of :data:`LIMITS`.
         """
@@ -69,19 +69,19 @@ class Histogram:
 
 
 def find_largest(histogram: Histogram) -> float:
-    """Largest absolute value."""
+    """Return the largest absolute value."""
     return max(histogram.high, -histogram.low)
 
 
 def find_percentile(histogram: Histogram) -> float:
-    """Value that :data:`PERCENTILE` of the absolute values do not exceed."""
+    """Return the value that :data:`PERCENTILE` percent of the absolute values do not exceed."""
     total = np.cumsum(histogram.counts)
     index = int(np.searchsorted(total, total[-1] * PERCENTILE / 100))
     return (index + 1) * histogram.end / BINS
 
 
 def find_least_error(histogram: Histogram) -> float:
-    """Limit with the smallest mean squared error of the values that INT8 rounds and cuts off."""
+    """Return the limit at which INT8 rounding and clipping give the least mean squared error."""
     values = (np.arange(BINS) + 0.5) * histogram.end / BINS
     limits = find_largest(histogram) * np.arange(1, 101) / 100
     scale = limits[:, None] / STEPS
@@ -91,11 +91,11 @@ def find_least_error(histogram: Histogram) -> float:
 
 
 def find_least_divergence(histogram: Histogram) -> float:
-    """Limit whose INT8 distribution diverges least from the distribution of the values.
+    """Return the limit at which INT8 changes the distribution of the values least.
 
     As in TensorRT's entropy calibrator, the measure is the Kullback-Leibler divergence, with 2048
-    bins and 128 steps. The first bin gets the count of the second bin, because INT8 holds zeros
-    exactly.
+    bins and 128 INT8 steps. INT8 represents zeros exactly, so zeros must not change the result.
+    The first bin holds the zeros, so its count is replaced by the count of the second bin.
     """
     counts = histogram.counts.astype(np.float64)
     counts[0] = counts[1]
@@ -120,7 +120,7 @@ def find_least_divergence(histogram: Histogram) -> float:
 LIMITS: dict[str, Callable[[Histogram], float]] = {
     'entropy': find_least_divergence, 'minmax': find_largest, 'mse': find_least_error,
     'percentile': find_percentile}
-"""Computes the largest absolute value that INT8 shall hold, by the name of the method."""
+"""Maps each method to a function that returns the largest absolute value INT8 must represent."""
 
 
 def collect_histograms(model: onnx.ModelProto, names: Sequence[str], tensors: Iterable[Values],
@@ -131,7 +131,7 @@ def collect_histograms(model: onnx.ModelProto, names: Sequence[str], tensors: It
     :param model: FP32 network with one input.
     :param names: names of the activations.
     :param tensors: network inputs.
-    :param progress: called after each tensor with the number of tensors.
+    :param progress: called after each tensor with the number of tensors so far.
     :returns: a mapping from each name to its histogram.
     :raises GraphError: if ONNX Runtime cannot run the network.
     """

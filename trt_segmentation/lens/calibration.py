@@ -29,10 +29,11 @@ class Calibrated(Protocol):
 
 
 class Rectified(NamedTuple):
-    """The pinhole camera of the rectified image.
+    """The pinhole camera that would take the rectified image.
 
-    :param lens: a lens without distortion.
-    :param turn: (3, 3) rotation from the coordinates of the camera to those of this lens.
+    :param lens: the lens of the pinhole camera, without distortion.
+    :param turn: (3, 3) rotation from the coordinates of the real camera to the coordinates of the
+        pinhole camera.
     """
 
     lens: Lens
@@ -40,10 +41,10 @@ class Rectified(NamedTuple):
 
 
 def read_lens(info: Calibrated) -> Lens:
-    """Return the lens of the images that come with a camera_info.
+    """Return the lens that a camera_info describes.
 
-    If the driver combines pixels (binning) or sends only a part of the sensor (roi), the lens is
-    that of the smaller image.
+    If the driver combines pixels (binning) or sends only a part of the sensor image (roi), the
+    lens describes the smaller image.
 
     :raises LensError: if the message is not a calibration. The error names the wrong value.
     """
@@ -55,10 +56,10 @@ def read_lens(info: Calibrated) -> Lens:
 
 
 def read_rectified(info: Calibrated) -> Rectified:
-    """Return the camera of the rectified image, from the matrices ``p`` and ``r``.
+    """Return the pinhole camera of the rectified image, from the matrices ``p`` and ``r``.
 
-    Drivers of single cameras may leave both matrices zero. Then the rectified image has the camera
-    matrix ``k``, and no rotation.
+    The driver of a single camera may fill these matrices with zeros. If ``p`` is zero, the pinhole
+    camera has the camera matrix ``k``. If ``r`` is zero, there is no rotation.
 
     :raises LensError: if the message is not a calibration. The error names the wrong value.
     """
@@ -66,15 +67,15 @@ def read_rectified(info: Calibrated) -> Rectified:
     k = info.p if any(info.p) else [info.k[0], 0, info.k[2], 0, 0, info.k[4], info.k[5]]
     turn = np.array(info.r, np.float64).reshape(3, 3) if any(info.r) else np.eye(3)
     if not np.allclose(turn @ turn.T, np.eye(3), atol=1e-3):
-        raise LensError(f'r is {list(info.r)}, which is not a rotation. Calibrate the camera '
-                        'again')
+        raise LensError(f'the matrix r is {list(info.r)}, which is not a rotation. Calibrate the '
+                        'camera again')
     return Rectified(_cut(info, k[0], k[5], k[2], k[6], 'plumb_bob', ()), turn)
 
 
 def _check_sizes(info: Calibrated) -> None:
     for name, count in (('k', 9), ('r', 9), ('p', 12)):
         if (found := len(getattr(info, name))) != count:
-            raise LensError(f'{name} has {found} numbers; expected {count}')
+            raise LensError(f'the matrix {name} has {found} numbers; expected {count}')
 
 
 def _cut(info: Calibrated, fx: float, fy: float, cx: float, cy: float, model: str,

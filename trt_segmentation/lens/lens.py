@@ -17,9 +17,9 @@ from ..errors import LensError
 Floats = npt.NDArray[np.float64]
 
 COUNTS = {'plumb_bob': (0, 4, 5), 'rational_polynomial': (8, 12, 14), 'equidistant': (4,)}
-"""Maps each distortion model to the numbers of coefficients that it may have."""
+"""Maps each distortion model to the allowed numbers of coefficients."""
 _SIDEWAYS = 89.9
-"""Largest angle in degrees between a visible ray and the optical axis."""
+"""Largest angle in degrees between the optical axis and a ray that the lens can see."""
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,9 @@ class Lens:
     Camera coordinates are in metres: x points right, y points down, and z points forward. The
     centre of the first pixel of the image lies at pixel position (0, 0).
 
-    :param width: width of the image in pixels. ``height`` is its height.
+    :param width: width of the image in pixels. ``height`` is the height of the image.
     :param fx: focal length in pixels along a row. ``fy`` is the focal length along a column.
-    :param cx: column of the principal point in pixels. ``cy`` is its row.
+    :param cx: column of the principal point in pixels. ``cy`` is the row of this point.
     :param model: a key of :data:`COUNTS`.
     :param coefficients: the distortion coefficients, in the order of CameraInfo.
     :raises LensError: if the numbers are not a calibration. The error names the wrong number.
@@ -50,8 +50,8 @@ class Lens:
         """Refuse numbers that are not a calibration."""
         numbers = (self.fx, self.fy, self.cx, self.cy, *self.coefficients)
         if not all(map(math.isfinite, numbers)):
-            raise LensError(f'the calibration has the numbers {list(numbers)}, and one of them is '
-                            'not finite. Calibrate the camera again')
+            raise LensError(f'the calibration has a number that is not finite: {list(numbers)}. '
+                            'Calibrate the camera again')
         if self.fx <= 0 or self.fy <= 0:
             raise LensError(
                 f'the focal lengths are {self.fx:g} and {self.fy:g} pixels; expected numbers '
@@ -59,17 +59,17 @@ class Lens:
                 'the camera, and give the file to the driver')
         if self.width < 1 or self.height < 1:
             raise LensError(f'the calibration is for an image of {self.width}x{self.height} '
-                            'pixels; expected sides above 0')
+                            'pixels; expected a width and a height above 0')
         if self.model not in COUNTS:
             raise LensError(f'the distortion model is {self.model!r}; expected one of '
                             f'{", ".join(COUNTS)}')
         if len(self.coefficients) not in COUNTS[self.model]:
             expected = ' or '.join(map(str, COUNTS[self.model]))
-            raise LensError(f'{self.model} has {len(self.coefficients)} coefficients; expected '
-                            f'{expected}')
+            raise LensError(f'the distortion model {self.model} has {len(self.coefficients)} '
+                            f'coefficients; expected {expected}')
 
     def __str__(self) -> str:
-        """Return the numbers in the order of a camera_info."""
+        """Return the numbers of the calibration as text, in the order of a camera_info."""
         bent = ', '.join(f'{value:g}' for value in self.coefficients)
         return (f'{self.width}x{self.height}, k {self.fx:g} {self.cx:g} {self.fy:g} {self.cy:g}, '
                 f'{self.model} [{bent}]')
@@ -83,15 +83,15 @@ class Lens:
         """Project points in camera coordinates to pixels.
 
         :param points: (N, 3) metres.
-        :returns: (N, 2) columns and rows in pixels, and (N,) whether the image shows the point.
-            The pixel of a point that the image does not show has no meaning.
+        :returns: (N, 2) columns and rows in pixels, and (N,) whether the image shows the point. If
+            the image does not show a point, the column and the row of this point are invalid.
         """
         seen = self.is_in_view(points)
         pixels = np.zeros((len(points), 2))
         if seen.any():
             pixels[seen] = self._distort(points[seen])
         column, row = pixels.T
-        # A pixel reaches half a pixel to each side of its centre.
+        # The outer edges of the image lie half a pixel beyond the centres of the outer pixels.
         seen &= (column >= -0.5) & (column < self.width - 0.5)
         seen &= (row >= -0.5) & (row < self.height - 0.5)
         return pixels, seen
@@ -108,9 +108,12 @@ class Lens:
         return pixels
 
     def is_in_view(self, points: Floats) -> npt.NDArray[np.bool_]:
-        """Return whether each of (N, 3) points lies inside the field of view of the model.
+        """Return whether each point lies in the field of view that the distortion model describes.
 
-        The field of view may be larger than the image.
+        This field of view may be larger than the image.
+
+        :param points: (N, 3) metres in camera coordinates.
+        :returns: (N,) bool.
         """
         depth = points[:, 2]
         inside: npt.NDArray[np.bool_] = (
@@ -121,16 +124,16 @@ class Lens:
     def _widest(self) -> float:
         """Tangent of the largest angle from the optical axis that the model describes.
 
-        The polynomial of a model fits the lens only inside the image. Far outside, the polynomial
-        turns back, and would move points from outside into the image.
+        The polynomial of a distortion model fits the lens only inside the image. Farther outside,
+        its value may fall again. Then the model would project invisible points into the image.
         """
         angles = np.radians(np.linspace(0, _SIDEWAYS, 2000))
         radii = self._distorted_radii(angles)
-        turns = np.flatnonzero(~(np.diff(radii) > 0))  # NaN is a turn too
+        turns = np.flatnonzero(~(np.diff(radii) > 0))  # a NaN ends the range too
         return float(np.tan(angles[turns[0] if len(turns) else -1]))
 
     def _distorted_radii(self, angles: Floats) -> Floats:
-        """Return the distances from the principal point, divided by the focal length."""
+        """Return the distance from the principal point for each angle, in focal lengths."""
         values = angles if self.model == 'equidistant' else np.tan(angles)
         square = values ** 2
         k = np.zeros(8)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The lookup from each pixel of a rectified image to the place in the camera image."""
+"""Makes lookups. A lookup has the position in the camera image for each rectified pixel."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from .calibration import Rectified
 from .lens import Lens
 
 STEP = 32
-"""Places are rounded to 1/32 of a pixel, because cv2.remap rounds them in this way."""
+"""Positions are rounded to 1/32 of a pixel, because cv2.remap rounds positions in this way."""
 NOWHERE = -2.0
-"""Column and row of a pixel that the camera image does not show. A bilinear lookup at this place
-reads only pixels outside the camera image."""
+"""Column and row for a pixel that the camera image does not show. A bilinear interpolation at this
+position reads only pixels outside the camera image."""
 
 
 def make_lookup(lens: Lens, rectified: Rectified) -> npt.NDArray[np.float32]:
-    """Return where the camera image shows each pixel of the rectified image.
+    """Return the position in the camera image for each pixel of the rectified image.
 
     :returns: (height, width, 2) float32: column and row in the camera image, in pixels, rounded
-        to multiples of 1 / :data:`STEP`. If the camera image does not show the pixel, both are
-        :data:`NOWHERE`.
+        to multiples of 1 / :data:`STEP`. If the camera image does not show a pixel, its
+        column and row are :data:`NOWHERE`.
     """
     target = rectified.lens
     size = (target.width, target.height)

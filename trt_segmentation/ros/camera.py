@@ -49,8 +49,8 @@ class Camera:
     :param warn: called with the camera's name, the kind of a problem, and the exception.
     :param reference: the reference of the model.
     :param value: returns the value of the parameter with the given name.
-    :param viewport: gives the frames their viewport.
-    :param ground: publishes the ground grid; None if the node publishes none.
+    :param viewport: adds the viewport to each frame.
+    :param ground: publishes the ground grid; None if the node publishes no ground grid.
     """
 
     def __init__(self, node: LifecycleNode, name: str, card: ModelCard, transport: Transport, *,

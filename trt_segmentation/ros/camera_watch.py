@@ -42,7 +42,7 @@ class CameraWatch:
         """Return a report on the camera.
 
         :param snapshot: the camera's counts.
-        :param now: the time in seconds of the clock with which the node counts.
+        :param now: current time in seconds, from the clock with which the camera counts frames.
         """
         last = self._last
         publishers = self._node.count_publishers(camera.topic) if camera.topic else 0
@@ -106,7 +106,7 @@ class CameraWatch:
 
 
 def _read_ground(camera: Camera, last: CameraReport | None) -> dict[str, Any]:
-    """Return the values of a report about the camera's ground grid."""
+    """Return the fields of a :class:`.CameraReport` about the ground grid."""
     if camera.ground is None:
         return {}
     missing = camera.ground.missing

@@ -64,8 +64,8 @@ class CameraReport:
     :param ground_missing: number of ground grids that could not be computed; None if the node
         publishes no ground grid. ``ground_missing_before`` is this number at the last report.
     :param ground_error: why the newest of these grids could not be computed.
-    :param health: health of the newest frame. None if it was not measured.
-    :param late_frames: number of late frames in a row that are an error; 0 for no error.
+    :param health: health of the newest frame. None if the health was not measured.
+    :param late_frames: so many consecutive late frames are an error; 0 for no error.
     """
 
     name: str
@@ -92,7 +92,7 @@ class CameraReport:
 
     @property
     def is_too_often_late(self) -> bool:
-        """Whether too many frames in a row were late."""
+        """Whether too many consecutive frames were late."""
         return 0 < self.late_frames <= self.late.in_row
 
 
@@ -243,15 +243,15 @@ def _camera_findings(report: NodeReport, one: CameraReport) -> Findings:
     drift = one.health.warning if one.health else ''
     found: Findings = [(WARN, text) for text in (one.silence, one.loss, drift) if text]
     if one.is_too_often_late:
-        found.append((ERROR, f'{one.late.in_row} late frames in a row, for '
+        found.append((ERROR, f'the last {one.late.in_row} frames were late, for '
                              f'{one.late.delay_ms:.0f} ms; `late_frames` allows fewer than '
                              f'{one.late_frames}'))
     if new := one.bad_infos - one.bad_infos_before:
         found.append((WARN, f'{new} bad camera_info since the last report, the newest: '
                             f'{one.info_error}'))
     if new := (one.ground_missing or 0) - one.ground_missing_before:
-        found.append((WARN, f'{new} ground grids missing since the last report, the newest: '
-                            f'{one.ground_error}'))
+        found.append((WARN, f'{new} ground grids missing since the last report. Reason of '
+                            f'the newest: {one.ground_error}'))
     for reason, what in ((BAD_FRAME, 'bad frames'), (TAKE_ERROR, 'frames not received')):
         new = one.snapshot.dropped.get(reason, 0) - one.dropped_before.get(reason, 0)
         if new:

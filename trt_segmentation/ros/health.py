@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The health of a camera: the figures of its frames, their drift, and late frames."""
+"""Measures and publishes the health of a camera: figures of the frames, drift, and late frames."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ from .transport.qos import overridable, publisher_events, RELIABLE
 
 
 class HealthReference:
-    """The reference of the model, which all cameras of a node share. It is read when first needed.
+    """The reference of the model. All cameras of a node share this object.
+
+    The file is read when the reference is first needed.
 
     :param path: value of the parameter ``health_reference``.
     :param window: value of the parameter ``drift_frames``.
@@ -35,7 +37,7 @@ class HealthReference:
         self._reference: Reference | None = None
 
     def find_problem(self) -> str:
-        """Return why no drift can be measured. Empty if it can, or if there is no reference."""
+        """Return why the reference cannot be used. Empty if it is usable, or if there is none."""
         try:
             self.make_drift()
         except (SegmentationError, FileNotFoundError) as error:
@@ -43,10 +45,10 @@ class HealthReference:
         return ''
 
     def make_drift(self) -> Drift | None:
-        """Return a new drift for one camera; None if there is no reference.
+        """Return a new :class:`.Drift` for one camera; None if there is no reference.
 
         :raises TrustError: if the reference cannot be used.
-        :raises FileNotFoundError: if the path begins with ``~user`` and there is no such user.
+        :raises FileNotFoundError: if the path begins with ``~user``, and this user does not exist.
         """
         if self._reference is None:
             path = expand_home(self._path) if self._path else reference_path(self._card)
@@ -60,8 +62,8 @@ class HealthReference:
 class HealthReport:
     """The health of the newest frame of a camera.
 
-    :param values: the figures by name, as text.
-    :param warning: why the frames cannot be trusted. Empty if there is no reason.
+    :param values: the figures as text. Each key is the name of a figure.
+    :param warning: why the results should not be trusted. Empty if there is no warning.
     """
 
     values: Mapping[str, str]
@@ -69,12 +71,12 @@ class HealthReport:
 
 
 class Health:
-    """Publishes the health of one camera, and keeps the newest for diagnostics.
+    """Publishes the health of one camera, and keeps the newest report for the diagnostics.
 
-    The transition ``configure`` makes the object. The worker's thread calls :meth:`publish`. The
+    The transition ``configure`` makes this object. The worker's thread calls :meth:`publish`. The
     executor's thread calls the other methods.
 
-    :param prefix: first part of the topic, such as ``~``.
+    :param prefix: the topic without its last part ``/health``, for example ``~``.
     :param camera: name of the camera. Empty if the camera has no name.
     :param value: returns the value of the parameter with the given name.
     """
@@ -104,7 +106,7 @@ class Health:
         if segmentation.tally is None:
             self._newest = None
             return
-        if self._newest is None:  # `health` was off until now, so earlier frames are too old
+        if self._newest is None:  # `health` was off until now, so the old window is out of date
             self._drift = self._reference.make_drift()
         figures = read_tally(segmentation.tally)
         drift = self._drift.add(figures) if self._drift else None
@@ -115,7 +117,7 @@ class Health:
             self._publisher.publish(self._make_message(report, header))
 
     def read(self) -> HealthReport | None:
-        """Return the health of the newest frame; None if it was not measured."""
+        """Return the health of the newest frame; None if the health was not measured."""
         return self._newest if self._value('health') else None
 
     def close(self) -> None:
@@ -126,7 +128,7 @@ class Health:
         limit = self._value('drift_warn')
         return '' if drift <= limit else (
             f'the last {self._value("drift_frames")} frames are unlike the reference of the '
-            f'model: the drift is {drift:.2f}, above {limit:g}')
+            f'model: the drift is {drift:.2f}; expected at most {limit:g}')
 
     def _make_message(self, report: HealthReport, header: Any) -> DiagnosticStatus:
         stamp = f'{header.stamp.sec}.{header.stamp.nanosec:09d}'
@@ -139,7 +141,7 @@ class Health:
 
 def describe_figures(figures: FrameFigures, classes: tuple[str, ...], drift: float | None
                      ) -> dict[str, str]:
-    """Return the figures of a frame by name, as text. A figure that is None is left out."""
+    """Return the figures of a frame as text, by name. A figure that is None is left out."""
     numbers = {'drift': drift, 'entropy': figures.entropy, 'margin_p5': figures.margin_p5,
                'unlabelled': figures.unlabelled,
                **{f'share {name}': share for name, share in zip(classes, figures.shares)}}

@@ -34,7 +34,7 @@ DEPTH = 50
 
 
 class Recorder(Node):  # type: ignore[misc]  # rclpy has no types
-    """Writes image, camera_info, label_map, overlay and ground grid to a bag as they arrive.
+    """Writes image, camera_info, label_map, overlay and ground grid to a bag when they arrive.
 
     Images and label maps are written unchanged. Overlays are written as JPEG, because they are
     only for viewing. All callbacks run in one executor thread.
@@ -77,7 +77,7 @@ class Recorder(Node):  # type: ignore[misc]  # rclpy has no types
     def ready(self) -> bool:
         """Return whether the node has advertised its label maps and reported its engine.
 
-        While the engine opens, the node already sends diagnostics, but without the engine's name.
+        While the engine opens, the diagnostics of the node do not yet have the engine's name.
         """
         return (bool(self.count_publishers(self._label_map))
                 and 'engine' in self.diagnostics.get('engine', {}))

@@ -24,7 +24,7 @@ DEACTIVATED = 'deactivated'
 """The node was deactivated, or shut down, before the frame could be published."""
 
 TOO_OLD = 'too old'
-"""When the answer was ready, it was older than the parameter ``max_age`` allows."""
+"""When the result was ready, it was older than the parameter ``max_age`` allows."""
 
 NO_BUFFER = 'no free buffer'
 """Every buffer of the camera's subscription already held a frame."""

@@ -21,9 +21,9 @@ AHEAD = 4
 """At most this many items wait for the network, and at most this many answers wait for the
 receiver."""
 MOST_ITEMS = 64
-"""Most items of a batch. Items without a frame count too."""
+"""Largest number of items in a batch. Items without a frame count too."""
 PATIENCE = 10.0
-"""Longest time in seconds that :meth:`EveryFrame.close` waits for the thread of the source."""
+""":meth:`EveryFrame.close` waits at most this many seconds for the end of the reading thread."""
 
 
 class _Member(NamedTuple, Generic[Item]):
@@ -37,10 +37,11 @@ class _Member(NamedTuple, Generic[Item]):
 
 
 class _Batch(NamedTuple, Generic[Item]):
-    """Items on their way from the thread that submits to the thread that collects.
+    """Items that the submitting thread passes to the collecting thread.
 
     :param items: each item, and whether the pipeline holds its frame.
-    :param refused: the error, if the pipeline refused the only frame; otherwise None.
+    :param refused: the error if the batch has only one frame and the pipeline refused this frame;
+        otherwise None.
     """
 
     items: list[tuple[Item, bool]]
@@ -60,19 +61,18 @@ class EveryFrame(Generic[Item, Answer]):
     uses an answer. The object can be iterated only once. Until the last answer was yielded or
     :meth:`close` has returned, no other code may use the pipeline.
 
-    :param items: the source. The reading thread iterates over it. If it is a generator, this
-        thread also closes it.
+    :param items: the source. The reading thread iterates over the source. If the source is a
+        generator, the reading thread also closes it.
     :param read_frame: returns the frame of an item, or None if the item has no frame.
     :param make_answer: makes an answer from an item and its segmentation. The segmentation is
         None if the item has no frame. If the pipeline refused the frame, the error is passed
         instead of the segmentation. The arrays of the segmentation are valid only during the call.
-    :param stop_source: wakes the reading thread if it waits for a camera. Any thread must be able
-        to call this function.
-    :param batch: number of frames in a batch. A batch waits until it has so many frames, or until
-        the source ends. So the batches of a recording are the same in each run. Use 1 for a
-        camera.
-    :param describe: returns a name for the items of a batch. The text of an error of the engine
-        begins with this name. None if the text needs no name.
+    :param stop_source: wakes the reading thread if this thread waits for a camera. Any thread must
+        be able to call this function.
+    :param batch: number of frames in a full batch. A batch waits until it is full, or until the
+        source ends. So the batches of a recording are the same in each run. Use 1 for a camera.
+    :param describe: returns a name for the items of a batch. If the engine fails, the message of
+        the error begins with this name. None for messages without a name.
     """
 
     def __init__(self, pipeline: Pipeline, items: Iterable[Item], wanted: Wanted,
@@ -103,7 +103,7 @@ class EveryFrame(Generic[Item, Answer]):
         :raises EngineError: if the engine failed. The answers to all earlier items are yielded
             before the error is raised.
         :raises Exception: the exception that the source raised. The answers to all items that the
-            source gave are yielded before.
+            source gave are yielded before the exception is raised.
         """
         while (answer := self._answers.get()) is not None:
             yield answer
@@ -129,7 +129,7 @@ class EveryFrame(Generic[Item, Answer]):
             for item in self._source:
                 if not self._items.put(item):
                     break
-                del item        # a waiting source must not keep the frame
+                del item        # this thread must not keep the frame while the source waits
         except Exception as error:
             self._items.finish(error)
         else:
@@ -152,7 +152,7 @@ class EveryFrame(Generic[Item, Answer]):
         while True:
             try:
                 item = self._items.get()
-            except Exception as error:      # an error of the source comes after the last items
+            except Exception as error:      # an error of the source, raised after its last items
                 failed = error
                 break
             if item is None:
@@ -181,7 +181,7 @@ class EveryFrame(Generic[Item, Answer]):
                     raise
                 refused = error
         if refused and len(parts) > 1:
-            for part in parts:              # find the refused frame
+            for part in parts:              # submit each frame alone to find the refused frame
                 self._submit([part])
         else:
             self._batches.put(_Batch([(part.item, part.frame is not None and not refused)
@@ -202,11 +202,12 @@ class EveryFrame(Generic[Item, Answer]):
         self._answers.finish(failed)
 
     def _collect(self, batch: _Batch[Item], is_wanted: bool) -> None:
-        """Collect the segmentations of a batch, and hand the answers over if they are wanted."""
+        """Collect the segmentations of a batch. Hand over the answers if ``is_wanted``."""
         segmentations: list[Segmentation] = []
         if batch.is_pending:
-            # The batch that is collected does not count as pending. So the next batch is ready
-            # when the network ends. The slots suffice, because all earlier batches are released.
+            # The next batch may be submitted before this batch is collected. So the next batch is
+            # ready when the network finishes this batch. The pipeline has enough slots, because
+            # all earlier batches are released.
             self._room.release()
             with self._name_errors([item for item, _ in batch.items]):
                 segmentations = self._pipeline.collect()

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""One frame that the worker processes."""
+"""A frame on its way through the worker, with its times."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ class Job:
     opened: float
 
     def is_too_old(self, age_ms: float | None, now: float, limit_ms: float) -> bool:
-        """Return whether the frame's answer is too old to be published.
+        """Return whether the result is too old to be published.
 
-        :param age_ms: milliseconds since the frame's stamp. If it is None, the time since the
-            arrival of the image counts.
+        :param age_ms: milliseconds since the frame's stamp. If None, the age is the time since the
+            image was received.
         :param now: time.monotonic().
-        :param limit_ms: largest age in milliseconds; 0 if every answer is published.
+        :param limit_ms: largest age in milliseconds; 0 if every result is published.
         """
         since_arrival = (now - self.image.arrived) * 1e3
         return 0 < limit_ms < (since_arrival if age_ms is None else age_ms)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Counts how many frames of a camera were late, one after the other."""
+"""Counts the consecutive late frames of a camera."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class LateFrames:
-    """The newest frame, and the late frames in a row up to the newest frame.
+    """The latency of the newest frame, and the number of consecutive late frames.
 
     :param newest_ms: latency of the newest published frame in milliseconds; 0 if there is none.
-    :param in_row: number of late frames since the last frame in time. 0 if the newest frame was in
-        time.
-    :param delay_ms: milliseconds since the last frame in time, or since the first late frame if no
-        frame was in time. 0 if the newest frame was in time.
+    :param in_row: number of late frames after the last frame that was on time. 0 if the newest
+        frame was on time.
+    :param delay_ms: milliseconds since the last frame that was on time. If no frame was on time,
+        milliseconds since the first late frame. 0 if the newest frame was on time.
     """
 
     newest_ms: float = 0.0
@@ -33,7 +33,7 @@ class Lateness:
     """
 
     def __init__(self) -> None:
-        # One tuple is replaced as a whole, so that a reader never sees half of a change.
+        # A change replaces the whole tuple, so that a reader never sees only a part of the change.
         self._state: tuple[float, int, float] = (0.0, 0, 0.0)
 
     def count_published(self, now: float, latency_ms: float, limit_ms: float) -> None:
@@ -48,7 +48,7 @@ class Lateness:
             self._state = (latency_ms, 0, now)
 
     def count_too_old(self, now: float) -> None:
-        """Count a frame that was late because its answer was too old to be published."""
+        """Count a frame as late, because its result was too old to be published."""
         self._count_late(now, self._state[0])
 
     def read(self, now: float) -> LateFrames:

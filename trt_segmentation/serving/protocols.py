@@ -109,7 +109,7 @@ class ServedCamera(Hashable, Protocol):
         """
 
     def set_viewport(self, frame: Frame) -> Frame:
-        """Return the frame with its viewport. Call this in the worker's thread.
+        """Return the frame with its viewport. The worker's thread calls this method.
 
         :raises FrameError: if the viewport does not fit the frame.
         """
@@ -164,7 +164,7 @@ class LiveSettings(Protocol):
         """Return how many frames may go into the next batch."""
 
     def max_age_ms(self) -> float:
-        """Return the age in milliseconds above which an answer is dropped; 0 for no limit."""
+        """Return the age in milliseconds above which a result is dropped; 0 for no limit."""
 
     def apply_colours(self) -> None:
         """Give the pipeline the overlay's current colours."""

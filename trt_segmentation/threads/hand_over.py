@@ -58,7 +58,7 @@ class HandOver(Generic[Item]):
             return not self._is_stopped
 
     def finish(self, error: BaseException | None = None) -> None:
-        """Tell the receiving thread that this was the last item.
+        """Tell the receiving thread that no more items will come.
 
         :param error: exception that :meth:`get` raises after the last item; None for no exception.
         """
@@ -77,7 +77,7 @@ class HandOver(Generic[Item]):
     def get(self) -> Item | None:
         """Wait for the next item.
 
-        :returns: None after the last item, or if :meth:`stop` was called.
+        :returns: the item; None after the last item, or if :meth:`stop` was called.
         :raises BaseException: the exception that was passed to :meth:`finish`.
         """
         with self._changed:

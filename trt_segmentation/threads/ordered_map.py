@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Calls a function for many items in several threads, and gives the results in order."""
+"""Calls a function for many items in several threads, and yields the results in order."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ CORES = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os
 BYTES_AHEAD = 256 << 20
 """Largest total size of the results that wait for the receiver, in bytes."""
 NICENESS = 10
-"""Niceness of the threads, from 0 to 19. The network then gets the CPU cores first."""
+"""Niceness of the threads. It is above the usual 0, so the network gets the CPU cores first."""
 _FIRST = 2
-"""Number of calls that are begun before the size of the first result is known."""
+"""Number of calls that are started before the size of the first result is known."""
 
 
 def map_ahead(work: Callable[[Item], Result], items: Iterable[Item], name: str,
@@ -31,19 +31,19 @@ def map_ahead(work: Callable[[Item], Result], items: Iterable[Item], name: str,
     """Yield ``work(item)`` for each item, in the order of the items.
 
     While the receiver uses a result, the threads already work on the next items. At most
-    ``threads`` + 4 results are in work or wait for the receiver. If results are large, this number
-    is smaller: all these results have at most about :data:`BYTES_AHEAD` bytes. The number is never
-    below 2.
+    ``threads`` + 4 results are in progress or wait for the receiver. If the results are large, the
+    number is smaller, so that these results together need about :data:`BYTES_AHEAD` bytes at most.
+    At least 2 results are always allowed.
 
-    The thread of the receiver iterates over the items. So a slow source delays results that are
-    ready. If the receiver does not read all results, it must close this generator. The generator
-    then stops the threads. If ``items`` is a generator, it is closed too.
+    The thread of the receiver iterates over the items. So a slow source delays even results that
+    are ready. If the receiver does not read all results, the receiver must close this generator.
+    The generator then stops the threads. If ``items`` is a generator, ``items`` is closed too.
 
-    :param work: any thread may call this function, also several threads at the same time.
+    :param work: several threads may call this function at the same time.
     :param name: the names of the threads begin with this text.
     :param size_of: returns the size of a result in bytes.
-    :raises Exception: the exception of ``items`` or of ``work``. All earlier results are yielded
-        before the exception is raised.
+    :raises Exception: the exception that ``items`` or ``work`` raised. All earlier results are
+        yielded before the exception is raised.
     """
     waiting: deque[Future[Result]] = deque()
     source = iter(items)
@@ -75,7 +75,7 @@ def _yield_results(submit: Callable[[Item], Future[Result]], source: Iterator[It
                 waiting.append(submit(next(source)))
             except StopIteration:
                 is_open = False
-            except Exception as error:      # the earlier results come first
+            except Exception as error:      # raised later, after all earlier results
                 failed, is_open = error, False
         if waiting:
             result = waiting.popleft().result()
@@ -88,6 +88,6 @@ def _yield_results(submit: Callable[[Item], Future[Result]], source: Iterator[It
 
 
 def _give_way() -> None:
-    if sys.platform == 'linux':     # here, each thread has its own niceness
+    if sys.platform == 'linux':     # only on Linux, each thread has its own niceness
         own = os.getpriority(os.PRIO_PROCESS, 0)
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), max(own, NICENESS))

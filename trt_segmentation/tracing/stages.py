@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""NVTX ranges: Nsight Systems shows each stage of a frame on its timeline.
+"""Marks the stages of a frame with NVTX ranges. The profiler Nsight Systems shows these ranges.
 
-While tracing is off, :func:`stage` returns an object that does nothing.
+While tracing is off, :func:`stage` returns a context manager that does nothing.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _annotate: Callable[..., Range] | None = None
 
 
 def set_tracing(on: bool) -> None:
-    """Switch the ranges of this process on or off. Ranges that are already open stay open.
+    """Switch the ranges of this process on or off. Ranges that are already open do not change.
 
     :raises TraceError: if the package nvtx is missing.
     """
@@ -40,9 +40,9 @@ def set_tracing(on: bool) -> None:
 
 
 def stage(name: str) -> Range:
-    """Return a context manager that marks its block as a stage of a frame.
+    """Return a context manager that marks its ``with`` block as a stage of a frame.
 
-    The range shows when this thread runs the block. If the block enqueues work for the GPU, Nsight
-    Systems also shows the range on the GPU's timeline.
+    The range shows when the calling thread runs the block. If the block enqueues work for the GPU,
+    Nsight Systems also shows the range on the timeline of the GPU.
     """
     return _NOTHING if _annotate is None else _annotate(name, domain=DOMAIN)

@@ -2,13 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measures how far the newest frames of a camera are from the reference of the model.
 
-One frame says little, because streets differ. So the mean of the newest frames is compared. Its
-distance from the mean of the reference is a Mahalanobis distance: each figure is measured in its
-standard deviations, and figures that belong together, such as two shares, do not count twice.
+A single frame says little, because streets differ. So the mean of the newest frames is compared
+with the mean of the reference. The newest frames are called the window. The distance between the
+means is a Mahalanobis distance: each figure is measured in standard deviations, and correlated
+figures, such as two shares, do not count twice.
 
-The drift is this distance divided by a limit. The limit follows from the reference itself: as many
-of its frames as the window holds are compared with its other frames, again and again. 99 % of
-these distances are below the limit. So a drift above 1 is rare for frames like the reference.
+The drift is this distance divided by a limit. The limit comes from the reference alone: many
+windows of the reference are compared, each with all other frames of the reference. 99 % of these
+distances are at most the limit. So a drift above 1 is rare for frames like the reference.
 """
 
 from __future__ import annotations
@@ -22,17 +23,20 @@ from .reference import features_of, Reference, Rows
 from .tally import FrameFigures
 
 LARGEST = 3.0
-"""Largest distance of one frame. A frame that is farther away counts as if it had this distance.
-So a single black or overexposed frame does not move the mean much."""
+"""Largest distance of one frame from the mean of the reference. A frame with a larger distance
+counts with this distance. So a single black or overexposed frame does not move the mean much."""
 SHRINKAGE = 0.1
-"""The correlations between figures are reduced by this part, because few frames overstate them."""
+"""Each correlation between two figures is reduced by this fraction. A correlation that is computed
+from few frames is usually too high."""
 SMALLEST_SHARE, SMALLEST_CERTAINTY = 0.005, (0.001, 0.005)
-"""Smallest standard deviations: of the square root of a share, and of entropy and margin."""
+"""Smallest standard deviations. The first number is for the square root of a share. The pair is
+for entropy and margin."""
 PERCENTILE = 99
+"""Percentage of the windows of the reference whose distance is at most the limit."""
 MOST_WINDOWS = 100
-"""Largest number of windows of the reference from which the limit is computed."""
+"""Largest number of windows of the reference for the computation of the limit."""
 WINDOWS = 3
-"""A reference must have at least this many times the frames of a window."""
+"""Smallest ratio of the frames of a reference to the frames of a window."""
 
 
 class _Profile(NamedTuple):
@@ -56,9 +60,9 @@ class _Profile(NamedTuple):
 
 
 class Drift:
-    """Compares the newest frames of one camera with a reference. One thread uses the object.
+    """Compares the newest frames of one camera with a reference. Only one thread may use it.
 
-    :param window: number of frames that are compared.
+    :param window: number of the newest frames that are compared.
     :raises TrustError: if the reference has too few frames for this window.
     """
 
@@ -67,19 +71,18 @@ class Drift:
         rows = self._transform(reference.frames)
         if len(rows) < WINDOWS * window:
             raise TrustError(
-                f'the reference of {reference.model} has {len(rows)} frames, but a window of '
-                f'{window} frames needs a reference of at least {WINDOWS * window}. Evaluate more '
-                f'images with --save-reference, or set `drift_frames` to {len(rows) // WINDOWS} '
-                'or less')
+                f'the reference of {reference.model} has {len(rows)} frames; expected at least '
+                f'{WINDOWS * window}, because `drift_frames` is {window}. Evaluate more images '
+                f'with --save-reference, or set `drift_frames` to {len(rows) // WINDOWS} or less')
         self._profile = _make_profile(rows, self._classes)
         self._limit = _find_limit(rows, self._classes, window)
         self._newest = np.zeros((window, rows.shape[1]))
         self._count = 0
 
     def add(self, figures: FrameFigures) -> float | None:
-        """Add a frame, and return the drift of the window. None until the window is full.
+        """Add a frame, and return the drift of the window. Return None until the window is full.
 
-        A frame without a labelled pixel counts as far away from the reference in every figure.
+        A frame without a labelled pixel counts with the largest distance, :data:`LARGEST`.
         """
         row = features_of(figures)
         if row is None or len(row) != self._newest.shape[1]:
@@ -102,7 +105,7 @@ def _make_profile(rows: Rows, classes: int) -> _Profile:
     mean, spread = rows.mean(axis=0), np.maximum(rows.std(axis=0), smallest)
     deviations = (rows - mean) / spread
     related = (1 - SHRINKAGE) * (deviations.T @ deviations) / len(rows)
-    # a figure that never varies has no correlation, so its own entry is set
+    # If a figure never varies, its entry on the diagonal is 0, and there is no inverse.
     np.fill_diagonal(related, 1.0)
     return _Profile(mean, spread, np.asarray(np.linalg.inv(related), np.float64))
 
@@ -114,5 +117,5 @@ def _find_limit(rows: Rows, classes: int, window: int) -> float:
         rest = _make_profile(np.concatenate([rows[:start], rows[start + window:]]), classes)
         deviations = rest.deviations(rows[start:start + window])
         found.append(rest.distance(deviations.mean(axis=0)))
-    # identical frames have no distance at all
+    # If all frames of the reference are identical, all distances are 0. A limit must not be 0.
     return max(float(np.percentile(found, PERCENTILE)), 1e-3)

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The reference of a model: the figures of the frames on which the model was evaluated.
 
-``trt_seg eval --save-reference`` writes the reference beside the model card. The node compares its
-frames with the reference; see :mod:`.drift`.
+``trt_seg eval --save-reference`` writes the reference beside the model card. The node compares the
+frames of a camera with the reference; see :mod:`.drift`.
 """
 
 from __future__ import annotations
@@ -27,10 +27,12 @@ from .tally import FrameFigures
 
 SUFFIX = '.reference.json'
 MAX_FILE = 32 << 20
-"""Most bytes of a file. The largest reference has 20 bytes for each of :data:`MOST_NUMBERS`."""
+"""Largest size of a file in bytes. A number takes less than 20 bytes in the file."""
 MOST_FRAMES = 2000
+"""Largest number of frames in a reference."""
 MOST_NUMBERS = 1_000_000
-"""Most numbers in a reference. If a model has many classes, the reference has fewer frames."""
+"""Largest count of numbers in a reference. So the reference of a model with many
+classes has fewer frames."""
 
 Rows = npt.NDArray[np.float64]
 
@@ -40,9 +42,9 @@ class Reference:
     """The figures of the frames on which a model was evaluated.
 
     :param network: SHA-256 of the ONNX file.
-    :param temperature: the card's temperature, which changes entropy and margin.
-    :param frames: (n, features) float64, in the order of the frames. Each row is the result of
-        :func:`features_of`.
+    :param temperature: the temperature in the model card. It changes entropy and margin.
+    :param frames: (n, features) float64, in the order of the frames. Each row has the numbers
+        that :func:`features_of` returns.
     """
 
     model: str
@@ -52,7 +54,7 @@ class Reference:
     frames: Rows
 
     def save(self, path: Path, option: str = '') -> None:
-        """Write the reference as JSON with the marker of this package.
+        """Write the reference to a JSON file. The file says that this package wrote it.
 
         :param option: name of the command-line option for the file; empty if there is none.
         :raises OutputError: if the file cannot be written, or if another program wrote it.
@@ -64,15 +66,15 @@ class Reference:
 
 
 def reference_path(card: ModelCard) -> Path | None:
-    """Return the path beside the card; None if the card has no file."""
+    """Return the path of the reference beside the card. None if the card has no file."""
     return card.source and card.source.with_name(card.source.stem + SUFFIX)
 
 
 def features_of(figures: FrameFigures) -> list[float] | None:
     """Return the numbers of a frame that a reference keeps.
 
-    :returns: the share of each class, and then entropy and margin if the network gives them. None
-        if no sampled pixel of the frame is labelled.
+    :returns: the share of each class, then entropy and margin. Entropy and margin are left out if
+        the network gives class ids. None if no sampled pixel of the frame is labelled.
     """
     if not figures.shares.any():
         return None
@@ -82,15 +84,15 @@ def features_of(figures: FrameFigures) -> list[float] | None:
 
 
 def make_reference(card: ModelCard, figures: Sequence[FrameFigures]) -> Reference:
-    """Make a reference of frames. If there are too many frames, keep an even part of them.
+    """Make a reference from frames. If there are too many frames, keep only every n-th.
 
     :raises TrustError: if no frame has a labelled pixel.
     :raises EngineError: if the ONNX file cannot be read.
     """
     rows = [row for one in figures if (row := features_of(one))]
     if not rows:
-        raise TrustError(f'the model {card.name} labels no pixel of these images, so they cannot '
-                         'be its reference. Check the model card with `trt_seg inspect`')
+        raise TrustError(f'the model {card.name} labels no pixel of these images, so no reference '
+                         'can be made. Check the model card with `trt_seg inspect`')
     most = min(MOST_FRAMES, max(MOST_NUMBERS // len(rows[0]), 1))
     kept = np.array(rows)[::-(-len(rows) // most)]
     return Reference(card.name, hash_model(card.model), card.output.temperature, card.classes,
@@ -98,7 +100,7 @@ def make_reference(card: ModelCard, figures: Sequence[FrameFigures]) -> Referenc
 
 
 def load_reference(path: Path, card: ModelCard) -> Reference:
-    """Read a reference, and check that it belongs to a model.
+    """Read a reference, and check that the reference belongs to a model.
 
     :raises TrustError: if the file is missing or damaged, or if it belongs to another model.
     :raises EngineError: if the ONNX file cannot be read.
@@ -136,9 +138,11 @@ def _find_difference(reference: Reference, card: ModelCard) -> str:
     """Return why a reference does not belong to a model. Empty if it belongs to the model."""
     count = len(card.classes)
     if reference.classes != card.classes:
-        return f'its {len(reference.classes)} classes are not the {count} classes of the card'
+        return (f'the names of its {len(reference.classes)} classes are not those of the {count} '
+                'classes in the card')
     if reference.frames.shape[1] not in (count, count + 2):
-        return f'its rows have {reference.frames.shape[1]} numbers; expected {count + 2}'
+        return (f'its rows have {reference.frames.shape[1]} numbers; expected {count} or '
+                f'{count + 2}')
     if reference.temperature != card.output.temperature:
         return (f'its temperature is {reference.temperature:g}, but the card says '
                 f'{card.output.temperature:g}')

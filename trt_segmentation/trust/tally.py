@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The tally: counts over a sample of a frame's pixels, and the figures that follow from them.
+"""The tally: counts over a sample of a frame's pixels. Figures are computed from a tally.
 
 A tally is an array of C + 258 numbers, where C is the number of classes:
 
@@ -9,9 +9,9 @@ A tally is an array of C + 258 numbers, where C is the number of classes:
 - number C + 1: the sum of the entropies of the labelled pixels, in steps of 1 / 65535;
 - the last 256 numbers: a histogram of the margins of the labelled pixels, from 0 to 1.
 
-The entropy of a pixel is that of its class probabilities, divided by the entropy of equal
-probabilities. So it is 0 to 1. The margin is the difference between the two largest
-probabilities. If the network gives class ids, the entropy and the histogram are zero.
+The entropy of a pixel is the entropy of its class probabilities, divided by the largest possible
+entropy. So the result is between 0 and 1. The margin of a pixel is the difference between its two
+largest probabilities. If the network gives class ids, the entropy and the histogram are zero.
 
 host/tally.py and gpu/kernels/postprocess.cu compute the same tally.
 """
@@ -30,9 +30,9 @@ MOST_SAMPLES = 128
 BINS = 256
 """Number of bins of the histogram of margins."""
 ENTROPY_STEPS = 65535
-"""An entropy of 1 is this many steps. 128 × 128 times this number fits into 32 bits."""
+"""Number of steps from entropy 0 to entropy 1. A sum over 128 × 128 pixels fits into 32 bits."""
 LOW_SHARE = 0.05
-"""The margin of a frame is the value below which this share of its pixels lies."""
+"""Share of the labelled pixels whose margin is below ``margin_p5``."""
 
 
 def tally_size(classes: int) -> int:
@@ -41,9 +41,10 @@ def tally_size(classes: int) -> int:
 
 
 def sample_pixels(first: int, stop: int) -> range:
-    """Return which rows (or columns) are sampled. They are spread evenly.
+    """Return the rows (or the columns) that are sampled. These rows are spread evenly.
 
-    :param first: the first row that the network sees. ``stop`` is the last such row + 1.
+    :param first: first row that the network sees.
+    :param stop: last row that the network sees, plus 1.
     """
     step = max(1, -(-(stop - first) // MOST_SAMPLES))
     return range(first + step // 2, stop, step)
@@ -53,13 +54,13 @@ def sample_pixels(first: int, stop: int) -> range:
 class FrameFigures:
     """The figures of one frame.
 
-    :param shares: (classes,) float64, the share of each class in the labelled pixels. All shares
-        are 0 if no sampled pixel is labelled.
+    :param shares: (classes,) float64, the share of each class in the labelled sampled pixels. If
+        no sampled pixel is labelled, all shares are 0.
     :param unlabelled: share of the unlabelled pixels in the sample, 0 to 1.
-    :param entropy: mean entropy, 0 to 1. None if the network gives class ids, or if no sampled
-        pixel is labelled.
-    :param margin_p5: 5 % of the labelled pixels have a smaller margin, 0 to 1. None if ``entropy``
-        is None.
+    :param entropy: mean entropy of the labelled sampled pixels, 0 to 1. None if the network
+        gives class ids, or if no sampled pixel is labelled.
+    :param margin_p5: 5 % of the labelled sampled pixels have a margin below this number, 0 to 1.
+        None if ``entropy`` is None.
     """
 
     shares: npt.NDArray[np.float64]
@@ -82,12 +83,12 @@ def read_tally(tally: Tally) -> FrameFigures:
 
 
 def _find_low_margin(below: npt.NDArray[np.int64]) -> float:
-    """Return the margin below which :data:`LOW_SHARE` of the pixels lie.
+    """Return ``margin_p5``; see :data:`LOW_SHARE`.
 
-    :param below: the cumulative histogram.
+    :param below: the cumulative histogram of the margins.
     """
     wanted = LOW_SHARE * float(below[-1])
     index = int(np.searchsorted(below, wanted))
     before = int(below[index - 1]) if index else 0
-    # the pixels of a bin are taken as spread evenly within the bin
+    # This formula assumes that the margins in a bin are spread evenly.
     return (index + (wanted - before) / float(below[index] - before)) / BINS

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The candidates: ways to run a network with ONNX Runtime. Their speed is compared."""
+"""Lists the candidates for tuning: ways to run a network with ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ import numpy.typing as npt
 from ..engines.onnxruntime_cuda import OPTIONS
 
 PLAIN = 'NCHW, heuristic search'
-"""Name of the candidate with the options that a network has without tuning."""
+"""Name of the candidate with the options that are used without tuning."""
 
 
 @dataclass(frozen=True)
 class Candidate:
     """A way to open a network.
 
-    :param options: CUDA provider options of ONNX Runtime.
+    :param options: options of ONNX Runtime's CUDA provider.
     :param fused: whether :func:`trt_segmentation.fusion.fuse.fuse_layers` changes the network.
     """
 
@@ -33,7 +33,7 @@ def _make_candidate(search: str, layout: str, bias: int, fused: int) -> Candidat
     options = {**OPTIONS, 'cudnn_conv_algo_search': search,
                'prefer_nhwc': str(int(layout == 'nhwc')), 'fuse_conv_bias': str(bias)}
     if fused:
-        # Otherwise, SkipLayerNormalization adds up FP16 values in FP16.
+        # Without this option, SkipLayerNormalization computes sums of FP16 values in FP16.
         options['enable_skip_layer_norm_strict_mode'] = '1'
     return Candidate(options, bool(fused))
 
@@ -45,12 +45,14 @@ CANDIDATES: Mapping[str, Candidate] = {
         ('HEURISTIC', 'EXHAUSTIVE'), (0, 1), ('nchw', 'nhwc'), (0, 1))}
 """Maps names to candidates.
 
-No candidate uses the algorithm search DEFAULT. With DEFAULT, a run took 24 to 670 ms on an H200.
+No candidate uses the algorithm search DEFAULT, because a run with DEFAULT took 24 to 670 ms on an
+H200.
 """
 FIRST = tuple(name for name in CANDIDATES
               if 'heuristic' in name and not CANDIDATES[name].fused)
-"""The names of the four candidates that are measured for every network. At the end, the fastest
-candidate is measured with an exhaustive search too. An exhaustive search needs seconds."""
+"""The names of the four candidates that are measured for every network. At the end, the fastest of
+all measured candidates is measured once more, with an exhaustive search. Such a search needs
+seconds, so the other candidates are not measured with it."""
 FUSED = tuple(name for name in CANDIDATES if 'heuristic' in name and CANDIDATES[name].fused)
 """The names of the four candidates that are measured only for a network with attention layers."""
 
@@ -58,12 +60,13 @@ MOST_DIFFERENCE = 0.05
 """The largest accepted difference from the output of :data:`PLAIN`; see :func:`difference`.
 
 Another algorithm adds float16 numbers in another order, so the rounding errors differ. On an H200,
-this changed the output of DeepLabV3 with random weights by up to 0.033. The trained demo model
-kept 99.998 % of its labels. A wrong output differs by about 1. For example, the demo model runs
-with NCHW and a fused bias without an error, but only 9 % of its labels are right.
+these errors changed the output of DeepLabV3 with random weights by up to 0.033. In the trained
+demo model, 99.998 % of the labels stayed the same. A wrong output differs by about 1. For example,
+with NCHW and a fused bias the demo model runs without an error message, but only 9 % of its labels
+are right.
 """
 TIE = 1.02
-"""Two candidates are equally fast if their times differ by at most this factor."""
+"""Two candidates count as equally fast if their times differ by at most this factor."""
 
 
 @dataclass(frozen=True)

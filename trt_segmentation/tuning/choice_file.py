@@ -39,7 +39,7 @@ from .request import card_tree
 
 
 def make_key(card: ModelCard, gpu: GpuIdentity) -> dict[str, Any]:
-    """Collect everything on which the measurements depend. Each key has its own file.
+    """Return the key: everything on which the measurements depend. Each key has its own file.
 
     :raises EngineError: if the ONNX file cannot be read.
     """
@@ -91,8 +91,8 @@ class ChoiceFile:
     def locked(self) -> Iterator[None]:
         """Wait for the lock of this folder, and hold it during the ``with`` block.
 
-        While a process holds the lock, no other process with this folder measures a network or
-        builds an engine, because this would slow down the measured networks.
+        While a process holds the lock, no other process that uses this folder measures a network
+        or builds an engine. Otherwise the measured times would be too long.
         :class:`trt_segmentation.builder.cache.EngineCache` uses the same lock.
 
         :raises OSError: if the folder cannot be locked.

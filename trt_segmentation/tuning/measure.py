@@ -84,7 +84,7 @@ def _read(text: str) -> Iterable[Measured]:
     for line in text.splitlines():
         try:
             measured = Measured(**json.loads(line))
-        except (ValueError, TypeError):     # the line of a library, or the last line is incomplete
+        except (ValueError, TypeError):     # a library printed this line, or it is incomplete
             continue
         if measured.name in CANDIDATES:
             yield measured

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Opens a network as one candidate describes."""
+"""Opens a network with the options of one candidate."""
 
 from __future__ import annotations
 
@@ -52,7 +52,9 @@ def open_candidate(card: ModelCard, gpu: int, stream: int, name: str) -> OnnxRun
 
 
 def fuse_network(card: ModelCard) -> bytes:
-    """Return an ONNX file with fused layers. The file has the input shape that the card gives.
+    """Return the bytes of an ONNX file with fused layers and a fixed input shape.
+
+    If the ONNX file of the card leaves the input size open, the card gives the size.
 
     :raises EngineError: if the network cannot be read, or if no layer can be fused.
     """
@@ -64,7 +66,7 @@ def fuse_network(card: ModelCard) -> bytes:
     except ImportError as error:
         raise EngineError(
             f'the layers of {card.model.name} cannot be fused without the Python package '
-            f'{error.name}. To use them, {advise_install(error.name or "onnx")}') from error
+            f'{error.name}. To fuse them, {advise_install(error.name or "onnx")}') from error
     model = load_model(card.model, card.output.name if card.output.cut_resize else None)
 
     def read(values: Sequence[onnx.ValueInfoProto]) -> list[Tensor]:

@@ -69,8 +69,8 @@ class TunedOpener:
                     return results, 'hit'
                 return self._measure_now(card, gpu, kept), 'built'
         except (EngineError, CacheError, OSError) as error:
-            self._log(f'{card.name} is not tuned and runs with the options "{PLAIN}". The '
-                      f'reason: {error}')
+            self._log(f'{card.name} is not tuned and runs with the options "{PLAIN}". Reason: '
+                      f'{error}')
             return [], ''
 
     def _measure_now(self, card: ModelCard, gpu: int, kept: ChoiceFile) -> list[Measured]:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Writes and reads the model card for a trial process, and makes the image for its network."""
+"""Writes and reads the model card for a trial process, and makes an input tensor for the trial."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BLOCK = 16
 def card_tree(card: ModelCard) -> dict[str, Any]:
     """Return the part of a card that the trial needs. The result can be written as JSON."""
     output = asdict(card.output)
-    del output['temperature']  # it changes no network, so the tuned options stay valid
+    del output['temperature']  # the network does not use it, so the tuned options stay valid
     return {'model': str(card.model.resolve()), 'classes': len(card.classes),
             'input': asdict(card.input), 'output': output}
 

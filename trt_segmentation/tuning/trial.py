@@ -4,8 +4,8 @@
 
 The process reads one JSON object from stdin, and writes one JSON line to stdout for each
 candidate. The measurements have their own process for three reasons. If a candidate crashes, the
-node goes on. When the process has ended, all its GPU memory is free. And measurements in the
-node's process could slow down the networks of the node; see
+node goes on. When the process has ended, all its GPU memory is free. Measurements in the node's
+process could slow down the networks of the node; see
 :class:`trt_segmentation.gpu.cuda_graph.LaunchGraph`.
 """
 
@@ -95,7 +95,7 @@ class CandidateTrial:
     def _capture(self, binding: Enqueues) -> Enqueues:
         try:
             return CudaGraph([binding], self._stream)
-        except EngineError:     # the pipeline runs such a network without a CUDA graph, too
+        except EngineError:     # the pipeline also runs such a network without a CUDA graph
             with suppress(EngineError):     # the first run after a failed capture fails again
                 binding.enqueue(self._stream)
             return binding
@@ -116,7 +116,7 @@ class CandidateTrial:
 
 
 def main() -> None:
-    """Measure the candidates in stdin. Then measure the fastest with an exhaustive search."""
+    """Measure the requested candidates, and then the fastest one with an exhaustive search."""
     asked = json.load(sys.stdin)
     trial = CandidateTrial(read_card(asked['card']), asked['gpu'])
     results = [Measured(**tree) for tree in asked['known'] if tree['name'] != PLAIN]

@@ -14,9 +14,9 @@ from ..untrusted.signed_files import SignedFile
 def plan_text(name: str, plan: SignedFile) -> str:
     """Return the text of ``trt_seg inspect`` for a plan.
 
-    :param name: name of the plan in the text.
-    :raises LookupError: if a fact about the plan is missing. Facts of a wrong type raise a
-        TypeError, ValueError, AttributeError or OverflowError.
+    :param name: the text calls the plan by this name.
+    :raises LookupError: if a fact about the plan is missing.
+    :raises TypeError, ValueError, AttributeError, OverflowError: if a fact has a wrong type.
     """
     about = plan.about
     return '\n'.join([

@@ -188,9 +188,9 @@ def test_each_camera_has_its_own_part_and_mask(make_rig: Any, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize('value, text', [
-    ([1, 2, 3], 'it has 3 numbers; expected 4 for each part'),
-    ([-1, 0, 4, 4], 'its item -1 is not a whole number'),
-    (['a', 'b', 'c', 'd'], "its item 'a' is not a whole number")])
+    ([1, 2, 3], 'it has 3 numbers; expected a multiple of 4'),
+    ([-1, 0, 4, 4], 'its item -1 is not an integer'),
+    (['a', 'b', 'c', 'd'], "its item 'a' is not an integer")])
 def test_a_part_that_is_no_part_is_refused_at_once(rig: Any, value: Any, text: str) -> None:
     (result,) = rig.node.set_parameters([Parameter('roi', value=value)])
     assert not result.successful and text in result.reason

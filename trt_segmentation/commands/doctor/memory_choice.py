@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 SIZE = (1920, 1080)
 """Width and height of the measured images, in pixels."""
 ROUNDS, SECONDS = 3, 0.7
-"""The two kinds of memory take turns in this many rounds. Each turn has this many seconds."""
+"""Number of rounds, and seconds of each measurement. Each round measures both kinds of memory."""
 TIE = 1.03
-"""Two times are equal if they differ by at most this factor."""
+"""Two times count as equal if they differ by at most this factor."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,8 @@ class MemoryChoice:
     :class:`.GpuSettings` explains the kinds of memory.
 
     :param engine: name of the engine that ran.
-    :param auto: the kind of memory that ``auto`` means on this GPU: ``mapped`` or ``pinned``.
+    :param auto: the kind of memory that the setting ``memory: auto`` selects on this GPU:
+        ``mapped`` or ``pinned``.
     :param mapped_ms: median milliseconds of an image in mapped memory.
     :param pinned_ms: median milliseconds of an image that is copied to the GPU and back.
     """
@@ -40,7 +41,7 @@ class MemoryChoice:
 
     @property
     def fastest(self) -> str:
-        """The faster kind of memory; empty if their times are equal."""
+        """The faster kind of memory; empty if the two times count as equal."""
         fast, slow = sorted((self.mapped_ms, self.pinned_ms))
         if slow <= TIE * fast:
             return ''
@@ -56,7 +57,7 @@ class MemoryChoice:
                 f'{self.auto}. {verdict}')
 
     def tree(self) -> dict[str, Any]:
-        """Return the result for JSON."""
+        """Return the result as JSON values."""
         return {**asdict(self), 'fastest': self.fastest}
 
 

@@ -33,14 +33,14 @@ private, so they are not in the report."""
 NVIDIA_SMI = ('name', 'driver_version', 'pstate', 'memory.total', 'memory.used', 'utilization.gpu',
               'temperature.gpu', 'power.limit', 'clocks.sm', 'clocks.max.sm',
               'compute_mode', 'ecc.mode.current', 'mig.mode.current')
-"""The fields that ``nvidia-smi`` prints. Its usual table also names the processes of all users, so
-the report does not have this table."""
+"""The report has only these fields of ``nvidia-smi``. The usual table of ``nvidia-smi`` also names
+the processes of all users, so this table is not in the report."""
 LONGEST_S = 20.0
-"""A program is stopped after this many seconds."""
+"""``nvidia-smi`` or ``nvpmodel`` is stopped after this many seconds."""
 
 
 def collect_facts() -> dict[str, Any]:
-    """Return all facts, in values that JSON can hold. They still contain private words."""
+    """Return all facts as JSON values. The facts still contain private words."""
     return {
         'trt_segmentation': {'version': version(), 'commit': commit()},
         'python': {'version': platform.python_version(), 'executable': sys.executable,
@@ -75,7 +75,7 @@ def _memory() -> dict[str, int]:
 
 
 def _jetson() -> dict[str, str]:
-    """Return the board, the release of L4T and the power mode; empty if this is no Jetson."""
+    """Return board, L4T release and power mode of a Jetson; empty on another machine."""
     release = _read('/etc/nv_tegra_release').partition('\n')[0]
     if not release:
         return {}
@@ -100,7 +100,7 @@ def _packages() -> dict[str, str]:
 
 
 def _plain(requirement: str) -> str:
-    """Return the name in a requirement, in the form in which pip compares names."""
+    """Return the package name of a requirement, in lower case and with ``-`` for ``_``."""
     return re.split(r'[<>=\[ ]', requirement)[0].lower().replace('_', '-')
 
 
@@ -116,7 +116,7 @@ def _read(path: str) -> str:
 
 
 def _run(*command: str) -> str:
-    """Return the output of a program, or why it gave none."""
+    """Return the output of a program, or a text that says why the program did not run."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False,
                               timeout=LONGEST_S, stdin=subprocess.DEVNULL)

@@ -28,7 +28,8 @@ ORDINARY = frozenset([
     'test', 'ubuntu', 'user', 'xavier'])
 """Names of users and hosts that are the same on many machines. Such a name stays in the text."""
 SHORTEST_NAME, SHORTEST_SECRET = 3, 6
-"""A shorter name or value is not removed, because other words contain it."""
+"""Smallest length of a name, and of a secret value, that is removed. Shorter texts stay, because
+they often occur in ordinary text."""
 _SECRET_NAME = re.compile(r'KEY|TOKEN|SECRET|PASS|CREDENTIAL|AUTH', re.I)
 _KEPT_FILE = re.compile(r'[\w.+-]+\.(?:py|so[\d.]*)')
 _URL_USER = re.compile(r'(\w://)[^\s/@"\']+@')
@@ -45,7 +46,7 @@ class PrivateWords:
     :param folders: maps a folder to its replacement. The rest of the path stays in the text.
     :param words: maps the name of a user or a host to its replacement.
     :param secrets: maps a secret value to its replacement.
-    :param root: the folder that contains all folders. Tests give another folder.
+    :param root: root of the file system. Only tests give another folder.
     """
 
     folders: Mapping[str, str] = field(default_factory=dict)
@@ -56,9 +57,9 @@ class PrivateWords:
     def hide(self, text: str) -> str:
         """Return the text without private words.
 
-        A path of a file outside :data:`SYSTEM` becomes ``<path>``. The name of the file stays if
-        it is a Python file or a shared library. Other words that begin with ``/``, such as the
-        names of ONNX nodes and topics, stay in the text.
+        A path outside the folders of :data:`SYSTEM` becomes ``<path>``. If the file is a Python
+        file or a shared library, the name of the file stays. Other words that begin with ``/``,
+        such as the names of ONNX nodes and topics, stay in the text.
         """
         for secret, replacement in _longest_first(self.secrets):
             text = text.replace(secret, replacement)
@@ -72,7 +73,7 @@ class PrivateWords:
         return text
 
     def hide_all(self, tree: Tree) -> Tree:
-        """Return a JSON tree in which :meth:`hide` changed every text. The keys stay."""
+        """Return a copy of a JSON tree without private words. The keys are not changed."""
         found: object = tree
         if isinstance(tree, str):
             found = self.hide(tree)

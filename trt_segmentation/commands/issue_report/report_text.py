@@ -11,7 +11,7 @@ from .step import SIZE
 from .step_process import FAILED, StepResult
 
 LOG_LINES = 40
-"""Number of lines at the end of the log of a failed step that the text repeats."""
+"""The text repeats this many lines from the end of a failed step's log."""
 
 
 def report_text(steps: Sequence[StepResult], when: str) -> str:

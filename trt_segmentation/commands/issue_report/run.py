@@ -27,7 +27,7 @@ STEP_NAMES = ('machine', 'checks', *reversed(ENGINES[1:]))
 """Names of the steps that always run, in their order. The CPU engine runs before the GPU engines.
 The step ``memory`` runs only if the GPU shares its memory with the CPU."""
 README, TEXT, JSON, PLAN = 'README.txt', 'report.txt', 'report.json', 'plan.txt'
-"""Names of the files in the zip. The logs and the pictures come after them."""
+"""Names of the first files in the zip. The logs and the pictures follow these files."""
 
 _README = f"""{KEY}: {MARKER}
 `trt_seg doctor --selftest --out` wrote this file for an issue of trt_segmentation.
@@ -50,9 +50,10 @@ shared library. Read the text files before you publish them.
 def write_report(options: DoctorOptions) -> int:
     """Run all steps, print the result, and write the zip to ``options.out``.
 
-    :returns: the exit code: 0 if every step ran or cannot run on this machine, or 1 if a step
-        failed. The zip is written in both cases.
-    :raises OutputError: if the zip cannot be written, or would replace a file of the user.
+    :returns: the exit code: 1 if a step failed, else 0. A step that cannot run on this machine has
+        not failed. The zip is written in all cases.
+    :raises OutputError: if the zip cannot be written, or if ``options.out`` is a file that this
+        package did not write.
     """
     assert options.out is not None
     check_file(options.out, OPTION)
@@ -68,8 +69,8 @@ def write_report(options: DoctorOptions) -> int:
     text = report_text(steps, when)
     write_file(options.out, pack(steps, text, tree, pictures), OPTION)
     print(json.dumps(tree, indent=1) if options.json else printable(text))
-    print(f'→ {printable(str(options.out))}. Attach this file to your issue. README.txt in this '
-          'file says what is in it', file=sys.stderr)
+    print(f'→ {printable(str(options.out))}. Attach this file to your issue. It contains a '
+          'README.txt that explains its content', file=sys.stderr)
     return 1 if any(step.status == FAILED for step in steps) else 0
 
 
@@ -96,8 +97,8 @@ def _run_and_tell(name: str, request: Mapping[str, Any], folder: Path) -> StepRe
 def _compare_memory(results: Mapping[str, StepResult], gpu: int, folder: Path) -> StepResult:
     gpus = results['machine'].found.get('gpu', {}).get('gpus', [])
     if not (0 <= gpu < len(gpus) and gpus[gpu]['integrated']):
-        return StepResult('memory', CANNOT_RUN, 'only a GPU that shares its memory with the CPU, '
-                          'as on a Jetson, has a choice between mapped memory and copies')
+        return StepResult('memory', CANNOT_RUN, 'this step needs a GPU that shares its memory '
+                          'with the CPU, as on a Jetson')
     engine = next((name for name in ENGINES[1:-1] if results[name].status == OK), '')
     if not engine:
         return StepResult('memory', CANNOT_RUN, 'no engine runs on this GPU')
@@ -111,7 +112,11 @@ def _hide_step(step: StepResult, words: PrivateWords) -> StepResult:
 
 def pack(steps: Sequence[StepResult], text: str, tree: Mapping[str, Any],
          pictures: Mapping[str, bytes]) -> bytes:
-    """Return the bytes of the zip. Its first file is not compressed and holds the marker."""
+    """Return the bytes of the zip.
+
+    The first file, README.txt, holds the marker of this package. It is not compressed, so that
+    :func:`.output_files.check_file` finds the marker.
+    """
     files: dict[str, str | bytes] = {
         README: _README, TEXT: text + '\n',
         JSON: json.dumps({KEY: MARKER, **tree}, indent=1) + '\n'}
@@ -123,7 +128,7 @@ def pack(steps: Sequence[StepResult], text: str, tree: Mapping[str, Any],
     data = BytesIO()
     with zipfile.ZipFile(data, 'w', zipfile.ZIP_DEFLATED) as archive:
         for name, content in {**files, **pictures}.items():
-            # The fixed date in ZipInfo tells nothing about the time zone of the user.
+            # ZipInfo gives each file a fixed date, which does not show the user's time zone.
             archive.writestr(zipfile.ZipInfo(name), content,
                              zipfile.ZIP_STORED if name == README else zipfile.ZIP_DEFLATED)
     return data.getvalue()

@@ -6,8 +6,8 @@ The process reads a request from stdin as JSON, and writes the result of the ste
 JSON. Everything that the process prints is the log of the step. Each step has its own process. So
 if a library crashes, or if the GPU cannot be used any more, the other steps still run.
 
-The function of a step gets the request and an empty result. It adds its values to the result one
-after the other. If an error ends the step, the values before the error are in the report.
+The function of a step gets the request and an empty result. The function adds its values to the
+result one by one. If an error ends the step, the values from before the error are in the report.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ Found = dict[str, Any]
 """A request or a result, with values that JSON can hold."""
 
 SECONDS = 2.0
-"""Seconds in which the latency of an engine is measured."""
+"""The latency of an engine is measured for this many seconds."""
 SIZE = (1920, 1080)
 """Width and height of the images for the latency, in pixels."""
 EACH = 2
-"""Number of street scenes of every condition."""
+"""Number of drawn street scenes for each condition, such as night or rain."""
 BEFORE_THE_END = 5.0
 """The process prints the stack of its threads this many seconds before it is stopped."""
 
@@ -187,7 +187,7 @@ def loaded_libraries(maps: Path = Path('/proc/self/maps')) -> list[str]:
 
 
 def main() -> None:
-    """Run the step in stdin, and write its result, also after an error."""
+    """Run the step that the request in stdin names. Write its result, even after an error."""
     asked, found = json.load(sys.stdin), Found()
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING,
                         format='%(relativeCreated)8d ms %(levelname)s %(name)s: %(message)s')

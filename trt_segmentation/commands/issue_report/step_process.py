@@ -16,10 +16,11 @@ from time import monotonic
 from typing import Any
 
 OK, FAILED, CANNOT_RUN = 'ok', 'FAILED', 'cannot run'
-"""The possible results of a step. A step that cannot run on this machine is not a failure."""
+"""The possible statuses of a step. The status ``cannot run`` is not a failure: this machine lacks
+something that the step needs."""
 
 LONGEST_S = 3600.0
-"""A step is stopped after this many seconds. On a small computer, TensorRT builds for minutes."""
+"""A step is stopped after this many seconds. A TensorRT build can take many minutes."""
 LONGEST_LOG = 1 << 20
 """Largest number of bytes of a log. The middle of a longer log is left out."""
 
@@ -28,9 +29,9 @@ LONGEST_LOG = 1 << 20
 class StepResult:
     """The result of a step.
 
-    :param status: one of the three results above.
-    :param why: why the step failed or cannot run; empty if it ran.
-    :param found: what the step found. After an error, a part of it may be missing.
+    :param status: :data:`OK`, :data:`FAILED` or :data:`CANNOT_RUN`.
+    :param why: why the step failed or cannot run; empty if ``status`` is :data:`OK`.
+    :param found: the values that the step found. After an error, some values may be missing.
     :param log: everything that the process printed, with the traceback of an error.
     """
 
@@ -48,7 +49,7 @@ def run_step(name: str, request: Mapping[str, Any], folder: Path,
 
     :param name: a key of :data:`.step.STEPS`.
     :param request: more entries for the request of the step, such as ``gpu``.
-    :param folder: folder for temporary files. A step may leave a picture in it.
+    :param folder: folder for temporary files. A step may also write a picture to this folder.
     """
     answer, log = folder / f'{name}.json', folder / f'{name}.txt'
     asked = {**request, 'step': name, 'answer': str(answer), 'folder': str(folder),
@@ -69,7 +70,7 @@ def run_step(name: str, request: Mapping[str, Any], folder: Path,
 
 
 def _run(request: str, output: Any, longest_s: float) -> str:
-    """Run the process. Return why it failed; empty if it did not."""
+    """Run the process. Return why the process failed; empty if it did not fail."""
     path = os.pathsep.join(filter(None, sys.path))
     package = __package__ or ''
     try:
@@ -97,7 +98,7 @@ def _last_error(log: str, why: str) -> str:
 
 
 def _judge(found: Mapping[str, Any]) -> tuple[str, str]:
-    """Return the status of a step whose process ended well, and the reason."""
+    """Return the status and the reason of a step whose process ended without an error."""
     errors = [check for check in found.get('checks', ()) if check['status'] == 'error']
     if errors:
         return FAILED, '; '.join(f'{check["name"]}: {check["text"]}' for check in errors)

@@ -15,11 +15,11 @@ struct Image {
     int height;
     int width;
     int step;             // bytes from row to row, also in the second plane
-    int yuv;              // 0: a pixel has R, G, B; 1: a pixel has Y, and pixels share U and V
-    int stride;           // bytes from pixel to pixel; for yuv, from Y to Y
+    int yuv;              // 1: each pixel has Y, and pixels share U and V; 0: R, G, B
+    int stride;           // bytes from pixel to pixel; if yuv is 1, from Y to Y
     int at0, at1, at2;    // indices of R, G, B in a pixel; yuv: of Y in a pixel, U and V in a pair
     int chroma_stride;    // bytes from one pair of U and V to the next
-    int chroma_shift;     // 1: two rows share a pair; 0: each row has its own pairs
+    int chroma_shift;     // 1: two rows share their pairs; 0: each row has its own pairs
 };
 static_assert(sizeof(Image) == 56, "image.py has the same structure");
 
@@ -64,10 +64,10 @@ __device__ __forceinline__ const u8* chroma_of(const Image& image, int y)
     return image.data + image.chroma + (long long)(y >> image.chroma_shift) * image.step;
 }
 
-// Return a pixel of the rectified image, interpolated between four pixels of the camera image. The
-// lookup has the column and the row in the camera image for each pixel of the rectified image. Both
-// are negative if the camera image does not show the pixel. The result is rounded as cv2.remap
-// rounds it.
+// Return one pixel of the rectified image. The color is interpolated between four pixels of the
+// camera image. For each pixel of the rectified image, the lookup has a column and a row in the
+// camera image. Column and row are negative if the camera image does not show the pixel. The color
+// is rounded like the result of cv2.remap.
 template <bool YUV>
 __device__ __forceinline__ Color rectified_at(const Image& image, const float* lookup, int x, int y,
                                               float pad)

@@ -1,20 +1,20 @@
 // SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Computes the label map, the confidence and the overlay in camera size from the network output,
-// in one pass. A thread computes four neighbouring camera pixels in each of ROWS rows. So a thread
-// can store whole words, and the four pixels share logits. blockIdx.z is the index of the image in
-// the batch.
+// Computes the label map, the confidence and the overlay from the network output, in one pass. The
+// results have the size of the camera image. A thread computes four neighbouring camera pixels in
+// each of ROWS rows. So a thread can store whole words, and can use a logit for several pixels.
+// blockIdx.z is the index of the image in the batch.
 //
 // -D OUTPUT=float|half_bits|int|...: type of the network output's elements
 // -D KIND=LOGITS|SIGMOID|LABELS|PROBABILITIES|PROBABILITY: meaning of the network output.
 //     PROBABILITIES are logits after a softmax. PROBABILITY is one channel after a sigmoid.
 // -D COL_STRIDE=n: elements from column to column; if undefined, p.col_stride has the number
 // -D LABEL=u8|u16: type of the label map   -D CLASSES=n
-// -D CONFIDENCE=0|1: whether the kernel can compute confidences. A view says whether it wants one.
-// -D RECTIFY=0|1: whether the overlay can be rectified. A view says whether it has a lookup.
+// -D CONFIDENCE=0|1: whether the kernel can compute confidences; a view says if it wants them
+// -D RECTIFY=0|1: whether the overlay can be rectified; a view says if it has a lookup
 // -D TALLY=0|1: whether the kernel computes the tally of each image; see trust/tally.py
-// -D ROWS=n: rows that a thread computes
+// -D ROWS=n: number of rows in which a thread computes pixels
 // -D UNROLL=n: number of classes whose logits a thread loads at once
 
 #define LOGITS 0
@@ -24,15 +24,15 @@
 #define PROBABILITY 4
 struct half_bits { u16 bits; };
 
-// postprocess.py has the same two structures. The network output is a grid of cells. Positions are
-// in cells of this grid.
+// postprocess.py has the same two structures. The network output is a grid of cells. A position is
+// measured in cells of this grid.
 struct View {
     Image image;
     LABEL* labels;
     u8* confidence;               // null: not wanted
     u8* overlay;                  // BGR; null: not wanted
     u32* tally;                   // null: not wanted
-    const u8* hidden;             // pixels with 1 are unlabelled; null: no such pixel
+    const u8* hidden;             // a pixel with 1 is unlabelled; null: no such pixel
     const float* lookup;          // see rectified_at(); null: the image is not rectified
     float row_scale, row_offset;  // camera pixel i lies at (i + 0.5) * scale + offset
     float col_scale, col_offset;
@@ -40,7 +40,7 @@ struct View {
     int col_from, col_to;
     int row_new, row_shift;       // see cell()
     int col_new, col_shift;
-    int part_rows, part_cols;     // size of the part of the image that the network gets
+    int part_rows, part_cols;     // size of the part of the image that the network sees
     int overlay_step;             // 2: the overlay has every second row and column; 1: all
     float pad;                    // color of overlay pixels that the camera image does not show
 };
@@ -51,12 +51,12 @@ struct Postprocess {
     int height, width;
     const u8* palette;            // B, G, R, 0 for every class
     float alpha;                  // weight of the palette's colour in the overlay
-    float threshold;              // with one channel: a pixel with at least this value is class 1
+    float threshold;              // with one channel: from this value on, a pixel is class 1
     int net_height, net_width;    // size of the network's input
     float sharpness;              // 1 / temperature: a score is multiplied by this number
-    int tally_rows;               // rows of blocks that compute the tally; 0 if TALLY is 0
-    u32* totals;                  // for each image, the numbers of a tally and the number of
-                                  // finished blocks. All of them are 0 between two launches.
+    int tally_rows;               // number of block rows that compute the tally; 0 if TALLY is 0
+    u32* totals;                  // for each image, WORDS tally numbers and the number of
+                                  // finished blocks. All numbers are 0 between two launches.
     View views[IMAGES];
 };
 static_assert(sizeof(View) == 168 && sizeof(Postprocess) == 80 + IMAGES * 168,
@@ -68,8 +68,8 @@ static_assert(sizeof(View) == 168 && sizeof(Postprocess) == 80 + IMAGES * 168,
 
 constexpr LABEL UNLABELLED = LABEL(-1);
 constexpr int PIXELS = 4;
-// Number of columns and rows of logits that a thread loads for all its pixels. This is enough if
-// the camera image has more pixels than the network output.
+// Number of columns and rows of logits that a thread loads for all its pixels. They are usually
+// enough, because the camera image usually has more pixels than the network output.
 constexpr int COLUMNS = PIXELS;
 constexpr int LINES = ROWS + 1;
 
@@ -117,7 +117,7 @@ constexpr float NO_NUMBER = -1e20f;
 // Whether the confidence is computed with a softmax over the logits.
 #define SUMS (CONFIDENCE && KIND == LOGITS)
 
-// The largest logit so far, and its class. If two classes have this logit, the lower id wins.
+// The largest logit until now, and its class. If two classes have this logit, the lower id wins.
 struct Winner {
     float best;
     int id;
@@ -176,9 +176,9 @@ __device__ __forceinline__ void finish(const Winner* winner, Result& result)
     }
 }
 
-// The weights of CELLS neighbouring cells for each of COUNT positions. Most weights are zero.
-// The multiplications by zero cost little, because they run in parallel with the comparisons of
-// logits. Code that selects the two cells with a weight would cost more.
+// For each of COUNT positions, the weights of CELLS neighbouring cells. At most two weights of a
+// position are not zero. Multiplications by zero cost little, because they run in parallel with the
+// comparisons of logits. Code that selects the two cells would cost more.
 template <int COUNT, int CELLS>
 struct Weights {
     int base;                     // the first cell
@@ -329,9 +329,10 @@ __device__ __forceinline__ Result result_at(const Postprocess& p, const View& vi
 }
 
 #else
-// Return the cell whose label a pixel gets. The function computes with integers, because a rounded
-// position could lie in another cell. `resized` is the length of the resized part of the image.
-// `shift` is the network position of image pixel 0, in network pixels times `part`.
+// Return the index of the cell that gives a pixel its label. The function computes with integers,
+// because a rounded float position could lie in a neighbouring cell. `part` is the length of the
+// part of the image that the network sees. `resized` is this length in network pixels. `shift` is
+// the network position of image pixel 0, times `part`.
 __device__ __forceinline__ int cell(int pixel, int resized, int part, int shift, int net, int size)
 {
     const long long over = (2LL * pixel + 1) * resized + 2LL * shift;
@@ -395,8 +396,7 @@ __device__ __forceinline__ void paint(const Postprocess& p, const View& view, in
     }
 }
 
-// Store WORDS words of 4 bytes if `whole` is true. Otherwise, the row is not aligned to words.
-// Then store `count` single bytes.
+// If `whole` is true, store WORDS words of 4 bytes. If `whole` is false, store `count` bytes.
 template <int WORDS>
 __device__ __forceinline__ void store(u8* to, const u8* bytes, bool whole, int count)
 {
@@ -450,15 +450,16 @@ __device__ __forceinline__ void write(const Postprocess& p, const View& view, in
 }
 
 #if TALLY
-// The first blocks of the grid compute the tally. They run at the same time as the other blocks,
-// and each thread reads one sampled pixel. Each image has its own totals. The last block of an
-// image copies the totals into the tally, and sets them to 0 for the next launch.
+// The first block rows of the grid compute the tally, while the other blocks compute labels. Each
+// thread of the first block rows reads one sampled pixel. Each image has its own totals. The block
+// that finishes last copies the totals of its image into the tally, and sets the totals to 0 for
+// the next launch.
 constexpr int MOST_SAMPLES = 128, BINS = 256, ENTROPY_STEPS = 65535;
 constexpr int WORDS = CLASSES + 2 + BINS;
 constexpr u32 WARP = 0xffffffffu;
 constexpr float TINY = 1e-30f;
 
-// The sampled rows (or columns) of an image, as sample_pixels() in trust/tally.py chooses them.
+// The sampled rows (or columns) of an image. sample_pixels() in trust/tally.py returns the same.
 struct Samples {
     int first, step, count;
     __device__ __forceinline__ Samples(int from, int to)
@@ -471,7 +472,7 @@ struct Samples {
 
 // The label of a sampled pixel, and how certain the network is.
 struct Sample {
-    int id;                       // CLASSES: unlabelled
+    int id;                       // CLASSES if the pixel is unlabelled
     float entropy, margin;        // 0 to 1
 };
 
@@ -512,7 +513,7 @@ __device__ __forceinline__ Sample sample_at(const Postprocess& p, const View& vi
     const float margin = fabsf(a - b) / sum;
     constexpr int count = 2;
 #elif KIND == PROBABILITIES
-    float first = 0;              // the largest probability within 0 to 1
+    float first = 0;              // the largest probability, limited to 0 to 1
     best = -3e38f;
 #pragma unroll 2
     for (int c = 0; c < CLASSES; c++) {
@@ -532,8 +533,8 @@ __device__ __forceinline__ Sample sample_at(const Postprocess& p, const View& vi
 #else
     best = value_of(0);
     second = -3e38f;
-    sum = 1;                      // of exp(score), relative to the best score so far
-    moment = 0;                   // of score * exp(score), relative to the best score so far
+    sum = 1;                      // sum of exp(gap), with gap = (score - best) * sharpness
+    moment = 0;                   // sum of gap * exp(gap)
 #pragma unroll 2
     for (int c = 1; c < CLASSES; c++) {
         const float value = value_of(c);
@@ -561,7 +562,7 @@ __device__ __forceinline__ Sample sample_at(const Postprocess& p, const View& vi
 }
 #endif
 
-// Add 1 to totals[index] for each thread of the warp. Threads without an index pass -1.
+// Add 1 to totals[index] for each thread of the warp. A thread with the index -1 adds nothing.
 __device__ __forceinline__ void count_in_warp(u32* totals, int index)
 {
     const u32 peers = __match_any_sync(WARP, index);
@@ -601,7 +602,7 @@ __device__ __forceinline__ void tally(const Postprocess& p, const View& view)
             atomicAdd(totals + CLASSES + 1, steps);
     }
     __shared__ bool is_last;
-    __threadfence();              // the totals must be complete before this block is counted
+    __threadfence();              // other blocks must see the totals before this block is counted
     __syncthreads();
     if (thread == 0)
         is_last = atomicAdd(totals + WORDS, 1) + 1 == gridDim.x * p.tally_rows;

@@ -23,10 +23,10 @@ from .launch import Launch
 from .program import cached_cubin, IMAGES, Kernel
 
 PIXELS = 4
-"""Number of neighbouring camera pixels that one GPU thread computes in each of its rows.
+"""Number of neighbouring camera pixels that a GPU thread computes in each of its rows.
 postprocess.cu has the same number."""
 ROWS = 1
-"""Number of rows of camera pixels that one GPU thread computes."""
+"""Number of rows in which a GPU thread computes camera pixels."""
 UNROLL = 4
 """Number of classes whose logits a GPU thread loads at once."""
 BLOCK = (32, 2, 1)
@@ -67,12 +67,12 @@ class _PostprocessParams(ctypes.Structure):
 class Target:
     """One camera image and the memory for its outputs.
 
-    ``image``, ``labels``, ``confidence``, ``overlay`` and ``tally`` are addresses for kernels. The
-    address of an output is 0 if the output is not wanted.
+    ``image``, ``labels``, ``confidence``, ``overlay`` and ``tally`` are addresses for kernels. If
+    an output is not wanted, its address is 0.
 
     :param overlay_step: see :attr:`trt_segmentation.frame.Wanted.overlay_step`.
-    :param hidden: address of the hidden pixels of the frame's :class:`.Viewport`; 0 if it has
-        none. ``lookup`` is the address of its lookup.
+    :param hidden: address of the array ``hidden`` of the frame's :class:`.Viewport`; 0 if there is
+        no such array. ``lookup`` is the address of the array ``lookup``.
     """
 
     frame: Frame
@@ -106,8 +106,8 @@ def defines(card: ModelCard, output: NetworkOutput, confidence: bool, tally: boo
 class Postprocess:
     """The kernels for one network output, on the GPU that is current in this thread.
 
-    A kernel computes only what is wanted: confidence, tally and rectified overlay are optional. A
-    kernel is loaded when it is first wanted.
+    Confidence, tally and rectified overlay are optional. Each combination of these outputs has its
+    own kernel, which is loaded when the combination is first wanted.
 
     :param palette: GPU address of the result of :func:`palette_words`.
     :param arch: the GPU's architecture, such as ``sm_90``.
@@ -176,7 +176,7 @@ class Postprocess:
                        len(targets))
 
     def _describe(self, view: Any, target: Target, height: int, width: int) -> None:
-        """Describe one image. ``height`` and ``width`` are those of the network output."""
+        """Describe one image. ``height`` and ``width`` belong to the network output."""
         frame = target.frame
         geometry = fit(self._card.input.resize, (frame.height, frame.width), self._net,
                        frame.roi)

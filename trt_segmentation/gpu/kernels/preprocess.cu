@@ -1,9 +1,10 @@
 // SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Computes the network's input tensor from the camera image in one pass. The pass converts colors,
-// resizes, pads, reorders channels and normalises. One thread computes one network pixel, which is
-// a pixel of the tensor. blockIdx.z is the index of the image in the batch.
+// Computes the network's input tensor from the camera image in one pass. This pass converts the
+// colors, resizes and pads the image, reorders the channels and normalises the numbers. One thread
+// computes one pixel of the tensor, which is called a network pixel. blockIdx.z is the index of
+// the image in the batch.
 //
 // -D OUT=32|16|8: bits of one number in the tensor (float, half, u8)
 // -D CHANNELS=3|1   -D CHANNELS_LAST=0|1
@@ -13,10 +14,10 @@
 struct View {
     Image image;
     const float* lookup;        // see rectified_at(); null: the image is not rectified
-    int rows, cols;             // size of the whole resized part of the image, in network pixels
-    int top, left;              // network pixels above and left of this part; < 0: it is cropped
-    int first_row, first_col;   // the part of the image that the network gets: its first pixel
-    int part_rows, part_cols;   // and its size
+    int rows, cols;             // size of the image part after the resize, in network pixels
+    int top, left;              // where the resized part begins in the tensor; < 0: cropped
+    int first_row, first_col;   // first pixel of the part of the image that the network sees
+    int part_rows, part_cols;   // size of this part in camera pixels
     float row_scale, col_scale; // camera pixels for each network pixel
     int row_area, col_area;     // 1: average the covered camera pixels; 0: interpolate
 };
@@ -34,8 +35,8 @@ static_assert(sizeof(View) == 112 && sizeof(Preprocess) == 48 + IMAGES * 112,
 // The camera pixels that contribute to one network pixel, along one axis.
 struct Taps {
     int first, count;
-    float from, to;             // averaging: the interval that the network pixel covers
-    float blend;                // averaging: weight of a camera pixel that is covered completely;
+    float from, to;             // averaging: the covered interval, in camera pixels
+    float blend;                // averaging: weight of a fully covered camera pixel;
                                 // interpolating: weight of the second camera pixel
 
     __device__ __forceinline__ Taps(int position, float scale, bool area, int size)

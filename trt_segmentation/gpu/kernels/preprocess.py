@@ -46,7 +46,8 @@ class Source(NamedTuple):
     """One camera image that a launch reads.
 
     :param image: address of the first byte, for kernels.
-    :param lookup: address of the lookup of the frame's :class:`.Viewport`; 0 if it has none.
+    :param lookup: address of the array ``lookup`` of the frame's :class:`.Viewport`; 0 if there is
+        no such array.
     """
 
     frame: Frame
@@ -63,8 +64,8 @@ def defines(image: ImageInput, rectify: bool = False) -> dict[str, str | int]:
 class Preprocess:
     """The two kernels for one network input, on the GPU that is current in this thread.
 
-    The first kernel cannot rectify images. The second kernel can, and is loaded when an image is
-    first rectified.
+    The first kernel cannot rectify images. The second kernel can rectify images. The second kernel
+    is loaded when an image is first rectified.
 
     :param arch: the GPU's architecture, such as ``sm_90``.
     """

@@ -1,3 +1,3 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""What needs the lens or the pose of a camera: ground grids, masks and rectification."""
+"""Makes the ground grid and the viewport of each camera, from parameters and ROS messages."""

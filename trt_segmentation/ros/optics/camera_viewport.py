@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The viewport of one camera, from the parameters `ego_mask`, `roi` and `rectify`."""
+"""Makes the viewport of one camera from the parameters `ego_mask`, `roi` and `rectify`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from ...viewport import Viewport
 
 
 class _Wish(NamedTuple):
-    """Everything from which a viewport is made."""
+    """All values from which a viewport is made. If none has changed, the viewport is kept."""
 
     height: int
     width: int
@@ -36,7 +36,7 @@ class _Wish(NamedTuple):
 
 
 class CameraViewport:
-    """Gives the frames of one camera their viewport. The worker's thread calls :meth:`apply`.
+    """Adds a viewport to each frame of one camera. The worker's thread calls :meth:`apply`.
 
     :param camera: name of the camera; empty if the camera has no name.
     :param index: position of the camera in the parameter ``cameras``, from 0.
@@ -50,9 +50,9 @@ class CameraViewport:
         self._viewport: Viewport | None = None
 
     def apply(self, frame: Frame, info: CameraInfo | None) -> Frame:
-        """Return the frame with its viewport. If no parameter is set, return the frame itself.
+        """Return a copy of the frame with a viewport. If no parameter is set, return the frame.
 
-        :param info: the newest camera_info; None if none came.
+        :param info: the newest camera_info; None if no camera_info was received.
         :raises FrameError: if a parameter or the camera_info does not fit the frame.
         """
         ego_mask, numbers, rectify = map(self._value, ('ego_mask', 'roi', 'rectify'))
@@ -73,24 +73,25 @@ class CameraViewport:
         if len(numbers) in (0, 4):
             return tuple(numbers)
         if len(numbers) != 4 * self._count:
-            raise FrameError(f'`roi` has {len(numbers)} numbers; expected 4 for all cameras, or '
-                             f'{4 * self._count} for {self._count} cameras')
+            raise FrameError(f'`roi` has {len(numbers)} numbers; expected 4 for one part in all '
+                             f'cameras, or {4 * self._count} for a part in each of the '
+                             f'{self._count} cameras')
         return tuple(numbers[4 * self._index:4 * self._index + 4])
 
 
 def _read_lenses(info: CameraInfo | None, frame: Frame) -> tuple[Lens, Rectified]:
     if info is None:
         raise FrameError('`rectify` is true, but no camera_info came. The topic is camera_info in '
-                         'the namespace of the image. Let the camera driver publish it, or remap '
-                         'camera_info')
+                         'the namespace of the image topic. Let the camera driver publish this '
+                         'topic, or remap camera_info')
     try:
         lens, rectified = read_lens(info), read_rectified(info)
     except LensError as error:
         raise FrameError(f'`rectify` is true, but {error}') from error
     if (lens.width, lens.height) != (frame.width, frame.height):
         raise FrameError(f'`rectify` is true, but camera_info is for images of {lens.width}x'
-                         f'{lens.height} pixels, and the image has {frame.width}x{frame.height}. '
-                         'Let the driver send the camera_info of this image size')
+                         f'{lens.height} pixels, but the image has {frame.width}x{frame.height} '
+                         'pixels. Let the driver publish the camera_info for this image size')
     return lens, rectified
 
 
@@ -105,7 +106,7 @@ def _make_viewport(wish: _Wish, rectified: Rectified | None) -> Viewport:
 
 
 def _read_mask(wish: _Wish) -> npt.NDArray[np.uint8] | None:
-    """Return 1 for each pixel of the ego mask that is not black."""
+    """Read the ego mask. A pixel is 1 if it is not black, else 0. None if there is no mask."""
     if not wish.ego_mask:
         return None
     try:
@@ -116,15 +117,16 @@ def _read_mask(wish: _Wish) -> npt.NDArray[np.uint8] | None:
     if (height, width) != (wish.height, wish.width):
         raise FrameError(
             f'`ego_mask`: {wish.ego_mask} has {width}x{height} pixels, but the image has '
-            f'{wish.width}x{wish.height}. Draw the mask on an image of this camera')
+            f'{wish.width}x{wish.height} pixels. Draw the mask on an image of this camera')
     return np.ascontiguousarray(picture.any(axis=2).astype(np.uint8))
 
 
 def _hide_unseen(hidden: npt.NDArray[np.uint8] | None, lookup: npt.NDArray[np.float32]
                  ) -> npt.NDArray[np.uint8]:
-    """Return the hidden pixels of the rectified image.
+    """Return 1 for each hidden pixel of the rectified image, else 0.
 
-    These are the pixels that the camera image does not show, and those that show a hidden pixel.
+    A pixel is hidden if the camera image does not show it, or if it shows a hidden pixel of the
+    camera image.
     """
     unseen = lookup[..., 0] < 0
     if hidden is not None:
@@ -136,7 +138,7 @@ def _hide_unseen(hidden: npt.NDArray[np.uint8] | None, lookup: npt.NDArray[np.fl
 def describe_results(info: CameraInfo, frame: Frame) -> CameraInfo:
     """Return the camera_info that belongs to the results of a frame.
 
-    If the frame was rectified, this is a camera without distortion.
+    If the frame was rectified, this camera_info describes a camera without distortion.
     """
     if frame.viewport is None or frame.viewport.lookup is None:
         return info

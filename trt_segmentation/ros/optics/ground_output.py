@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The ground grid of one camera: computes it from each label map, and publishes it."""
+"""Computes the ground grid of one camera from each label map, and publishes the grid."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ except ImportError:  # not every ROS installation has nav_msgs
     MapMetaData = OccupancyGrid = None
 
 NO_GROUND = 'no ground grid'
-"""The kind of problem that ``warn`` gets if a grid cannot be computed."""
+"""A kind of problem for ``warn``: a ground grid could not be computed."""
 NEW_LENS = 'camera_info changed'
-"""The kind of problem that ``warn`` gets if the calibration changes while the node is active."""
+"""A kind of problem for ``warn``: the calibration changed while the node was active."""
 
 Warn = Callable[[str, str, Exception], None]
 
@@ -45,17 +45,18 @@ class GroundOutput:
 
     :param camera: name of the camera; empty if the camera has no name.
     :param value: returns the value of the parameter with the given name.
-    :param transforms: gives the pose of the camera; None if parameters give the pose.
-    :param warn: called with the camera's name, the kind of a problem, and the exception.
+    :param transforms: source of the pose of the camera; None if parameters give the pose.
+    :param warn: called if there is a problem, with the name of the camera, the kind of the problem
+        and the exception.
     :raises GroundError: if the model card does not say which classes are ground.
     """
 
     def __init__(self, node: LifecycleNode, camera: str, card: ModelCard, *,
                  value: Callable[[str], Any], transforms: Transforms | None, warn: Warn) -> None:
         self.missing = 0
-        """How many grids could not be computed."""
+        """Number of grids that could not be computed."""
         self.error = ''
-        """Why the newest of these grids could not be computed."""
+        """Reason why the newest of these grids could not be computed. Empty if there is none."""
         self._node, self._camera, self._card = node, camera, card
         self._value, self._transforms, self._warn = value, transforms, warn
         self._table: GroundTable | None = None
@@ -69,13 +70,14 @@ class GroundOutput:
                     node.resolve_topic_name(name), node.get_logger().warning))
 
     def publish(self, labels: npt.NDArray[Any], header: Header, info: CameraInfo | None) -> None:
-        """Publish the grid of a label map if someone subscribes.
+        """Compute and publish the grid of a label map, if the topic has a subscriber.
 
-        If the grid cannot be computed, the problem is counted and reported.
+        If the grid cannot be computed, count it in :attr:`missing`, and call ``warn``.
 
         :param labels: (height, width) class ids, C-contiguous.
         :param header: the header of the image.
-        :param info: the camera_info that belongs to the label map; None if none came.
+        :param info: the camera_info that belongs to the label map; None if no camera_info was
+            received.
         """
         if not self._publisher.get_subscription_count():
             return
@@ -90,13 +92,13 @@ class GroundOutput:
         self._publisher.publish(grid_message(header, self._value('ground_frame'), table, grid))
 
     def close(self) -> None:
-        """Remove the topic."""
+        """Destroy the publisher, and unsubscribe from tf2."""
         self._node.destroy_lifecycle_publisher(self._publisher)
         if self._transforms:
             self._transforms.close()
 
     def _find_table(self, header: Header, info: CameraInfo | None) -> GroundTable:
-        """Return the table of the present lens, pose and size. Make a new one if one changed."""
+        """Return the table. If lens, pose or size have changed, make a new table first."""
         lens, pose = self._read_lens(info), self._find_pose(header)
         size = GridSize(self._value('ground_range'), self._value('ground_resolution'))
         old = self._table
@@ -105,7 +107,8 @@ class GroundOutput:
         if old and old.lens != lens:
             self._warn(self._camera, NEW_LENS, LensError(
                 f'camera_info was {old.lens}, and is now {lens}. The ground grid uses the new '
-                'numbers. If the lens has no zoom, only one driver may publish this camera_info'))
+                'numbers. If the lens has no zoom, check that only one driver publishes this '
+                'topic'))
         self._table = GroundTable(lens, pose, size)
         return self._table
 
@@ -113,17 +116,17 @@ class GroundOutput:
         if info is None:
             raise LensError(
                 'no camera_info came, so the lens of the camera is not known. The topic is '
-                'camera_info in the namespace of the image. Let the camera driver publish it, or '
-                'remap camera_info')
+                'camera_info in the namespace of the image topic. Let the camera driver publish '
+                'this topic, or remap camera_info')
         return read_lens(info)
 
     def _find_pose(self, header: Header) -> Pose:
         if height := self._value('camera_height'):
             return Pose.of_mount(height, self._value('camera_pitch'), self._value('camera_roll'))
         if self._transforms is None:
-            raise GroundError('`camera_height` was set to 0 while the node was configured, so the '
-                              'node has not subscribed to tf2. Clean up the node, and configure '
-                              'it again')
+            raise GroundError('`camera_height` was above 0 when the node was configured, so the '
+                              'node has not subscribed to tf2. Now `camera_height` is 0. Clean '
+                              'up the node, and configure it again')
         return self._transforms.find_pose(self._value('ground_frame'), header)
 
     def _read_values(self) -> Values:
@@ -135,7 +138,7 @@ class GroundOutput:
 
 
 def grid_message(header: Header, frame: str, table: GroundTable, grid: Cells) -> Any:
-    """Return a ground grid as a nav_msgs/OccupancyGrid with the stamp of the image."""
+    """Return a ground grid as a nav_msgs/OccupancyGrid message with the stamp of the image."""
     data = array('b')  # rclpy stores an array.array unchanged
     data.frombytes(grid.data)
     x, y = table.origin.tolist()
@@ -152,8 +155,8 @@ def make_ground_outputs(node: LifecycleNode, names: Sequence[str], card: ModelCa
     """Make the ground output of each camera.
 
     :param names: the names of the cameras.
-    :raises GroundError: if a message package or the ground classes are missing, or if parameters
-        give the pose of several cameras.
+    :raises GroundError: if nav_msgs or tf2_ros is not installed, if the model card names no ground
+        classes, or if ``camera_height`` is set for several cameras.
     """
     if OccupancyGrid is None:
         raise GroundError('`ground` is true, but the package nav_msgs is not installed. To '

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The pose of a camera from tf2."""
+"""Gets the pose of a camera from tf2."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ except ImportError:  # not every ROS installation has tf2_ros for Python
 
 
 class Transforms:
-    """Receives the transforms of /tf and /tf_static. All cameras of a node share them.
+    """Receives the transforms of /tf and /tf_static. All cameras of a node share this object.
 
     Make and close this object in the executor's thread. Any thread may call :meth:`find_pose`.
 
@@ -29,8 +29,8 @@ class Transforms:
         if tf2_ros is None:
             raise GroundError(
                 '`ground` is true, and the pose of the camera comes from tf2, but tf2_ros is not '
-                'installed. Install it (sudo apt install ros-$ROS_DISTRO-tf2-ros-py), or set '
-                '`camera_height`, `camera_pitch` and `camera_roll`')
+                'installed. To install: sudo apt install ros-$ROS_DISTRO-tf2-ros-py. Or set the '
+                'pose with `camera_height`, `camera_pitch` and `camera_roll`')
         self._buffer = tf2_ros.Buffer()
         self._listener = tf2_ros.TransformListener(self._buffer, node)
         self._is_open = True
@@ -39,7 +39,7 @@ class Transforms:
         """Return the pose of a camera at the time of an image.
 
         :param header: the header of the image. Its frame is an optical frame.
-        :raises GroundError: if tf2 does not know the pose, or only of another time.
+        :raises GroundError: if tf2 has no pose for this time.
         """
         try:
             found = self._buffer.lookup_transform(
@@ -48,7 +48,7 @@ class Transforms:
             raise GroundError(
                 f'tf2 has no pose of the camera {header.frame_id!r} in {ground_frame!r}: '
                 f'{" ".join(str(error).split())}. Publish the transform, or set `ground_frame` to '
-                'a frame that is connected with the camera') from error
+                'a frame that has a transform to the camera') from error
         place, turn = found.translation, found.rotation
         return Pose.of_transform((place.x, place.y, place.z), (turn.x, turn.y, turn.z, turn.w))
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Prints config/seg.yaml, or docs/parameters.md if the argument is --markdown."""
+"""Prints the text of config/seg.yaml. With --markdown, prints the text of docs/parameters.md."""
 
 import sys
 

@@ -18,18 +18,18 @@ from .setting import find_refusal, Setting
 def declare(node: Node, settings: Iterable[Setting],
             configured: Callable[[], bool] = lambda: False,
             refuse: Callable[[str, Any], str] = lambda name, value: '') -> None:
-    """Declare parameters on a node, and check every value now and at every later change.
+    """Declare parameters on a node. Check each value at start-up and at each later change.
 
-    :param configured: called at every change. Returns whether the node is configured.
-    :param refuse: called with the name and the value of every change that the table allows.
-        Returns the reason why the value cannot be used. Empty if the value can be used.
-    :raises rclpy.exceptions.ParameterException: if a start-up value is refused. The error gives
-        the reason.
+    :param configured: called at each change. Returns whether the node is configured.
+    :param refuse: called with the name and the value of each change that ``settings`` allow.
+        Returns the reason why the node cannot use the value. Empty if the node can use the value.
+    :raises rclpy.exceptions.ParameterException: if a start-up value is refused. The text of the
+        error gives the reason.
     """
     by_name = {setting.name: setting for setting in settings}
 
     def check(changes: list[Parameter]) -> SetParametersResult:
-        # rclpy has already checked type, range and read_only
+        # rclpy has already checked type and range, and refused changes of read_only parameters
         for change in changes:
             setting = by_name.get(change.name)
             if setting and (reason := _refuse_deletion(node, change)
@@ -48,9 +48,9 @@ def declare(node: Node, settings: Iterable[Setting],
 
 
 def _warn_of_unknown_names(node: Node, known: list[str]) -> None:
-    """Warn of start-up parameters that the node does not have. rclpy ignores them silently."""
+    """Warn of start-up values for parameters that the node does not have. rclpy does not warn."""
     for name in node._parameter_overrides:  # rclpy has no public access to the start-up values
-        # overrides of QoS are declared later, with their topic
+        # The parameters qos_overrides.* are declared later, together with their topics.
         if not node.has_parameter(name) and not name.startswith('qos_overrides.'):
             node.get_logger().warning(
                 f'parameter {name!r} is ignored, because this node has no parameter of this name'
@@ -59,7 +59,7 @@ def _warn_of_unknown_names(node: Node, known: list[str]) -> None:
 
 def _refuse_deletion(node: Node, change: Parameter) -> str:
     """Return why a parameter cannot be deleted. Empty if the change deletes no parameter."""
-    # rclpy allows the deletion of a parameter with a dynamic type. At start-up, an empty list in a
-    # YAML file looks like a deletion, but then the node does not have the parameter yet.
+    # rclpy allows the deletion of a parameter with a dynamic type. An empty list in a YAML file
+    # also has the type NOT_SET. The node reads the file before it has the parameter.
     deletes = change.type_ == Parameter.Type.NOT_SET and node.has_parameter(change.name)
-    return 'cannot be deleted; set it to [] for the default' if deletes else ''
+    return 'this parameter cannot be deleted. For the default, set it to []' if deletes else ''

@@ -15,18 +15,20 @@ GROUND = (
             'someone subscribes.', UNCONFIGURED),
     Setting('ground_frame', 'base_footprint', 'tf2 frame of the ground grid. The ground is the '
             'plane z = 0 of this frame.'),
-    Setting('ground_range', 10.0, 'The ground grid is a square. Its sides are this many metres '
-            'from the point below the camera.', low=0.5, high=100.0),
-    Setting('ground_resolution', 0.1, 'Side of a cell of the ground grid in metres. A grid has '
+    Setting('ground_range', 10.0, 'Distance in metres from the point below the camera to each '
+            'side of the ground grid. The grid is a square.', low=0.5, high=100.0),
+    Setting('ground_resolution', 0.1, 'Length of the side of a ground cell in metres. A grid has '
             'at most 1000 x 1000 cells.', low=0.01, high=10.0),
-    Setting('walkable_cost', 50, 'Value of a cell of walkable ground. 0 means free. The value of '
-            'drivable ground is always 0, and that of an obstacle is 100.', high=99),
+    Setting('walkable_cost', 50, 'Value of a ground cell that is walkable. 0 means free. A '
+            'drivable cell always has the value 0, and an obstacle always has the value 100.',
+            high=99),
     Setting('camera_height', 0.0, 'Height of the camera above the ground in metres. 0 means that '
             'tf2 gives the pose of the camera.', high=100.0),
-    Setting('camera_pitch', 0.0, 'Angle of the camera below the horizon in radians. Used only if '
-            '`camera_height` is above 0.', low=-math.pi / 2, high=math.pi / 2),
-    Setting('camera_roll', 0.0, 'Turn of the camera about its optical axis in radians. If the '
-            'angle is above 0, the right side is lower. Used only if `camera_height` is above 0.',
+    Setting('camera_pitch', 0.0, 'Angle of the optical axis below the horizon in radians. Used '
+            'only if `camera_height` is above 0.', low=-math.pi / 2, high=math.pi / 2),
+    Setting('camera_roll', 0.0, 'Rotation of the camera about its optical axis in radians. If the '
+            'angle is above 0, the right side of the camera is lower than the left side. Used '
+            'only if `camera_height` is above 0.',
             low=-math.pi, high=math.pi),
 )
-"""The rows of the table."""
+"""Rows for the table of parameters."""

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""One parameter of a node, and the check of a value."""
+"""Describes one parameter of a node, and checks its values."""
 
 from __future__ import annotations
 
@@ -32,12 +32,13 @@ class Setting:
 
     :param change: when the parameter may change: :data:`LIVE`, :data:`UNCONFIGURED` or
         :data:`NEVER`.
-    :param low: smallest value, if the parameter is a number. ``high`` is the largest value.
+    :param low: smallest value of a number. ``high`` is the largest value.
     :param choices: the allowed values of a string. Empty if every string is allowed.
-    :param pattern: regular expression that every item of a list must match, and its description.
-    :param most: largest number of items, if the parameter is a list.
-    :param group: if the list has whole numbers, the number of items that belong together.
-        Otherwise 0.
+    :param pattern: regular expression that each item of a list must match, and a description of
+        such an item.
+    :param most: largest number of items in a list.
+    :param group: for a list of integers: the number of items must be a multiple of this number.
+        0 for a list of strings.
     """
 
     name: str
@@ -53,7 +54,7 @@ class Setting:
 
     @property
     def constraints(self) -> str:
-        """The constraints in words: choices, number of items, and when a change is allowed."""
+        """The constraints in words: the choices, the number of items, and allowed changes."""
         return ((f'one of {", ".join(self.choices)}; ' if self.choices else '')
                 + (f'at most {self.most} items; ' if self.most else '') + self.change)
 
@@ -82,7 +83,7 @@ class Setting:
         descriptor = ParameterDescriptor(
             name=self.name, type=kinds[kind], description=self.description,
             additional_constraints=self.constraints, read_only=self.change == NEVER,
-            # In YAML, an empty list has no type, so rclpy must not compare the types.
+            # An empty list in a YAML file has no type, so rclpy must not check the type.
             dynamic_typing=kind is tuple)
         if kind is float:
             descriptor.floating_point_range = [
@@ -96,7 +97,7 @@ class Setting:
 def find_refusal(setting: Setting, value: Any, configured: bool = False) -> str:
     """Return why a parameter cannot have a value. Empty if the value is accepted.
 
-    Types and ranges of numbers are not checked here, because rclpy checks them.
+    rclpy checks the types and ranges of numbers, so this function does not check them.
     """
     if isinstance(value, str) and len(value) > LONGEST_TEXT:
         return f'it has {len(value)} characters; expected at most {LONGEST_TEXT}'
@@ -106,15 +107,15 @@ def find_refusal(setting: Setting, value: Any, configured: bool = False) -> str:
     if isinstance(setting.default, tuple) and (reason := _refuse_list(setting, value)):
         return reason
     if setting.change == UNCONFIGURED and configured:
-        return (f'{setting.change}; deactivate and clean up the node first '
-                '(ros2 lifecycle set NODE deactivate, then cleanup)')
+        return (f'{setting.change}; deactivate and clean up the node first: ros2 lifecycle set '
+                'NODE deactivate, then ros2 lifecycle set NODE cleanup')
     return ''
 
 
 def _refuse_list(setting: Setting, value: Any) -> str:
     pattern, words = setting.pattern
     items = value or []  # an empty list in a YAML file arrives as None
-    kind, kinds = (int, 'whole numbers') if setting.group else (str, 'strings')
+    kind, kinds = (int, 'integers') if setting.group else (str, 'strings')
     if not isinstance(items, (list, tuple, array)):
         return f'{value!r} is not a list; expected [] or a list of {kinds}'
     if len(items) > setting.most:
@@ -123,7 +124,7 @@ def _refuse_list(setting: Setting, value: Any) -> str:
         if type(item) is not kind or not re.fullmatch(pattern, str(item)):
             return f'its item {item!r} is not {words}'
     if setting.group and len(items) % setting.group:
-        return f'it has {len(items)} numbers; expected {setting.group} for each part'
+        return f'it has {len(items)} numbers; expected a multiple of {setting.group}'
     if setting.name == 'cameras' and len(set(items)) < len(items):
-        return f'{", ".join(items)}: every camera needs a different name'
+        return f'each camera needs its own name, but the names are {", ".join(items)}'
     return ''

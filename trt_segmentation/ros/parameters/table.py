@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The table of the segmentation node's parameters.
 
-A feature with several parameters has its own file of rows, and adds them to :data:`SETTINGS`.
+A feature with several parameters has its own file of rows. :data:`SETTINGS` has all rows.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .trust import TIME, TRUST
 from .view_rows import VIEW
 
 START_PERIODS = 5
-"""If nobody publishes the image topic, the log warns after ``stale_after`` × this number.
+"""If the image topic has no publisher, the log warns after ``stale_after`` × this number.
 
 A camera driver may need several seconds to start.
 """
@@ -33,18 +33,20 @@ SETTINGS = (
     Setting('gpu', 0, 'CUDA index of the GPU. Not used if the network runs on the CPU.',
             UNCONFIGURED, high=63),
     Setting('networks', 1, 'Number of copies of the network that run on the GPU at the same time. '
-            'If one copy leaves the GPU partly idle, two copies process more frames per second, '
+            'If one copy does not use the whole GPU, two copies process more frames per second, '
             'but need more GPU memory. Not used on the CPU.', UNCONFIGURED, low=1, high=4),
     Setting('engine_cache', '', 'Folder for built TensorRT engines and for the tuned options of '
             'ONNX Runtime. If empty, the folder is $XDG_CACHE_HOME/trt_segmentation, or '
             '~/.cache/trt_segmentation if XDG_CACHE_HOME is not set.', UNCONFIGURED),
     Setting('tune', True, 'Whether the node tunes ONNX Runtime when it first opens a network on a '
-            'GPU: it measures several options, and then uses the fastest. This takes about half a '
-            'minute, once. Not used for TensorRT or on the CPU.', UNCONFIGURED),
-    Setting('workspace_mib', BuildOptions.workspace >> 20, 'Largest scratch memory of a TensorRT '
-            'layer in MiB. A change rebuilds the engine.', UNCONFIGURED, low=1, high=65536),
+            'GPU. It measures several options once, which takes about half a minute, and then '
+            'uses the fastest options. Not used for TensorRT or on the CPU.', UNCONFIGURED),
+    Setting('workspace_mib', BuildOptions.workspace >> 20, 'Largest scratch memory of one '
+            'TensorRT layer in MiB. If the value changes, the engine is built again.',
+            UNCONFIGURED, low=1, high=65536),
     Setting('optimization_level', BuildOptions.level, 'How long TensorRT searches for fast '
-            'kernels: 0 is short, 5 is long. A change rebuilds the engine.', UNCONFIGURED, high=5),
+            'kernels: 0 is the shortest search, 5 is the longest. If the value changes, the '
+            'engine is built again.', UNCONFIGURED, high=5),
     Setting('cameras', (), 'Names of the cameras. For each camera, the node subscribes to '
             'CAMERA/image, and publishes CAMERA/segmentation/label_map and the other results. If '
             'the list is empty, there is one camera without a name: the node subscribes to image, '
@@ -52,14 +54,15 @@ SETTINGS = (
             pattern=(r'[A-Za-z][A-Za-z0-9_]*(/[A-Za-z][A-Za-z0-9_]*)*',
                      'a topic name such as front or front/left'), most=64),
     Setting('max_batch', 0, 'Largest number of frames in one batch. A batch has at most one frame '
-            'per camera. 0 means the batch size of the model file, or 1 if this size is dynamic. '
-            'On a GPU, a batch that is too large for the prepared memory is split.', high=64),
+            'per camera. 0 means the batch size in the model file. If this size is dynamic, 0 '
+            'means 1. On a GPU, a batch that is too large for the prepared memory is split.',
+            high=64),
     Setting('batch_wait_ms', 0.0, 'Longest time in milliseconds that a frame waits for frames of '
-            'other cameras. 0 means no wait: a batch holds the frames that have come when the '
-            'engine becomes free.', high=1000.0),
+            'other cameras. 0 means no wait: a batch has the frames that were received before '
+            'the engine became free.', high=1000.0),
     Setting('transport', 'auto', "How images travel. 'direct' receives and publishes images "
             "without Python messages. 'typed' uses Python messages, as rclpy usually does. 'auto' "
-            "is 'direct' if direct works here, else 'typed'.", UNCONFIGURED, choices=TRANSPORTS),
+            "means 'direct' if this is possible, else 'typed'.", UNCONFIGURED, choices=TRANSPORTS),
     Setting('image_transport', 'raw', "With 'raw', the node subscribes to the image topic IMAGE. "
             "With 'compressed', it subscribes to IMAGE/compressed (JPEG or PNG). With 'foxglove' "
             "or 'ffmpeg', it subscribes to IMAGE/foxglove or IMAGE/ffmpeg (H.264 or H.265 video).",
@@ -68,18 +71,18 @@ SETTINGS = (
             'without a lifecycle manager.', NEVER),
     Setting('frame_log', '', 'Log file with one JSON object per frame. The object has stamp_ns, '
             'done_ns, and the timings or the reason why the frame was dropped. The log may be a '
-            'new or empty file, /dev/stdout, /dev/stderr, or an earlier frame log, to which the '
-            'node appends.', UNCONFIGURED),
+            'new or empty file, /dev/stdout or /dev/stderr. It may also be an earlier frame log. '
+            'Then the node appends to this log.', UNCONFIGURED),
     Setting('alpha', 0.5, 'Weight of the class colours in the overlay. With 0, the overlay shows '
-            'only the image. With 1, it shows only the colours.', high=1.0),
+            'only the image. With 1, the overlay shows only the colours.', high=1.0),
     Setting('palette', (), 'Colours of the overlay, one #rrggbb per class. [] means the colours '
             'of the model card.', pattern=(r'#[0-9A-Fa-f]{6}', '#rrggbb'), most=65535),
     Setting('half_overlay', False, 'Whether the overlay has only every second row and column of '
-            'the image. Such an overlay has a quarter of the bytes.'),
+            'the image. Such an overlay has a quarter of the bytes of a full overlay.'),
     Setting('overlay_rate', 0.0, 'Largest number of overlays per second for each camera. 0 means '
             'an overlay for every frame.', high=1000.0),
-    Setting('confidence', False, 'Whether the node publishes the confidence of each pixel. It '
-            'does so only while the confidence topic has a subscriber.'),
+    Setting('confidence', False, 'Whether the node publishes the confidence of each pixel. The '
+            'node publishes only while the confidence topic has a subscriber.'),
     Setting('diagnostics_period', 1.0, 'Seconds between two /diagnostics messages.', NEVER,
             low=0.1, high=60.0),
     Setting('log_throttle', 5.0, 'Shortest time in seconds between two warnings of the same kind '
@@ -102,4 +105,4 @@ SETTINGS = (
     *VIEW,
     *GROUND,
 )
-"""The node's own parameters. rclpy adds ``use_sim_time`` and ``qos_overrides.*``."""
+"""All parameters of the node, except ``use_sim_time`` and ``qos_overrides.*`` of rclpy."""

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The texts of config/seg.yaml and docs/parameters.md, made from the table of parameters."""
+"""Makes the texts of config/seg.yaml and docs/parameters.md from the table of parameters."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def markdown_text() -> str:
     """Return the text of docs/parameters.md: a table with one row per parameter."""
     lines = ['# Parameters of the segmentation node', '',
              'Written by `python3 -m trt_segmentation.ros.parameters --markdown > '
-             'docs/parameters.md`. Set parameters in a', 'file (`config/seg.yaml` has all of '
-             'them), on the command line, or with `ros2 param set`. The node refuses', 'a value '
-             'that it cannot use, says why, and keeps the old value.', '',
+             'docs/parameters.md`. Set parameters in a', 'file, on the command line, or with '
+             '`ros2 param set`. The file `config/seg.yaml` has all parameters. If', 'the node '
+             'cannot use a value, the node says why, and keeps the old value.', '',
              '| name | default | values | changes | meaning |', '|---|---|---|---|---|']
     when = {LIVE: 'live', UNCONFIGURED: 'unconfigured', NEVER: 'start-up'}
     for setting in SETTINGS:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The parameters about trust and time. A planner needs them to know when not to believe."""
+"""The parameters with which a planner learns which results it must not use."""
 
 from __future__ import annotations
 
@@ -8,26 +8,28 @@ from .setting import Setting, UNCONFIGURED
 
 TRUST = (
     Setting('health', False, 'Whether the node measures the share of each class, the mean entropy '
-            'and the low margin of every frame. It publishes them on ~/health and in the '
-            'diagnostics.'),
-    Setting('health_reference', '', 'Reference of the model, a file of `trt_seg eval '
-            '--save-reference`. With a reference, `health` also measures the drift. If empty, the '
-            'node uses the reference beside the model card, if there is one.', UNCONFIGURED),
-    Setting('drift_frames', 60, 'The drift compares this many of the newest frames with the '
-            'reference. The reference needs at least three times as many frames.', UNCONFIGURED,
-            low=1, high=1000),
+            'and the margin of each frame. The node publishes these figures on ~/health and in '
+            'the diagnostics.'),
+    Setting('health_reference', '', 'Path of the reference of the model. `trt_seg eval '
+            '--save-reference` writes a reference. If there is a reference, `health` also '
+            'measures the drift. If empty, the node looks for a reference beside the model card.',
+            UNCONFIGURED),
+    Setting('drift_frames', 60, 'Number of the newest frames that are compared with the '
+            'reference. The reference must have at least three times as many frames.',
+            UNCONFIGURED, low=1, high=1000),
     Setting('drift_warn', 1.2, 'If the drift is above this number, ~/health and the diagnostics '
-            'show WARN. Frames like the reference rarely have a drift above 1.', low=0.1,
-            high=1000.0),
+            'show WARN. If the frames are like the reference, the drift is rarely above 1.',
+            low=0.1, high=1000.0),
 )
 TIME = (
-    Setting('max_age', 0.0, 'If an answer is older than this many seconds, the node does not '
-            'publish it, and counts the frame as dropped. Age is the time since the stamp of the '
-            'image, or since its arrival if the stamp comes from another clock. 0 means that '
-            'every answer is published.', high=3600.0),
-    Setting('late_frames', 0, 'After this many late frames in a row, diagnostics show ERROR. A '
-            'frame is late if its latency is above `latency_warn_ms`, or if `max_age` dropped it. '
-            '0 means no ERROR.', high=1000000),
-    Setting('trace', False, 'Whether NVTX ranges mark the stages of every frame for Nsight '
-            'Systems. This needs the Python package nvtx.', UNCONFIGURED),
+    Setting('max_age', 0.0, 'If a result is older than this many seconds, the node does not '
+            'publish the result, and counts the frame as dropped. The age is the time since the '
+            'stamp of the image. If the stamp comes from another clock, the age is the time '
+            'since the image was received. 0 means that every result is published.', high=3600.0),
+    Setting('late_frames', 0, 'After this many consecutive late frames, diagnostics show ERROR. A '
+            'frame is late if its latency is above `latency_warn_ms`, or if it was dropped '
+            'because of `max_age`. 0 means no ERROR.', high=1000000),
+    Setting('trace', False, 'Whether the node marks the stages of each frame with NVTX ranges, '
+            'which the profiler Nsight Systems shows. This needs the Python package nvtx.',
+            UNCONFIGURED),
 )

@@ -7,15 +7,17 @@ from __future__ import annotations
 from .setting import Setting
 
 VIEW = (
-    Setting('ego_mask', '', 'Picture of the size of the camera image. Where the picture is not '
-            'black, the camera shows the robot itself, and the label is 255. A {camera} in the '
-            "path stands for the camera's name. Empty means no mask."),
+    Setting('ego_mask', '', 'Path of a picture that shows which pixels of the camera image '
+            'are the robot itself. If a pixel of the picture is not black, this pixel of the '
+            'image is unlabelled. The picture has the size of the image. {camera} in the path '
+            'stands for the name of the camera. If empty, there is no mask.'),
     Setting('roi', (), 'Part of the image that the network sees, as [x, y, width, height] in '
-            'pixels. All other pixels get the label 255. With several cameras, give one part for '
-            'all of them, or one after the other in the order of `cameras`. [] means the whole '
-            'image.', pattern=('[0-9]+', 'a whole number of 0 or more'), most=256, group=4),
-    Setting('rectify', False, 'Whether the node corrects the distortion of the lens, with the '
-            'numbers of `camera_info`. The label map and the other results then belong to the '
-            'rectified image.'),
+            'pixels. All other pixels are unlabelled. With several cameras, give four numbers '
+            'for all cameras, or four numbers for each camera, in the order of `cameras`. [] '
+            'means the whole image.', pattern=('[0-9]+', 'an integer of 0 or more'), most=256,
+            group=4),
+    Setting('rectify', False, 'Whether the node corrects the distortion of the lens. '
+            '`camera_info` describes the distortion. If true, the label map and all other results '
+            'belong to the rectified image.'),
 )
-"""The rows of the table."""
+"""Rows for the table of parameters."""

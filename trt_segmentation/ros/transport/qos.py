@@ -40,7 +40,7 @@ NEWEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT,
 VIDEO = QoSProfile(depth=120, reliability=ReliabilityPolicy.BEST_EFFORT,
                    durability=DurabilityPolicy.VOLATILE)
 """For subscriptions to a video. A packet can be decoded only if all packets since the last
-keyframe have arrived. So the queue is long, and drops no packet."""
+keyframe have arrived. So the queue is long."""
 
 RELIABLE = QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE,
                      durability=DurabilityPolicy.VOLATILE)
@@ -52,7 +52,7 @@ LATCHED = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE,
 
 PROMISES = (QoSPolicyKind.DEADLINE, QoSPolicyKind.LIVELINESS,
             QoSPolicyKind.LIVELINESS_LEASE_DURATION)
-"""Policies with which a publisher promises a rate. Times are whole numbers of nanoseconds."""
+"""Policies with which a publisher promises a rate. Users give the times in nanoseconds."""
 
 Warn = Callable[[str], None]
 
@@ -67,7 +67,7 @@ def overridable(node: Node, topic: str, qos: QoSProfile,
     options. rclpy writes the user's overrides into the copy.
 
     :param topic: name of the topic before remapping.
-    :param more: policies that can be changed, besides history, depth and reliability.
+    :param more: policies that users can change, in addition to history, depth and reliability.
     :raises ParameterException: if an override is not a valid policy. The error names the topic.
     """
     try:
