@@ -3,8 +3,10 @@
 """Tell colcon and pip what to install, and into which folders."""
 
 from pathlib import Path
+import subprocess
 
 from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
 
 PACKAGE = 'trt_segmentation'
 HERE = Path(__file__).parent
@@ -14,6 +16,37 @@ def files(*patterns: str) -> list[str]:
     """Return the matching data files. setuptools needs paths relative to this file."""
     return sorted(str(path.relative_to(HERE))
                   for pattern in patterns for path in HERE.glob(pattern))
+
+
+def read_commit() -> str:
+    """Return the git commit of this checkout, with ``+`` if a file of the package changed since.
+
+    Without git, or if git does not track this file, return an empty string.
+    """
+    def git(*command: str) -> 'subprocess.CompletedProcess[str]':
+        return subprocess.run(['git', '-C', str(HERE), *command], capture_output=True, text=True,
+                              check=False)
+
+    try:
+        ours = git('ls-files', '--error-unmatch', 'setup.py')
+        head = git('rev-parse', '--short=12', 'HEAD')
+        changed = git('diff', '--quiet', 'HEAD', '--', PACKAGE)
+    except OSError:     # git is not installed
+        return ''
+    if ours.returncode or head.returncode:
+        return ''
+    return head.stdout.strip() + '+' * bool(changed.returncode)
+
+
+class BuildWithCommit(build_py):
+    """Builds the package, and records the git commit beside installed/version.py."""
+
+    def run(self) -> None:
+        """Build, and write the commit. An editable install asks git at run time instead."""
+        super().run()
+        if not getattr(self, 'editable_mode', False):
+            (Path(self.build_lib) / PACKAGE / 'installed' / 'commit.txt').write_text(
+                read_commit(), encoding='utf-8')
 
 
 setup(
@@ -71,6 +104,7 @@ setup(
                  'ruff', 'types-PyYAML'],
     },
     zip_safe=True,
+    cmdclass={'build_py': BuildWithCommit},
     entry_points={'console_scripts': [
         f'seg_node = {PACKAGE}.ros.executables:seg_node',
         f'street_camera = {PACKAGE}.ros.executables:street_camera',

@@ -22,7 +22,7 @@ OURS = [*FILES, *(path for folder in ('launch', 'benchmarks', 'training', 'test'
                   for path in sorted((ROOT / folder).rglob('*.py'))), ROOT / 'setup.py']
 
 FLOORS = (
-    ('the root',), ('installed', 'untrusted', 'street', 'threads', 'lens', 'tracing'),
+    ('the root', 'installed'), ('untrusted', 'street', 'threads', 'lens', 'tracing'),
     ('model', 'video'), ('engines', 'ground', 'trust'), ('host', 'fp16'),
     ('gpu/kernels', 'fusion', 'int8'), ('gpu', 'builder', 'bags'), ('tuning',),
     ('pipeline', 'sources'), ('serving', 'accuracy'), ('view',), ('segmented_image',),

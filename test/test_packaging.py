@@ -157,6 +157,11 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source, out = tmp_path_factory.mktemp('wheel') / 'source', tmp_path_factory.mktemp('out')
     shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns(
         '.*', '__pycache__', '*.egg-info', 'build', 'install', 'log', 'demo-out', 'test'))
+    for command in (['init'], ['add', '.'], ['-c', 'user.name=a', '-c', 'user.email=a@b.invalid',
+                                             'commit', '--message', 'copy']):
+        subprocess.run(['git', '-C', source, '-c', 'core.fsmonitor=false', *command], check=True,
+                       capture_output=True)
+    (source / 'trt_segmentation' / 'errors.py').open('a').write('\n')
     subprocess.run([sys.executable, '-m', 'pip', 'wheel', '--quiet', '--no-build-isolation',
                     '--no-deps', '--no-index', '--wheel-dir', out, source], check=True)
     (found,) = out.glob('*.whl')
@@ -174,6 +179,16 @@ def test_wheel_holds_code_config_launch_and_model(wheel: Path) -> None:
              for path in (ROOT / 'config' / 'models').glob('*.yaml')}
     assert expected | cards <= names
     assert 'trt_segmentation/py.typed' in names
+
+
+def test_an_installed_package_knows_the_commit_of_its_checkout(wheel: Path, tmp_path: Path
+                                                               ) -> None:
+    recorded = zipfile.ZipFile(wheel).read('trt_segmentation/installed/commit.txt').decode()
+    assert re.fullmatch(r'[0-9a-f]{12}\+', recorded)    # the copy was changed after its commit
+    venv = installed(wheel, tmp_path)
+    asked = away(venv / 'bin' / 'python', '-c', 'from trt_segmentation.installed.version import '
+                 'commit; print(commit())')
+    assert asked.stdout == recorded + '\n'
 
 
 def away(*command: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:

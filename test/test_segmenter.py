@@ -362,10 +362,17 @@ def test_save_refuses(segment, tmp_path):
     assert (tmp_path / 'mine.png').read_bytes() == b'mine'
 
 
+def test_a_segmenter_says_what_it_is(card):
+    with Segmenter(card, engine='onnxruntime-cpu') as segmenter:
+        assert repr(segmenter) == f'<Segmenter {segmenter.card.name} on onnxruntime-cpu, open>'
+    assert repr(segmenter) == f'<Segmenter {segmenter.card.name} on onnxruntime-cpu, closed>'
+
+
 def test_show_needs_a_display(segment, monkeypatch):
     pytest.importorskip('tkinter')
     monkeypatch.delenv('DISPLAY', raising=False)
-    with pytest.raises(ViewError, match='a window cannot be opened here'):
+    with pytest.raises(ViewError, match=r'a window cannot be opened here: .*Instead, write the '
+                                        'overlay with save'):
         segment(halves(1, 3)).show()
 
 

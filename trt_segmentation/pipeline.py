@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from .builder.settings import BuildOptions, Recipe
 from .engines import ENGINES, Identity, PRECISION_CHOICES
+from .engines.nvidia_driver import ask_driver
 from .errors import EngineError
 from .frame import Frame, Segmentation, Wanted
 from .gpu.settings import GpuSettings
@@ -153,14 +154,15 @@ def open_pipeline(card: ModelCard, engine: str = 'auto', *, gpu: int = 0,
         'onnxruntime-cuda': lambda reason: _open_onnxruntime_cuda(
             card, gpu, precision, gpu_settings, settings, log, reason),
         'onnxruntime-cpu': lambda reason: _open_onnxruntime_cpu(card, precision, reason)}
-    return openers[engine]('asked for') if engine != 'auto' else _open_first(openers)
+    return openers[engine]('asked for') if engine != 'auto' else _open_first(openers, gpu)
 
 
-def _open_first(openers: Mapping[str, Callable[[str], Pipeline]]) -> Pipeline:
+def _open_first(openers: Mapping[str, Callable[[str], Pipeline]], gpu: int) -> Pipeline:
     """Open the first pipeline that works.
 
     The attribute ``identity.reason`` of this pipeline names the engines that failed before, and
-    gives the cause.
+    gives the cause. If the driver does not find the GPU, this is the cause. Then the user need not
+    know which GPU packages are missing too.
     """
     failed: dict[str, list[str]] = {}
     for name, opener in openers.items():
@@ -171,7 +173,8 @@ def _open_first(openers: Mapping[str, Callable[[str], Pipeline]]) -> Pipeline:
         except EngineError as error:
             if name == 'onnxruntime-cpu':  # this engine works everywhere, so the model is wrong
                 raise
-            failed.setdefault(str(error), []).append(name)
+            _, no_gpu = ask_driver().gpu_or_why_not(gpu)
+            failed.setdefault(no_gpu or str(error), []).append(name)
     raise AssertionError('the last opener returns or raises')
 
 

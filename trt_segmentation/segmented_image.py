@@ -111,7 +111,8 @@ class SegmentedImage:
             ipython.display.display(self)
             return
         from .view.window import PictureWindow
-        with PictureWindow(self.origin or 'segmentation') as window:
+        with PictureWindow(self.origin or 'segmentation',
+                           "write the overlay with save('overlay.png')") as window:
             window.show(overlay)
             window.wait_until_closed()
 

@@ -37,6 +37,8 @@ class Segmenter:
     Segmenter, but the Segmenter segments one image at a time.
 
     :param model: name of an installed model card, path of a model card, or a :class:`.ModelCard`.
+        The default is the demo model ``street``. It was trained on drawings only, so give your own
+        network for photographs.
     :param engine: ``auto``, ``tensorrt``, ``onnxruntime-cuda`` or ``onnxruntime-cpu``. ``auto``
         chooses the best engine that works on this machine. :attr:`identity` names this engine and
         says why it was chosen.
@@ -82,6 +84,11 @@ class Segmenter:
     def gives_confidence(self) -> bool:
         """Whether the model gives a confidence. A model that outputs class ids gives none."""
         return self._pipeline.gives_confidence
+
+    def __repr__(self) -> str:
+        """Return the model, the engine, and whether the Segmenter is open."""
+        state = 'closed' if self._is_closed else 'open'
+        return f'<Segmenter {self.card.name} on {self.identity.engine}, {state}>'
 
     def __enter__(self) -> Segmenter:
         return self

@@ -184,6 +184,13 @@ def test_files_without_partner_are_named_with_the_nearest(tmp_path):
         pair_files(images, truths)
 
 
+def test_a_file_of_another_number_is_no_partner(tmp_path):
+    images = folder(tmp_path / 'images', {n: PALETTE[labels()] for n in ('f_0001', 'f_0002')})
+    truths = folder(tmp_path / 'labels', {n: labels() for n in ('f_0001', 'f_0003')})
+    with pytest.raises(EvaluationError, match=r'f_0002.png has no partner in .*labels\. 1 of 2'):
+        pair_files(images, truths)
+
+
 def test_missing_and_empty_folders_are_refused(tmp_path):
     (tmp_path / 'empty').mkdir()
     with pytest.raises(EvaluationError, match='nowhere is not a folder'):
@@ -315,7 +322,7 @@ CITYSCAPES = [
 
 
 def test_the_map_of_cityscapes_agrees_with_the_names_of_its_labels():
-    classes = load_card('cityscapes').classes
+    classes = load_card('cityscapes', (Path(),)).classes
     found = load_value_map('cityscapes')
     assert list(found) == list(range(34))
     for value, name in enumerate(CITYSCAPES):
@@ -325,7 +332,7 @@ def test_the_map_of_cityscapes_agrees_with_the_names_of_its_labels():
 
 def test_the_map_of_ade20k_shifts_by_one():
     assert load_value_map('ade20k') == {0: None} | {n: n - 1 for n in range(1, 151)}
-    assert len(load_card('ade20k').classes) == 150
+    assert len(load_card('ade20k', (Path(),)).classes) == 150
     truth = np.arange(151, dtype=np.uint8)[None]
     assert list(LabelValues(mapped=load_value_map('ade20k')).to_class_ids(truth, 150)[0]) == [
         255, *range(150)]

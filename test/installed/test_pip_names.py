@@ -7,6 +7,7 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 import re
+import shlex
 import sys
 
 import pytest
@@ -143,18 +144,23 @@ def test_every_import_has_advice() -> None:
 
 
 @pytest.mark.parametrize(('module', 'text'), [
-    ('cv2', 'install it with: pip install opencv-python-headless'),
-    ('rosbags.rosbag2', "install it with: pip install 'rosbags>=0.11,<0.12'"),
-    ('cuda.core', "install it with: pip install 'cuda-core[cu13]'"),
-    ('diagnostic_msgs', "source the setup.bash of a ROS 2 installation, or pip install "
+    ('cv2', 'install it with: PYTHON -m pip install opencv-python-headless'),
+    ('rosbags.rosbag2', "install it with: PYTHON -m pip install 'rosbags>=0.11,<0.12'"),
+    ('cuda.core', "install it with: PYTHON -m pip install 'cuda-core[cu13]'"),
+    ('diagnostic_msgs', "source the setup.bash of a ROS 2 installation, or PYTHON -m pip install "
      "'ros-jazzy-rclpy[fastrtps]' ros-jazzy-sensor-msgs ros-jazzy-diagnostic-msgs "
      'ros-jazzy-lifecycle-msgs ros-jazzy-nav-msgs'),
     ('nobody_knows', 'reinstall the package that contains nobody_knows, or ask the '
                      'maintainers of this package')])
 def test_advice(module: str, text: str) -> None:
-    assert advise_install(module) == text
+    assert advise_install(module) == text.replace('PYTHON', shlex.quote(sys.executable))
 
 
-def test_each_distribution_is_quoted_by_itself() -> None:
+@pytest.mark.parametrize(('python', 'start'), [
+    ('/a/.venv/bin/python', '/a/.venv/bin/python'), ('/my robot/bin/python3',
+                                                     "'/my robot/bin/python3'"), ('', 'python3')])
+def test_the_command_names_this_python_and_quotes_each_word(
+        monkeypatch: pytest.MonkeyPatch, python: str, start: str) -> None:
+    monkeypatch.setattr(sys, 'executable', python)
     assert pip_install('cuda-core[cu13]', 'cuda-bindings') == (
-        "pip install 'cuda-core[cu13]' cuda-bindings")
+        f"{start} -m pip install 'cuda-core[cu13]' cuda-bindings")

@@ -22,6 +22,8 @@ from trt_segmentation.model.card import (
 
 MODELS = Path(__file__).parents[2] / 'config' / 'models'
 SMALL = {'model': 'net.onnx', 'classes': ['a', 'b']}
+ASKING = (Path('mine.yaml'),)
+"""A card that takes its classes from another card. The other card needs no network."""
 
 
 def written(folder, tree, name='card.yaml'):
@@ -39,7 +41,7 @@ def written(folder, tree, name='card.yaml'):
     ('ade20k', 150, {0: ('wall', (120, 120, 120)), 2: ('sky', (6, 230, 230)),
                      12: ('person', (150, 5, 61)), 149: ('flag', (92, 0, 255))})])
 def test_installed_cards(name, count, some):
-    card = load_card(name)
+    card = load_card(name, ASKING)
     assert card.name == name and card.source == MODELS / f'{name}.yaml'
     assert len(card.classes) == len(card.palette) == count
     assert card.palette.dtype == np.uint8 and card.palette.shape == (count, 3)
@@ -49,7 +51,7 @@ def test_installed_cards(name, count, some):
 
 
 def test_voc_colours_follow_from_the_bits_of_the_id():
-    for index, color in enumerate(load_card('voc').palette.tolist()):
+    for index, color in enumerate(load_card('voc', ASKING).palette.tolist()):
         expected = [sum((index >> (3 * bit + channel) & 1) << (7 - bit) for bit in range(3))
                     for channel in range(3)]
         assert color == expected
@@ -58,7 +60,7 @@ def test_voc_colours_follow_from_the_bits_of_the_id():
 def test_every_installed_card_loads():
     names = sorted(path.stem for path in MODELS.glob('*.yaml'))
     assert names == ['ade20k', 'cityscapes', 'street', 'voc']
-    assert [load_card(name).name for name in names] == names
+    assert [load_card(name, ASKING).name for name in names] == names
 
 
 def test_the_street_network_is_found_in_the_resource_folder():
@@ -96,7 +98,7 @@ def test_gray_has_one_channel(tmp_path):
 
 def test_classes_and_palette_of_another_card(tmp_path):
     tree = {'model': 'net.onnx', 'classes': 'cityscapes', 'palette': 'cityscapes'}
-    card, cityscapes = load_card(written(tmp_path, tree)), load_card('cityscapes')
+    card, cityscapes = load_card(written(tmp_path, tree)), load_card('cityscapes', ASKING)
     assert card.classes == cityscapes.classes
     assert (card.palette == cityscapes.palette).all()
 
@@ -162,7 +164,32 @@ def test_files_that_are_no_cards(tmp_path, text, words):
 def test_a_missing_card_lists_the_installed_cards():
     with pytest.raises(ModelCardError, match="no model card 'sreet', did you mean 'street'") as e:
         find_card('sreet')
-    assert 'ade20k, cityscapes, street, voc' in str(e.value)
+    assert str(e.value).endswith(
+        ' Installed models: street. Installed lists of classes: ade20k, cityscapes, voc')
+
+
+@pytest.mark.parametrize('name', ['ade20k', 'cityscapes', 'voc'])
+def test_a_list_of_classes_is_no_model(name):
+    with pytest.raises(ModelCardError, match='this card holds only classes. Write a card for your '
+                       f'own network, with the line `classes: {name}`; see docs/your_model.md'):
+        load_card(name)
+
+
+def test_a_card_that_only_lends_its_classes_needs_no_network(tmp_path):
+    written(tmp_path, {'classes': ['x', 'y']}, 'names.yaml')
+    tree = {'model': 'net.onnx', 'classes': str(tmp_path / 'names.yaml')}
+    assert load_card(written(tmp_path, tree)).classes == ('x', 'y')
+    with pytest.raises(ModelCardError, match='model: give the path of an ONNX file'):
+        load_card(tmp_path / 'names.yaml')
+
+
+def test_one_number_counts_for_every_channel(tmp_path):
+    tree = SMALL | {'input': {'mean': 0, 'std': 0.003922}}
+    card = load_card(written(tmp_path, tree))
+    assert card.input.mean == (0, 0, 0) and card.input.std == (0.003922,) * 3
+    card = load_card(written(tmp_path, SMALL | {'input': {
+        'color': 'gray', 'mean': 0.5, 'std': [0.25]}}))
+    assert (card.input.mean, card.input.std) == ((0.5,), (0.25,))
 
 
 def test_a_network_in_place_of_a_card():

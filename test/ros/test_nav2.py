@@ -100,5 +100,5 @@ def test_the_recipe_names_existing_topics_and_classes() -> None:
     assert source['confidence_topic'] == '/front/segmentation/confidence'
     assert source['labels_topic'] == '/front/segmentation/label_info'
     named = [name for kind in source['class_types'] for name in source[kind]['classes']]
-    card: ModelCard = load_card('cityscapes')
+    card: ModelCard = load_card('cityscapes', (Path(),))
     assert sorted(named) == sorted(card.classes)

@@ -36,7 +36,7 @@ def test_without_the_onnx_package_the_error_tells_how_to_install_it(make_card, m
     card = make_card(segformer())
     monkeypatch.setitem(sys.modules, 'onnx', None)
     with pytest.raises(EngineError, match=r'without the Python package onnx\. To fuse them, '
-                                          r'install it with: pip install onnx'):
+                                          r'install it with: .* -m pip install onnx'):
         fuse_network(card)
 
 

@@ -136,7 +136,7 @@ def test_a_frame_of_another_size_is_left_out(tmp_path):
         frames = list(reader)
     assert [f.number for f in frames] == [*range(1, 11), *range(21, 31)]
     assert {f.image.shape for f in frames} == {(HEIGHT, WIDTH, 3)}
-    assert reader.bad == ['frames 11 to 20: the frame has 48x32 pixels, but the video has 96x64']
+    assert reader.bad == ['frames 11 to 20: frame 11 has 48x32 pixels, but the video has 96x64']
 
 
 def test_a_frame_with_absurd_pixels_is_refused(tmp_path, monkeypatch):

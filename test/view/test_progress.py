@@ -2,9 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Progress bars count the items, and are full at the end."""
 
+from types import SimpleNamespace
+
 import pytest
 
-from trt_segmentation.view.progress import ProgressBars
+from trt_segmentation.view.progress import _RateColumn, ProgressBars
 
 
 @pytest.mark.parametrize('estimate', [None, 2, 3, 9])
@@ -32,3 +34,11 @@ def test_a_bar_that_is_left_early_is_not_full():
             break
         (task,) = bars._bars.tasks
         assert not task.finished and task.total == 3
+
+
+@pytest.mark.parametrize(('finished', 'elapsed', 'text'), [
+    (True, 0.5, '4.0 frames/s'), (True, 4.0, '0.5 frames/s'), (True, 0.0, ''),
+    (False, 0.5, ''), (False, 4.0, '4860.0 frames/s')])
+def test_the_rate_of_two_pictures_is_not_the_rate_of_their_coming(finished, elapsed, text):
+    task = SimpleNamespace(finished=finished, elapsed=elapsed, completed=2, speed=4860.0)
+    assert _RateColumn('frames/s').render(task).plain == text  # type: ignore[arg-type]

@@ -64,7 +64,7 @@ def shown(monkeypatch):
 
 def test_a_picture_is_shown_and_a_large_one_smaller(shown):
     small, large = np.full((40, 60, 3), (1, 2, 3), np.uint8), np.zeros((300, 200, 3), np.uint8)
-    with PictureWindow('street.jpg') as window:
+    with PictureWindow('street.jpg', 'save it') as window:
         window.show(small)
         window.show(large)
     assert FakeTk.last.name == 'street.jpg' and FakeTk.last.is_destroyed
@@ -73,7 +73,7 @@ def test_a_picture_is_shown_and_a_large_one_smaller(shown):
 
 @pytest.mark.parametrize('key', ['WM_DELETE_WINDOW', '<KeyPress-q>', '<KeyPress-Escape>'])
 def test_the_user_closes_it(shown, key):
-    window = PictureWindow('x')
+    window = PictureWindow('x', 'save it')
     assert not window.is_closed
     FakeTk.last.press[key]()
     window.show(np.zeros((4, 4, 3), np.uint8))
@@ -85,7 +85,7 @@ def test_the_user_closes_it(shown, key):
 
 
 def test_waiting_until_the_user_closes_it(shown):
-    with PictureWindow('x') as window:
+    with PictureWindow('x', 'save it') as window:
         window.wait_until_closed()
         assert window.is_closed and FakeTk.last.updates == 5
 
@@ -94,8 +94,8 @@ def test_a_window_that_cannot_be_opened(monkeypatch, shown):
     def fail():
         raise RuntimeError('no display name')
     sys.modules['tkinter'].Tk = fail  # type: ignore[attr-defined]
-    with pytest.raises(ViewError, match=r'cannot be opened here: no display name\. Look at'):
-        PictureWindow('x')
+    with pytest.raises(ViewError, match=r'opened here: no display name\. Instead, save it'):
+        PictureWindow('x', 'save it')
     monkeypatch.setitem(sys.modules, 'tkinter', None)
     with pytest.raises(ViewError, match=r'needs tkinter.*sudo apt install python3-tk'):
-        PictureWindow('x')
+        PictureWindow('x', 'save it')

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
+import re
 from typing import Any
 
 import numpy as np
@@ -200,6 +201,8 @@ def pair_files(images: Path, labels: Path) -> list[tuple[Path, Path]]:
         alone = [path for stem, path in sorted(files.items()) if stem not in partners]
         if alone:
             near = get_close_matches(alone[0].stem, partners, n=1)
+            if near and re.sub('[0-9]', '', near[0]) == re.sub('[0-9]', '', alone[0].stem):
+                near = []       # files of another number belong to another image
             raise EvaluationError(
                 f'{alone[0]} has no partner in {folder}'
                 + (f', did you mean {partners[near[0]].name}?' if near else '.')

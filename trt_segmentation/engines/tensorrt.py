@@ -11,6 +11,7 @@ import threading
 from typing import Any
 
 from ..errors import EngineError
+from ..installed.pip_names import pip_install
 
 try:
     import tensorrt as trt
@@ -22,9 +23,10 @@ except (ImportError, AttributeError):
         import tensorrt_rtx as trt  # type: ignore[no-redef]
     except ImportError as error:
         raise EngineError(
-            'neither tensorrt nor tensorrt_rtx can be imported here. Run `pip install '
-            'tensorrt-cu13`. For a GeForce or RTX card, `pip install tensorrt-rtx-cu13` works '
-            'too. On a Jetson, use the tensorrt that JetPack installs') from error
+            'neither tensorrt nor tensorrt_rtx can be imported here. Run '
+            f'`{pip_install("tensorrt-cu13")}`. For a GeForce or RTX card, the package '
+            'tensorrt-rtx-cu13 works too. On a Jetson, use the tensorrt that JetPack installs'
+        ) from error
 
 __all__ = ['BACKEND', 'LIBRARY', 'LOGGER', 'BuildLog', 'datatype', 'sides', 'trt']
 

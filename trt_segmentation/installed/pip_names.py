@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
+
 PIP_NAMES = {
     'PIL': 'Pillow', 'av': 'av>=17', 'cuda': 'cuda-core[cu13]', 'cv2': 'opencv-python-headless',
     'filelock': 'filelock', 'fsspec': 'fsspec>=2026.1', 'lz4': 'lz4',
@@ -44,9 +47,12 @@ IN_ROS_WHEELS = {'builtin_interfaces', 'diagnostic_msgs', 'geometry_msgs', 'life
 
 
 def pip_install(*distributions: str) -> str:
-    """Return the shell command that installs packages from PyPI."""
-    return 'pip install ' + ' '.join(f"'{name}'" if set('[<>') & set(name) else name
-                                     for name in distributions)
+    """Return the shell command that installs packages from PyPI for this Python.
+
+    The first ``pip`` on the PATH may belong to another Python, so the command names this Python.
+    """
+    return f'{shlex.quote(sys.executable or "python3")} -m pip install ' + ' '.join(
+        f"'{name}'" if set('[<>') & set(name) else name for name in distributions)
 
 
 def advise_install(module: str) -> str:

@@ -21,7 +21,9 @@ def version() -> str:
 def commit() -> str:
     """Return the git commit, with ``+`` if files of the package changed after this commit.
 
-    Without a git history, return the environment variable BENCH_COMMIT, or an empty string.
+    Without a git history, return the environment variable BENCH_COMMIT, or the commit that
+    setup.py recorded when the package was built. If there is none of them, return a text with the
+    version that says that the commit is unknown.
     """
     package = Path(__file__).parents[1]
     # An installed package may lie inside the repository of another project. Then git does not
@@ -29,9 +31,17 @@ def commit() -> str:
     ours = _git(package, 'ls-files', '--error-unmatch', '__init__.py')
     head = _git(package, 'rev-parse', '--short=12', 'HEAD')
     if ours.returncode or head.returncode:
-        return os.environ.get('BENCH_COMMIT', '')
+        return (os.environ.get('BENCH_COMMIT') or _recorded_commit()
+                or f'unknown; installed version {version()}')
     dirty = _git(package, 'diff', '--quiet', 'HEAD', '--', '.').returncode
     return head.stdout.strip() + ('+' if dirty else '')
+
+
+def _recorded_commit(path: Path = Path(__file__).with_name('commit.txt')) -> str:
+    try:
+        return path.read_text(encoding='utf-8')
+    except OSError:
+        return ''
 
 
 def _git(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:

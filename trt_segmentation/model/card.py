@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from .card_checks import (
     read_ground,
     read_integer,
     read_mean_and_std,
+    read_network,
     read_plugins,
     read_section,
     read_temperature,
@@ -157,7 +157,8 @@ def spread_palette(count: int) -> npt.NDArray[np.uint8]:
 def find_card(text: str | Path) -> Path:
     """Find a model card by its path, or by the name of an installed card.
 
-    :raises ModelCardError: if there is no such card; the message lists the installed cards.
+    :raises ModelCardError: if there is no such card; the message lists the installed cards with
+        a network.
     """
     if bad := unprintable(str(text)):
         raise ModelCardError(f'model card {short(str(text))}: the path has the character {bad}, '
@@ -172,6 +173,7 @@ def find_card(text: str | Path) -> Path:
     except OSError as error:
         raise ModelCardError(f'model card {short(str(text))}: {error}') from error
     names = sorted(p.stem for p in folder.glob('*.yaml'))
+    runnable = [name for name in names if 'model' in (read_yaml(folder / f'{name}.yaml') or {})]
     if path.suffix == '.onnx':
         raise ModelCardError(
             f'{text} is an ONNX file, not a model card. `trt_seg inspect {text}` prints a model '
@@ -179,8 +181,9 @@ def find_card(text: str | Path) -> Path:
             'give the path of the card')
     near = did_you_mean(str(text), names)
     raise ModelCardError(
-        f'no model card {str(text)!r}{near or "."} Give a path to a .yaml file, or one of: '
-        f'{", ".join(names)}')
+        f'no model card {str(text)!r}{near or "."} Give a path to a .yaml file. Installed models: '
+        f'{", ".join(runnable)}. Installed lists of classes: '
+        f'{", ".join(name for name in names if name not in runnable)}')
 
 
 def load_card(text: str | Path, asking: tuple[Path, ...] = ()) -> ModelCard:
@@ -191,7 +194,7 @@ def load_card(text: str | Path, asking: tuple[Path, ...] = ()) -> ModelCard:
     card. The classes or the palette of that card are then used.
 
     :param asking: the cards that led to this card. Each of them names the next card under
-        ``classes`` or ``palette``.
+        ``classes`` or ``palette``. The next card needs no network.
     :raises ModelCardError: if the card cannot be read or has a wrong value.
     """
     path = find_card(text)
@@ -222,30 +225,17 @@ def card_from_dict(tree: Mapping[str, Any], source: Path | None = None,
     :raises ModelCardError: if a value is wrong.
     """
     read_section('', tree, [field.name for field in fields(ModelCard) if field.name != 'source'])
-    if not isinstance(model := tree.get('model'), str) or not model:
-        raise ModelCardError('model: give the path of an ONNX file, relative to this card')
-    read_text('model', model)
+    model = tree.get('model')
+    network = Path() if model is None and asking else read_network(model, source)
     asking += (source,) if source else ()
     classes = _read_classes(tree.get('classes'), asking)
     return ModelCard(
-        name=read_text('name', tree.get('name'), source.stem if source else Path(model).stem),
-        model=_find_network(model, source), classes=classes,
+        name=read_text('name', tree.get('name'), source.stem if source else network.stem),
+        model=network, classes=classes,
         palette=_read_palette(tree.get('palette'), len(classes), asking),
         input=_read_input(tree.get('input')), output=_read_output(tree.get('output')),
         source=source, plugins=read_plugins(tree.get('plugins'), source),
         ground=read_ground(tree.get('ground'), classes))
-
-
-def _find_network(text: str, source: Path | None) -> Path:
-    try:
-        path = expand_home(text)
-        beside = (source.parent if source else Path()) / path
-        if not path.is_absolute() and not beside.exists():
-            with suppress(FileNotFoundError):
-                return share_path('resource', text)
-    except OSError as error:
-        raise ModelCardError(f'model: {error}') from error
-    return beside
 
 
 def _read_classes(value: Any, asking: tuple[Path, ...]) -> tuple[str, ...]:

@@ -9,11 +9,13 @@ value in the error message, such as ``input: mean``.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 import math
 from pathlib import Path
 from typing import Any
 
 from ..errors import ModelCardError
+from ..installed.files import share_path
 from ..untrusted.regular_file import expand_home
 from ..untrusted.terminal_text import did_you_mean, short, unprintable
 
@@ -98,10 +100,11 @@ def read_mean_and_std(mean_value: Any, std_value: Any, channels: int
                       ) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Read the mean and the std for colours from 0 to 1.
 
-    Values that are for colours from 0 to 255 are refused.
+    One number counts for every channel. Values that are for colours from 0 to 255 are refused.
     """
-    mean = read_numbers('input: mean', mean_value, channels)
-    std = read_numbers('input: std', std_value, channels)
+    mean, std = (read_numbers(key, [value] * channels if type(value) in (int, float) else value,
+                              channels)
+                 for key, value in (('input: mean', mean_value), ('input: std', std_value)))
     if max(mean) > 1:
         raise ModelCardError(f'input: mean: {list(mean)} is for colours from 0 to 255; expected '
                              'a mean for colours from 0 to 1. Divide mean and std by 255')
@@ -175,6 +178,28 @@ def read_text(key: str, value: Any, default: str | None = None) -> str:
         raise ModelCardError(f'{key} is {short(value)}, with the character {bad}, which cannot '
                              'be printed; expected letters, digits, signs and plain spaces')
     return value
+
+
+def read_network(value: Any, source: Path | None) -> Path:
+    """Read the path of the ONNX file, relative to the folder of the card ``source``.
+
+    If there is no such file, the path is relative to the installed resource folder.
+    """
+    if value is None and source and source.parent == share_path('config', 'models'):
+        raise ModelCardError('this card holds only classes. Write a card for your own network, '
+                             f'with the line `classes: {source.stem}`; see docs/your_model.md')
+    if not isinstance(value, str) or not value:
+        raise ModelCardError('model: give the path of an ONNX file, relative to this card')
+    text = read_text('model', value)
+    try:
+        path = expand_home(text)
+        beside = (source.parent if source else Path()) / path
+        if not path.is_absolute() and not beside.exists():
+            with suppress(FileNotFoundError):
+                return share_path('resource', text)
+    except OSError as error:
+        raise ModelCardError(f'model: {error}') from error
+    return beside
 
 
 def read_plugins(value: Any, source: Path | None) -> tuple[Path, ...]:

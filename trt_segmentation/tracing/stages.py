@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from ..errors import TraceError
+from ..installed.pip_names import pip_install
 
 DOMAIN = 'trt_segmentation'
 
@@ -34,7 +35,7 @@ def set_tracing(on: bool) -> None:
         import nvtx
     except ImportError as error:
         raise TraceError('`trace` needs the Python package nvtx, which is not installed. Install '
-                         'it with: pip install nvtx') from error
+                         f'it with: {pip_install("nvtx")}') from error
     _annotate = nvtx.annotate
 
 

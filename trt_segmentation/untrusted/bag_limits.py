@@ -17,6 +17,7 @@ import lz4.frame  # type: ignore[import-untyped]
 from rosbags.rosbag2 import reader, storage_mcap
 
 from ..errors import BagLimitError
+from ..installed.pip_names import pip_install
 
 ROSBAGS = 'rosbags>=0.11,<0.12'
 """Versions of rosbags whose internals this module can change. setup.py and requirements.in name
@@ -41,7 +42,7 @@ def unpack_within_limits() -> None:
     if _zstd_module is None or not hasattr(storage_mcap, 'DECOMPRESSORS'):
         raise BagLimitError(
             f'rosbags {version("rosbags")} is installed, and trt_seg cannot limit how much this '
-            f"version unpacks. Install another version: pip install '{ROSBAGS}'")
+            f'version unpacks. Install another version: {pip_install(ROSBAGS)}')
     storage_mcap.DECOMPRESSORS.update(zstd=_zstd, lz4=_lz4)
     _reader.zstd = _Zstd(_zstd_module)
 

@@ -293,8 +293,10 @@ class _Damage:
 
     def end(self) -> None:
         if self._first:
-            which = f'frame {self._first}' if self._first == self._last else (
-                f'frames {self._first} to {self._last}')
+            which, reason = f'frame {self._first}', self._reason
+            if self._first < self._last:    # the reason is that of the first frame
+                reason = reason.replace('the frame', which)
+                which = f'frames {self._first} to {self._last}'
             if len(self._lines) < MOST_LINES:
-                self._lines.append(f'{which}: {self._reason}')
+                self._lines.append(f'{which}: {reason}')
         self._first = 0

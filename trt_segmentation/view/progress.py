@@ -25,14 +25,19 @@ Item = TypeVar('Item')
 
 
 class _RateColumn(ProgressColumn):
-    """Shows the rate of a bar in the last seconds. A finished bar shows the mean rate."""
+    """Shows the rate of a bar in the last seconds. A finished bar shows the mean rate.
+
+    In the first second, there is no rate: a few items that come together would give a huge rate.
+    """
 
     def __init__(self, unit: str) -> None:
         super().__init__()
         self._unit = unit
 
     def render(self, task: Task) -> Text:
-        speed = task.finished_speed or task.speed
+        seconds = task.elapsed or 0.0
+        speed = (task.completed / seconds if seconds else None) if task.finished else (
+            task.speed if seconds > 1 else None)
         return Text('' if speed is None else f'{speed:.1f} {self._unit}')
 
 

@@ -24,11 +24,12 @@ class PictureWindow:
     close button, with q or with Esc.
 
     :param title: text in the bar of the window.
+    :param instead: what the user can do without a window, for the error.
     :ivar is_closed: whether the user closed the window.
     :raises ViewError: if there is no display, or if Python has no tkinter.
     """
 
-    def __init__(self, title: str) -> None:
+    def __init__(self, title: str, instead: str) -> None:
         try:
             import tkinter
         except ImportError as error:
@@ -38,8 +39,8 @@ class PictureWindow:
         try:
             self._root = tkinter.Tk()
         except tkinter.TclError as error:
-            raise ViewError(f'a window cannot be opened here: {error}. Look at the written '
-                            'files instead, or use `--save-view FILE.rrd`') from error
+            raise ViewError(f'a window cannot be opened here: {error}. Instead, '
+                            f'{instead}') from error
         self.is_closed = False
         self._root.title(title)
         self._root.protocol('WM_DELETE_WINDOW', self._note_closed)

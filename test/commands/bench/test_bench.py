@@ -35,7 +35,7 @@ from trt_segmentation.commands.bench.measure import (
 )
 from trt_segmentation.commands.bench.options import BenchOptions
 from trt_segmentation.commands.bench.page import write_page
-from trt_segmentation.commands.bench.plots import memory_plot, shares_of
+from trt_segmentation.commands.bench.plots import latency_plot, memory_plot, shares_of
 from trt_segmentation.commands.bench.report import FigureReport
 from trt_segmentation.commands.bench.run import run_bench
 from trt_segmentation.commands.bench.schema import FORMAT, number, read_run
@@ -518,6 +518,23 @@ def test_a_wrong_camera_is_said_before_the_model_is_opened(card, tmp_path, monke
 
 
 def test_a_busy_or_throttled_machine_gives_a_caution():
-    assert bench._cautions(0.0, 1.0) == []
-    busy, slower = bench._cautions(2.0, 1.5)
+    assert bench._cautions(0.0, 1.0, {'latency': 100}) == []
+    busy, slower = bench._cautions(2.0, 1.5, {})
     assert '2.0 processes per core' in busy and '1.50 times as long' in slower
+
+
+@pytest.mark.parametrize('frames', [99, 100])
+def test_a_p99_needs_100_frames(run, tmp_path, frames):
+    run['latency_ms'] = [float(ms) for ms in range(1, frames + 1)]
+    for camera in run['cameras']:
+        camera['answered'] = frames
+    write_page(run, tmp_path / 'bench.html')
+    page = (tmp_path / 'bench.html').read_text()
+    assert page.count('99 frames are too few frames for p99') == (3 if frames < 100 else 0)
+    assert ('<span>too few frames for p99: 99</span>' in page) == (frames < 100)
+    assert page.count('99 of 100 frames') == (0 if frames < 100 else 3)
+    labels = [note.text.partition(' ')[0] for note in latency_plot(run, None).layout.annotations]
+    assert labels == ['p50', 'p95', 'p99'][:2 if frames < 100 else 3]
+    assert bench._cautions(0.0, 1.0, {'latency': frames, '1 camera': 100}) == [
+        'Too few frames for p99: latency (99). At least 100 frames are needed. Give more '
+        '--seconds.'][:100 - frames]

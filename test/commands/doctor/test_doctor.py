@@ -21,6 +21,7 @@ from trt_segmentation.commands.doctor.package_set import advise_faster
 from trt_segmentation.engines import ENGINES, Identity
 from trt_segmentation.engines.nvidia_driver import ask_driver, Driver, DriverGpu
 from trt_segmentation.errors import EngineError
+from trt_segmentation.installed.pip_names import pip_install
 from trt_segmentation.model.card import load_card
 from trt_segmentation.pipeline import open_pipeline
 
@@ -52,7 +53,11 @@ def test_the_doctor_and_the_pipeline_choose_the_same_engine():
     """The doctor must not repeat the rules of open_pipeline with another result."""
     pipeline = open_pipeline(load_card('street'))
     try:
-        assert choose_engine(ask_driver()).taken == pipeline.identity.engine
+        choice = choose_engine(ask_driver())
+        assert choice.taken == pipeline.identity.engine
+        if not ask_driver().gpus:
+            assert choice.why == pipeline.identity.reason
+            assert 'pip install' not in choice.why
     finally:
         pipeline.close()
     assert list(choose_engine(NONE).why_not) == list(ENGINES[1:])
@@ -181,10 +186,10 @@ def test_libraries_on_a_machine_with_a_gpu(everything):
     assert libraries.tensorrt(H200, 0) == Check('TensorRT', OK, 'TensorRT 10.13.0')
     assert libraries.onnx_runtime(H200).status == OK
     rtx(everything)
-    assert libraries.tensorrt(H200, 0).run == 'pip install tensorrt-cu13'
+    assert libraries.tensorrt(H200, 0).run == pip_install('tensorrt-cu13')
     assert libraries.tensorrt(RTX, 0).status == OK
     everything.setattr(libraries, 'absent', lambda *names: [n for n in names if n == 'onnxslim'])
-    assert libraries.tensorrt(RTX, 0).run == 'pip install onnxslim'
+    assert libraries.tensorrt(RTX, 0).run == pip_install('onnxslim')
     everything.setattr(libraries, 'tensorrt_or_why_not', lambda: ('', 'no library'))
     assert libraries.tensorrt(RTX, 0).text == 'no library'
     assert libraries.tensorrt(NONE, 0).status == OK
@@ -198,9 +203,9 @@ def test_cuda_python_newer_than_the_driver(everything):
     everything.setattr(libraries, '_version', lambda name: '13.5.0')
     assert libraries.cuda_python(H200).status == OK
     old = Driver('550.1', (12, 4), H200.gpus)
-    assert libraries.cuda_python(old).run.startswith("pip install 'cuda-core[cu12]'")
+    assert libraries.cuda_python(old).run.startswith(pip_install('cuda-core[cu12]'))
     everything.setattr(libraries, 'absent', lambda *names: ['cuda.core'])
-    assert libraries.cuda_python(H200).run == "pip install 'cuda-core[cu13]'"
+    assert libraries.cuda_python(H200).run == pip_install('cuda-core[cu13]')
     assert libraries.cuda_python(NONE).status == OK
 
 
@@ -225,7 +230,7 @@ def test_with_nothing_but_the_base_packages():
     checks = {check['name']: check for check in tree['checks']}
     assert set(BASE) | {'Python', 'driver', 'TensorRT', 'ONNX providers', 'cuda-python', 'tools',
                         'ROS', 'RMW', 'DDS profile', 'shared memory', 'rmem_max'} <= set(checks)
-    assert checks['tools']['run'].startswith("pip install rich 'rosbags>=")
+    assert checks['tools']['run'].startswith(f"{pip_install('rich')} 'rosbags>=")
     trials = {trial['engine']: trial for trial in tree['selftest']}
     assert list(trials) == list(ENGINES[1:])
     cpu = trials['onnxruntime-cpu']
@@ -241,11 +246,11 @@ def test_a_missing_base_package_is_an_error_with_what_to_run(missing):
     # cv2 and onnxruntime import numpy, so both fail without numpy
     errors = [line.split()[1] for line in result.stdout.splitlines() if line.startswith('ERROR')]
     assert errors == (['numpy', 'cv2', 'onnxruntime'] if missing == 'numpy' else [missing])
-    assert f'→ pip install {libraries.BASE[missing]}' in result.stdout
+    assert f'→ {pip_install(libraries.BASE[missing])}' in result.stdout
     assert 'engine auto uses none' in result.stdout
     *_, last_but_one, last = result.stdout.splitlines()
     assert last_but_one == 'no self-test, because a required part is missing or broken'
-    assert last.startswith('repair first: pip install ') and libraries.BASE[missing] in last
+    assert last.startswith('repair first: ') and libraries.BASE[missing] in last
 
 
 @pytest.mark.parametrize('missing, said', [(False, 'ok'), (True, 'warning')])
@@ -256,7 +261,7 @@ def test_the_doctor_looks_for_pyav(monkeypatch, missing, said):
     (check,) = [check for check in doctor.examine(NONE, 0) if check.name == 'PyAV']
     assert check.status == said
     assert ('no video, camera or RTSP stream is read' in check.text) == missing
-    assert (check.run == "pip install 'av>=17'") == missing
+    assert (check.run == pip_install('av>=17')) == missing
 
 
 class Fake:

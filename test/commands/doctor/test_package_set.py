@@ -65,7 +65,8 @@ def test_no_packages_have_a_reason(monkeypatch: pytest.MonkeyPatch, found: Drive
      + pip_install(*GPU_SETS['cuda13'])),
     (machine((8, 9)), CPU, 'faster: ' + pip_install(*GPU_SETS['tensorrt-rtx'])),
     (machine((8, 9)), CUDA, 'faster: ' + pip_install(*GPU_SETS['tensorrt-rtx'])),
-    (machine((9, 0)), CUDA, 'faster: pip install tensorrt-cu13 onnx onnxslim filelock'),
+    (machine((9, 0)), CUDA, 'faster: '
+     + pip_install('tensorrt-cu13', 'onnx', 'onnxslim', 'filelock')),
     (machine((9, 0)), TENSORRT, 'nothing to install: TensorRT is the fastest engine')])
 def test_one_command_makes_the_machine_faster(
         monkeypatch: pytest.MonkeyPatch, tmp_path: Path, found: Driver, choice: EngineChoice,

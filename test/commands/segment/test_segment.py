@@ -84,7 +84,7 @@ def test_a_picture(card, here, capsys):
     assert all(is_ours(Path('segment-out', name)) for name in written())
     shown = capsys.readouterr()
     assert 'red thing' in shown.out and '100.0%' in shown.out and 'green' not in shown.out
-    assert '1 image in ' in shown.out and ' frames/s) → segment-out' in shown.out
+    assert '1 image in ' in shown.out and ' frames/s), model colors → segment-out' in shown.out
     assert 'in/1.png' in shown.err
 
 
@@ -131,7 +131,7 @@ def test_a_folder_without_any_readable_picture(card, here, capsys):
     assert segment(card, 'bad') == 1
     assert not Path('segment-out').exists()
     line = next(line for line in capsys.readouterr().out.splitlines() if '0 images in' in line)
-    assert line.endswith(' frames/s)')      # no folder is named, because there is none
+    assert line.endswith(' frames/s), model colors')    # no folder is named: there is none
 
 
 def test_street_and_standard_input(card, here, monkeypatch):
@@ -204,8 +204,9 @@ def test_a_json_file_of_every_image(card, here, monkeypatch):
         ('drive.mp4 frame 2', ['drive.mp4', 'labels/drive/000002.png'])]
     assert all(Path('segment-out', name).is_file() for i in images for name in i['results'])
     assert [image['share'] for image in images] == [
-        {'red thing': 1}, {'red thing': .5, 'green thing': .5}, {'blue thing': 1},
-        {'green thing': 1}]
+        dict(zip(NAMES, shares)) for shares in ((0, 1, 0, 0), (0, .5, .5, 0), (0, 0, 0, 1),
+                                                (0, 0, 1, 0))]
+    assert [image['not_seen'] for image in images] == [0] * 4 and tree['not_seen'] == 0
     assert [image['seconds'] for image in images] == [round(ms / 1000, 6) for ms in totals]
     assert len(totals) == 4 and tree['seconds'] > 0
     assert tree['share'] == {'nothing': 0, 'red thing': .4, 'green thing': .4, 'blue thing': .2}
@@ -215,7 +216,57 @@ def test_a_json_file_of_every_image(card, here, monkeypatch):
     assert Path('all.json').read_text() == 'mine'
 
 
+def test_pixels_that_the_network_did_not_see_have_a_row_of_their_own(card, here, capsys):
+    path = card.with_name('crop.yaml')
+    path.write_text(card.read_text() + 'input: {resize: crop}\n')
+    cv2.imwrite('wide.png', np.hstack([paint(1)] * 2))      # the network sees the middle half
+    assert segment(path, 'wide.png', '--json', 'all.json') == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    rows = [words[1:-1] for words in lines if words[:1] == ['│']]
+    assert rows == [['red', 'thing', '│', '50.0%'], ['not', 'seen', '│', '50.0%']]
+    tree = json.loads(Path('all.json').read_text())
+    for found in (tree, tree['images'][0]):
+        assert found['share'] == dict(zip(NAMES, (0, .5, 0, 0))) and found['not_seen'] == .5
+
+
+def test_the_demo_model_on_a_photograph_is_named(card, here, capsys, monkeypatch):
+    monkeypatch.setattr('trt_segmentation.sources.pictures.SCENES', 1)
+    warning = ('The demo model `street` was trained on drawings only. Use --model with your own '
+               'network.')
+    assert segment('street', 'in/1.png') == 0
+    shown = capsys.readouterr()
+    assert ' frames/s), model street → segment-out' in shown.out
+    assert shown.err.splitlines()[-1] == warning
+    assert segment('street', 'street') == segment(card, 'in/1.png', '--out', 'b') == 0
+    assert warning not in capsys.readouterr().err
+
+
 # ---- the user's files
+
+def test_label_maps_of_another_model_do_not_get_new_class_names(card, here, capsys):
+    other = card.with_name('other.yaml')
+    other.write_text(card.read_text() + 'name: other\n')
+    renamed = card.with_name('renamed.yaml')
+    renamed.write_text(card.read_text().replace('red thing', 'crimson thing') + 'name: colors\n')
+    assert segment(card, 'in') == segment(card, 'in/2.png') == 0
+    before = Path('segment-out/classes.json').read_bytes()
+    for model, named, ours in ((other, "'colors'", 'other'),
+                               (renamed, "'colors' with other classes", 'colors')):
+        assert segment(model, 'in/2.png') == 2
+        assert (f'--out segment-out holds label maps of the model {named}, such as labels/1.png. '
+                f'This run would describe them by the classes of {ours}. Name another folder '
+                'with --out, or remove the label maps yourself') in capsys.readouterr().err
+        assert Path('segment-out/classes.json').read_bytes() == before
+    assert segment(other, 'in/2.png', '--no-labels', '--no-overlay') == 0   # no classes.json
+    Path('segment-out/classes.json').write_text(before.decode().replace('"model"', '"other"'))
+    assert segment(card, 'in/2.png') == 2
+    assert 'label maps of an unknown model, such' in capsys.readouterr().err
+    Path('segment-out/classes.json').write_bytes(before)
+    assert segment(other, 'in') == 0    # replaces every label map
+    os.remove('segment-out/labels/1.png')
+    assert segment(card, 'in/2.png') == 0
+    assert json.loads(Path('segment-out/classes.json').read_text())['model'] == 'colors'
+
 
 def test_no_file_of_the_user_is_replaced(card, here, capsys):
     assert segment(card, 'in') == segment(card, 'in') == 0
@@ -255,7 +306,7 @@ def test_results_with_other_names_are_listed(card, here, capsys, monkeypatch):
         make_video(name, [1])
     assert segment(card, 'in/*', 'in/sub') == 0
     lines = capsys.readouterr().out.splitlines()
-    at = next(n for n, line in enumerate(lines) if ' frames/s) → segment-out' in line)
+    at = next(n for n, line in enumerate(lines) if ' → segment-out' in line)
     assert lines[at + 1:] == [
         'in/1.bmp → 1_bmp.jpg', 'in/1.png → 1_png.jpg', 'in/sub/1.png → 1.jpg',
         'in/1.mkv → 1_2.mp4', 'in/1.mp4 → 1_3.mp4']
@@ -347,7 +398,7 @@ def test_a_video_without_pyav(card, here, capsys, monkeypatch):
     Path('drive.mp4').write_bytes(b'\0\0\0\x18ftypisom')
     monkeypatch.setitem(sys.modules, 'av', None)
     assert segment(card, 'drive.mp4') == 2
-    assert 'install it with: pip install ' in capsys.readouterr().err
+    assert ' -m pip install ' in capsys.readouterr().err
     assert not Path('segment-out').exists()
 
 
@@ -432,7 +483,7 @@ class FakeWindow:
     shown: list[Any]
     last: Any
 
-    def __init__(self, title):
+    def __init__(self, title, instead):
         self.is_closed, self.waited = False, False
         FakeWindow.shown = []
         FakeWindow.last = self

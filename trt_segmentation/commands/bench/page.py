@@ -17,7 +17,7 @@ from plotly.offline import get_plotlyjs
 from ...untrusted.output_files import MARKER, write_file
 from .compare import cautions, differences
 from .plots import delay_plot, latency_plot, memory_plot, rate_plot, shares_of, stages_plot
-from .schema import NEEDED_ROWS, number, title, values
+from .schema import ENOUGH, NEEDED_ROWS, number, title, values
 
 TEMPLATE = Path(__file__).with_name('page.html')
 
@@ -61,7 +61,9 @@ def _against(other: dict[str, Any] | None) -> str:
 def _tiles(run: dict[str, Any]) -> str:
     found = values(run)
     tiles = [(number(found['latency p50']), 'ms', 'for one frame, median'),
-             (number(found['latency p99']), 'ms', '99 of 100 frames are faster'),
+             (number(found['latency p99']), 'ms', '99 of 100 frames are faster')
+             if len(run['latency_ms']) >= ENOUGH else
+             ('–', 'ms', f'too few frames for p99: {len(run["latency_ms"])}'),
              (number(found['throughput']), 'frames/s', 'with a full pipeline')]
     kept = [c['cameras'] for c in run['cameras'] if not c['dropped']]
     if run['cameras']:
@@ -77,8 +79,9 @@ def _sentences(run: dict[str, Any]) -> Iterable[str]:
     p50, p95, p99, rate, opened = (number(found[name]) for name in NEEDED_ROWS)
     result = 'label map and overlay' if run['setting'].get('overlay') else 'label map'
     yield (f'A single frame takes {p50} ms (median), from camera bytes in host memory to {result} '
-           f'in host memory. One frame in 20 takes longer than {p95} ms, and one in 100 '
-           f'takes longer than {p99} ms.')
+           f'in host memory. One frame in 20 takes longer than {p95} ms'
+           + (f', and one in 100 takes longer than {p99} ms.' if len(run['latency_ms']) >= ENOUGH
+              else f'. {len(run["latency_ms"])} frames are too few frames for p99.'))
     longest = max(stages, key=lambda stage: stages[stage])
     yield (f'The longest part is {longest}: {number(stages[longest])} ms, '
            f'{shares_of(stages)[longest]} %.')
@@ -90,8 +93,11 @@ def _sentences(run: dict[str, Any]) -> Iterable[str]:
         dropped = f'{number(100 * share)} % of the' if share else 'no'
         yield (f'With {count} camera{"s" * (count > 1)}, the pipeline segments '
                f'{number(camera["frames_per_s"])} frames per second. It drops {dropped} '
-               f'frames. For 99 of 100 frames, the result is ready at most '
-               f'{number(camera["p99_ms"])} ms after the camera sent the frame.')
+               'frames. ' + (
+                   'For 99 of 100 frames, the result is ready at most '
+                   f'{number(camera["p99_ms"])} ms after the camera sent the frame.'
+                   if camera['answered'] >= ENOUGH else
+                   f'{camera["answered"]:.0f} frames are too few frames for p99.'))
     yield f'Opening the model took {opened} s.'
 
 

@@ -17,7 +17,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from .measure import OUTSIDE
-from .schema import number, values
+from .schema import ENOUGH, number, values
 
 HERE, OTHER, REST = '#3b82f6', '#f59e0b', '#94a3b8'
 """Colours of this run, of the other run, and of everything else."""
@@ -66,6 +66,8 @@ def latency_plot(run: Run, other: Run | None) -> go.Figure:
     top = float(max(share.max() for share in shares))
     for found, color in zip(runs, (HERE, OTHER)):
         for name, height in (('p50', 1.06), ('p95', 1.16), ('p99', 1.26)):
+            if name == 'p99' and len(found['latency_ms']) < ENOUGH:
+                continue
             ms, high = values(found)[f'latency {name}'], height + 0.05 * (color == OTHER)
             figure.add_scatter(x=[ms, ms], y=[0, top * high], mode='lines', hoverinfo='skip',
                                line={'color': color, 'width': 1.5, 'dash': 'dot'})

@@ -35,7 +35,7 @@ from .measure import (
 from .options import BenchOptions
 from .page import write_page
 from .report import Figure, FigureReport
-from .schema import FORMAT, read_run, title
+from .schema import ENOUGH, FORMAT, read_run, title
 
 SAMPLES = 2000
 """Largest number of latencies in bench.json."""
@@ -125,7 +125,10 @@ class _BenchRun:
         return {
             'format': FORMAT, 'when': datetime.now(timezone.utc).isoformat(timespec='seconds'),
             **self._report.tree(), 'setting': self._setting(),
-            'cautions': _cautions(load, latency.drift),
+            'cautions': _cautions(load, latency.drift, {
+                'latency': len(latency.total),
+                **{f'{found.cameras} camera{"s" * (found.cameras > 1)}': found.segmented
+                   for found in served}}),
             'latency_ms': _thin_out(latency.total),
             'stages_ms': {stage: float(np.median(ms)) for stage, ms in latency.stages.items()},
             'cameras': [_camera_tree(found) for found in served], 'memory_mib': self._memory}
@@ -185,9 +188,15 @@ def _thin_out(values: Sequence[float]) -> list[float]:
     return [round(values[i], 4) for i in index]
 
 
-def _cautions(load: float, drift: float) -> list[str]:
-    """Return sentences about conditions that make the numbers less reliable."""
+def _cautions(load: float, drift: float, frames: dict[str, int]) -> list[str]:
+    """Return sentences about conditions that make the numbers less reliable.
+
+    :param frames: number of frames of each measurement that has a p99.
+    """
     found = []
+    if few := [f'{name} ({count})' for name, count in frames.items() if count < ENOUGH]:
+        found.append(f'Too few frames for p99: {", ".join(few)}. At least {ENOUGH} frames are '
+                     'needed. Give more --seconds.')
     if load > BUSY:
         found.append(f'The machine was busy at the start: {load:.1f} processes per core.')
     if drift > DRIFT:

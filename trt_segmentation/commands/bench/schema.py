@@ -22,6 +22,9 @@ NEEDED = {'format': str, 'when': str, 'machine': str, 'versions': dict, 'commit'
 NEEDED_ROWS = ('latency p50', 'latency p95', 'latency p99', 'throughput', 'opening the model')
 CAMERA_KEYS = ('cameras', 'offered', 'answered', 'dropped', 'frames_per_s', 'p50_ms', 'p99_ms')
 
+ENOUGH = 100
+"""Smallest number of frames for a p99. Of fewer frames, p99 is only about the slowest frame."""
+
 MAX_FILE = 16 << 20
 """Largest accepted size of bench.json in bytes. Usually the file has less than 1 MB."""
 

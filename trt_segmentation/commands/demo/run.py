@@ -105,7 +105,9 @@ def _record_drive(options: DemoOptions, bars: ProgressBars, tap: MessageTap | No
     """Run camera and node, and record until the camera has published every frame."""
     from ...ros.recorder import Recorder
     out = options.out
+    # The camera first draws the street. In this time, the node must not warn that no image comes.
     node = {'model': options.model, 'engine': options.engine, 'frame_log': out / 'node.jsonl',
+            'stale_after': START_SECONDS,
             **(ground_parameters() if options.ground else {})}
     with Recorder.spinning(out / 'bag', NODE, tap, options.ground) as (recorder, spin), \
             _start_node('node', out / 'node.log', node) as node_process:

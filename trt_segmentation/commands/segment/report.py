@@ -69,11 +69,13 @@ def print_report(report: SegmentReport, pixels: npt.NDArray[np.int64], all_pixel
                 swatch = Text('██', f'rgb({red},{green},{blue})')
                 table.add_row(*[swatch] * has_colors, card.classes[index],
                               f'{pixels[index] / all_pixels:.1%}')
+        if not_seen := all_pixels - int(pixels.sum()):
+            table.add_row(*[''] * has_colors, 'not seen', f'{not_seen / all_pixels:.1%}')
         console.print(table)
     rate = report.segmented / report.seconds if report.seconds else 0.0
     images = 'image' if report.segmented == 1 else 'images'
     lines = [f'{report.segmented} {images} in {report.seconds:.1f} s ({rate:.1f} frames/s)'
-             + f' → {out}' * out.is_dir()]
+             f', model {card.name}' + f' → {out}' * out.is_dir()]
     lines += [one_line(f'{source} → {name}') for source, name in report.renamed[:MOST_RENAMED]]
     if (more := len(report.renamed) - MOST_RENAMED) > 0:
         lines.append(f'{more} more results have other names; --json FILE lists them all')
@@ -97,7 +99,13 @@ def report_tree(report: SegmentReport, pixels: npt.NDArray[np.int64], all_pixels
 
     :param images: an entry for each segmented image, in order.
     """
-    shares = (pixels / max(1, all_pixels)).tolist()
     return {'model': card.name, 'engine': engine, 'seconds': round(report.seconds, 3),
-            'share': dict(zip(card.classes, shares)), 'dropped': report.dropped,
+            **share_tree(pixels, all_pixels, card), 'dropped': report.dropped,
             'bad': report.bad, 'images': images}
+
+
+def share_tree(pixels: npt.NDArray[np.int64], all_pixels: int, card: ModelCard) -> dict[str, Any]:
+    """Return the share of each class, 0 to 1, and the share of the pixels without a class."""
+    most = max(1, all_pixels)
+    return {'share': dict(zip(card.classes, (pixels / most).tolist())),
+            'not_seen': (all_pixels - int(pixels.sum())) / most}

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from fractions import Fraction
+import json
 import os
 from pathlib import Path
 import re
@@ -30,9 +31,11 @@ from ...untrusted.output_files import (
     write_image,
     write_json,
 )
+from ...untrusted.terminal_text import short
 from ...video.pyav import import_av
 from ...video.writer import VideoWriter
 from .options import SegmentOptions
+from .report import share_tree
 
 WRITERS = max(2, min(16, os.cpu_count() or 1))
 """Number of threads that encode and write pictures."""
@@ -42,10 +45,12 @@ PICTURE, VIDEO, MAP = '.jpg', '.mp4', '.png'
 """File endings: for overlays of pictures, overlays of videos, and label maps or confidences."""
 
 
-def check_results(sources: Sequence[ImageSource], options: SegmentOptions) -> None:
+def check_results(sources: Sequence[ImageSource], options: SegmentOptions,
+                  card: ModelCard) -> None:
     """Check that all results can be written, before any image is segmented.
 
-    :raises OutputError: if a result would replace a file of the user, or a source file.
+    :raises OutputError: if a result would replace a file of the user, or a source file. Also if
+        label maps of another model would stay in the folder.
     :raises VideoError: if an mp4 is needed and PyAV is missing.
     """
     read = {os.path.realpath(path) for source in sources for path in source.paths}
@@ -53,6 +58,8 @@ def check_results(sources: Sequence[ImageSource], options: SegmentOptions) -> No
     if options.overlay or any(options.wants_labels(s.name is not None) for s in sources):
         names.append(CLASSES)
     check_folder(options.out, '--out', names)
+    if CLASSES in names:
+        _check_old_classes(options.out, set(names), card)
     if options.json:
         check_file(options.json, '--json')
     for name in names:
@@ -61,6 +68,29 @@ def check_results(sources: Sequence[ImageSource], options: SegmentOptions) -> No
                               f'give another folder than --out {options.out}')
     if any(name.endswith(VIDEO) for name in names):
         import_av()
+
+
+def _check_old_classes(out: Path, names: set[str], card: ModelCard) -> None:
+    """Refuse a folder in which a new classes.json would give old label maps wrong class names.
+
+    :param names: the files that this run writes.
+    """
+    if not is_ours(out / CLASSES):
+        return
+    try:
+        old = json.loads((out / CLASSES).read_bytes())
+        model, classes = old['model'], [one['name'] for one in old['classes']]
+        other = f'the model {short(model)}' + ' with other classes' * (model == card.name)
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        model, classes, other = '', [], 'an unknown model'
+    if model == card.name and classes == list(card.classes):
+        return
+    staying = (path.relative_to(out).as_posix() for path in sorted(out.glob('labels/**/*' + MAP))
+               if is_ours(path))
+    if (name := next((name for name in staying if name not in names), None)) is not None:
+        raise OutputError(f'--out {out} holds label maps of {other}, such as {name}. '
+                          f'This run would describe them by the classes of {card.name}. Name '
+                          'another folder with --out, or remove the label maps yourself')
 
 
 def _list_names(source: ImageSource, options: SegmentOptions) -> list[str]:
@@ -221,8 +251,7 @@ class ResultWriter:
         entry |= {
             'source': answer.origin,
             'results': [f'{video}{VIDEO}'] * (is_video and options.overlay) + [*pictures],
-            'share': {self._card.classes[index]: counts[index] / answer.labels.size
-                      for index in np.flatnonzero(counts)},
+            **share_tree(counts, answer.labels.size, self._card),
             'seconds': round(answer.timings['total'] / 1000, 6)}
 
     def _note_done(self, work: Future[None]) -> None:

@@ -12,7 +12,7 @@ import time
 
 from ...errors import EngineError, OutputError, SegmentationError
 from ...frame import Segmentation
-from ...model.card import load_card, ModelCard
+from ...model.card import find_card, load_card, ModelCard
 from ...segmented_image import SegmentedImage
 from ...segmenter import Segmenter
 from ...serving.stopping import StopSignals
@@ -30,6 +30,9 @@ from .results import (
     ResultWriter,
 )
 
+DEMO_MODEL = ('The demo model `street` was trained on drawings only. Use --model with your own '
+              'network.')
+NO_WINDOW = 'look at the written files, or use `--save-view FILE.rrd`'
 Show = Callable[[SegmentedImage], bool]
 """Function that shows a segmented image. It returns False if the user closed the window."""
 
@@ -101,8 +104,8 @@ def run_segment(options: SegmentOptions) -> int:
     options.check()
     sources = open_sources(options.sources, SourceOptions(
         options.recursive, options.every, options.image_topic, options.out, _print_error))
-    check_results(sources, options)
     card = load_card(options.model)
+    check_results(sources, options, card)
     with _views(card, options) as (show, window), Segmenter(
             card, engine=options.engine, gpu=options.gpu, precision=options.precision,
             overlay=options.overlay or options.show, alpha=options.alpha,
@@ -120,6 +123,8 @@ def run_segment(options: SegmentOptions) -> int:
             run.report.renamed = find_renamed_results(sources, options)
         result = run.report, writer.pixels, writer.all_pixels, card, engine
         print_report(*result, options.out)
+        if card.source == find_card('street') and set(options.sources) != {'street'}:
+            _print_error(DEMO_MODEL)
         if options.json:
             write_json(options.json, report_tree(*result, writer.images), '--json')
         if window and not run.is_ended:
@@ -131,7 +136,7 @@ def run_segment(options: SegmentOptions) -> int:
 def _views(card: ModelCard, options: SegmentOptions
            ) -> Iterator[tuple[Show, PictureWindow | None]]:
     """Open the window and the view. Yield the function that shows an image, and the window."""
-    window = PictureWindow('trt_seg segment') if options.show else None
+    window = PictureWindow('trt_seg segment', NO_WINDOW) if options.show else None
     try:
         with _rerun_view(card, options) as show_in_rerun:
             def show(answer: SegmentedImage) -> bool:

@@ -16,6 +16,7 @@ from cuda.core import Program, ProgramOptions
 from ...engines.cuda_driver import call
 from ...errors import CacheError, EngineError
 from ...installed.files import user_cache_folder
+from ...installed.pip_names import pip_install
 from ...untrusted.signed_files import load_signed, make_private_folder, SignedFile, store_signed
 
 log = logging.getLogger(__name__)
@@ -50,7 +51,7 @@ def compile_cubin(file: str, arch: str, defines: Mapping[str, str | int]) -> byt
     except Exception as error:  # an error of NVRTC, or of its loader if NVRTC is missing
         raise EngineError(
             f'{file} cannot be compiled for {arch}: {error}. Install a version of NVRTC that '
-            f'fits the driver: pip install nvidia-cuda-nvrtc') from error
+            f'fits the driver: {pip_install("nvidia-cuda-nvrtc")}') from error
     return bytes(code.code)
 
 
