@@ -233,21 +233,26 @@ def test_the_node_answers_a_street_camera_in_another_process(
                'subscribers': 2, 'log': log}
     arguments = [text for key, value in options.items() for text in ('-p', f'{key}:={value}')]
     camera = process('street_camera', *remap, *arguments)
-    peer.until(lambda: len(images) == 6 and infos and maps)
+    # On a busy machine, DDS may find this subscriber after the first image, or drop an image.
+    peer.until(lambda: images and infos and maps)
     assert camera.ended(timeout=20.0) == 0
     rows = [json.loads(line) for line in log.read_text().splitlines()]
     assert [(row['index'], row['frame']) for row in rows] == [
         (0, 0), (1, 1), (2, 2), (3, 3), (4, 0), (5, 1)]
-    assert [stamp_ns(image.header) for image in images] == [row['stamp_ns'] for row in rows]
+    sent = {row['stamp_ns']: row for row in rows}
+    stamps = [stamp_ns(image.header) for image in images]
+    assert stamps == sorted(set(stamps)) and set(stamps) <= set(sent) and len(sent) == 6
     drive = Drive(3, width=320, height=240, fps=10.0)
-    for image, row in zip(images, rows):
+    for image, stamp in zip(images, stamps):
+        row = sent[stamp]
         assert (image.header.frame_id, image.encoding) == ('street_camera', 'bgr8')
         assert bytes(image.data) == drive.frame(row['frame']).image.tobytes()
     assert (infos[0].k[0], infos[0].k[2], infos[0].width) == (
         drive.intrinsics[0], drive.intrinsics[2], 320)
-    assert all(info.header in [image.header for image in images] for info in infos)
+    assert all(stamp_ns(info.header) in sent and info.header.frame_id == 'street_camera'
+               for info in infos)
     stamps = [stamp_ns(got.header) for got in maps]
-    assert stamps == sorted(set(stamps)) and set(stamps) <= {row['stamp_ns'] for row in rows}
+    assert stamps == sorted(set(stamps)) and set(stamps) <= set(sent)
     assert all((got.height, got.width, got.encoding) == (240, 320, 'mono8') for got in maps)
     assert np.frombuffer(maps[-1].data, np.uint8).max() < 8
     node.send(signal.SIGINT)
