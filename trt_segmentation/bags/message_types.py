@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The ROS message types that are read from bags and written to bags."""
+"""The ROS message types that this package reads from bags and writes to bags."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ LABEL_INFO = 'vision_msgs/msg/LabelInfo'
 
 
 def _typestore() -> Typestore:
-    """Return a fixed set of message types. The definitions in a bag are never used.
+    """Return a fixed set of message types. The type definitions in a bag are never used.
 
-    rosbags would turn the definitions in a bag into Python code and execute this code. Image,
-    CompressedImage and CameraInfo are the same in every ROS 2 distribution so far.
+    To use these definitions, rosbags would turn them into Python code and execute it. The types
+    Image, CompressedImage and CameraInfo are the same in all present ROS 2 distributions.
     """
     store = get_typestore(Stores.ROS2_JAZZY)
     store.register({

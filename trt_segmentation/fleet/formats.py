@@ -27,7 +27,7 @@ from .frames import ShardFrame
 from .store import dump_json
 
 BAG, LABELS, COCO = 'bag', 'labels', 'coco.json'
-"""Names of the results in the folder of a shard. Each format writes one of them."""
+"""File or folder names of the results of a shard. Each format writes one of these names."""
 _TOPIC = '/segmentation/label_map/compressed'
 
 
@@ -35,20 +35,20 @@ class LabelWriter(Protocol):
     """Writes the label maps of one shard. Close it at the end."""
 
     def encode(self, frame: ShardFrame, answer: SegmentedImage) -> Any:
-        """Return a label map in the form that :meth:`write` needs. Any thread may call this."""
+        """Encode a label map for :meth:`write`. Any thread may call this method."""
 
     def write(self, frame: ShardFrame, encoded: Any) -> None:
-        """Write one label map. One thread calls this, in the order of the frames.
+        """Write one label map. Call this method in one thread and in the order of the frames.
 
-        :raises OutputError: if it cannot be written.
+        :raises OutputError: if the file cannot be written.
         """
 
     def close(self) -> None:
-        """Complete the files."""
+        """Finish and close the files."""
 
 
 def open_writer(label_format: str, folder: Path, card: ModelCard) -> LabelWriter:
-    """Open the writer of a format.
+    """Open a writer for the label maps of one shard.
 
     :param label_format: one of :data:`.shards.FORMATS`.
     :param folder: empty folder of the shard.
@@ -80,7 +80,7 @@ class BagLabels:
 
 
 class PngLabels:
-    """Writes a PNG of class ids for each frame. Its name is the number and the stamp."""
+    """Writes a PNG of class ids for each frame, named by the frame number and the stamp."""
 
     def __init__(self, folder: Path, card: ModelCard) -> None:
         self._folder = folder / LABELS
@@ -102,9 +102,11 @@ class PngLabels:
 
 
 class CocoLabels:
-    """Writes one COCO file of "stuff" annotations: a run-length mask for each class and frame.
+    """Writes one COCO file of "stuff" annotations.
 
-    Category ids are class ids plus 1, because COCO has no category 0.
+    Each class in a frame has one run-length mask.
+
+    A category id is the class id plus 1, because COCO has no category 0.
     """
 
     def __init__(self, folder: Path, card: ModelCard) -> None:
@@ -149,11 +151,11 @@ class CocoLabels:
 
 
 def read_labels(folder: Path, label_format: str, unlabelled: int) -> Iterator[npt.NDArray[Any]]:
-    """Yield the label maps of a shard, in the order of the frames. Bad frames have none.
+    """Yield the label maps of a shard, in the order of the frames. Bad frames are left out.
 
     :param folder: folder of a complete shard.
     :param unlabelled: value of the pixels without a class.
-    :raises FleetError: if the files of the shard are not complete.
+    :raises FleetError: if a file of the shard is missing or is not a PNG.
     """
     reader = {'bag': _read_bag, 'png': _read_png}.get(label_format)
     try:

@@ -22,12 +22,13 @@ from .shards import Shard
 
 @dataclass(frozen=True)
 class ShardFrame:
-    """The header of one frame of a shard.
+    """The position and the times of one frame of a shard.
 
     :param number: position in the shard, from 1.
-    :param stamp_ns: header stamp in a bag, or time since the start of a video, in nanoseconds;
-        None if it is unknown.
-    :param log_time_ns: log time in a bag, or the same as ``stamp_ns``.
+    :param stamp_ns: header stamp of a bag message, or time of a video frame since the start of the
+        video, in nanoseconds; None if the time is unknown.
+    :param log_time_ns: log time of a bag message in nanoseconds. For a video, the same as
+        ``stamp_ns``. For a bad video frame, an upper limit of its time.
     """
 
     number: int
@@ -42,7 +43,7 @@ def read_shard(shard: Shard, path: Path
 
     If a frame cannot be decoded, its image is a BadImage with the reason.
 
-    Several threads decode the next frames. Close the generator if it is not read to its end.
+    Several threads decode frames ahead. If you stop before the last frame, close the generator.
 
     :param path: the recording on this machine.
     :raises BagError, VideoError: if the recording cannot be read.

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Keeps the results of a run in a folder. A shard is committed by renaming its folder."""
+"""Keeps the results of a run in a folder on a disk."""
 
 from __future__ import annotations
 
@@ -18,14 +18,15 @@ from ..untrusted.regular_file import replace_file
 from .store import describe_shard, DONE, SHARDS
 
 _PARTS = 'parts'
-"""Folder of the shards that are not complete yet."""
+"""Folder for shards that are not complete yet."""
 
 
 class LocalStore:
-    """A run in a folder. A shard is committed by renaming its folder.
+    """A run in a folder. To commit a shard, its temporary folder is renamed.
 
-    :param is_driver: whether this process may use all methods that write. Workers give False.
-    :raises FleetError: if another process writes to the same run.
+    :param is_driver: True in the process that leads the run. It locks the folder and may call all
+        methods. A worker is not the driver and may write only shards.
+    :raises FleetError: if another driver writes to the same run.
     """
 
     def __init__(self, root: Path, is_driver: bool) -> None:
@@ -114,7 +115,7 @@ class LocalStore:
 
 
 def _flush(path: Path) -> None:
-    """Wait until a file or the list of files of a folder is on the disk."""
+    """Wait until a file is on the disk. For a folder, its list of files is meant."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

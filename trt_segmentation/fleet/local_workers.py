@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Runs workers in processes of this machine, and the interface of all groups of workers."""
+"""The interface of a group of workers, and workers as processes of this machine."""
 
 from __future__ import annotations
 
@@ -22,33 +22,33 @@ from .shards import LabelJob
 from .worker import Event, FleetWorker, Lost, Task
 
 CLOSE_SECONDS = 3.0
-"""Longest time in seconds that the workers get to end without being killed."""
+"""At the end, the workers have this time in seconds to exit. Then they are killed."""
 
 
 class Workers(Protocol):
-    """A group of workers. Use it in one thread. A worker has a number that is never used again."""
+    """A group of workers. Use it in one thread. Each worker has a unique number."""
 
     @property
     def wanted(self) -> int:
         """Number of workers that should run now."""
 
     def start(self) -> int:
-        """Start a worker, and return its number. Its first event is Ready or Failed."""
+        """Start a worker, and return its number. The worker first gives Ready, Failed or Lost."""
 
     def give(self, worker: int, task: Task) -> None:
-        """Give a task to a worker that has none."""
+        """Give a task to a free worker."""
 
     def wait(self, seconds: float) -> Sequence[tuple[int, Event]]:
-        """Return the events since the last call. If there are none, wait for at most this time.
+        """Return the new events. If there are none, wait up to ``seconds`` for the first event.
 
-        A worker that gave the event Lost does not exist any more.
+        After the event Lost, the worker does not exist any more.
         """
 
     def stop(self, worker: int) -> None:
-        """End a worker at once. It gives no more events."""
+        """End a worker at once. There are no more events of this worker."""
 
     def publish(self, numbers: Mapping[str, float]) -> None:
-        """Show the numbers of a run where the workers are observed, such as on a dashboard."""
+        """Publish the status of a run, for example on a dashboard."""
 
     def close(self) -> None:
         """End all workers at once."""
@@ -64,9 +64,9 @@ class _Process:
 class LocalWorkers:
     """Workers in processes of this machine.
 
-    :param count: number of workers; None for one worker for each share of a GPU, or for one worker
-        if there is no GPU.
-    :param gpus_per_worker: share of a GPU that a worker needs, such as 0.5.
+    :param count: number of workers. If it is None, there are as many workers as the GPUs can hold.
+        Without a GPU, there is one worker.
+    :param gpus_per_worker: share of a GPU that a worker needs. With 0.5, two workers share a GPU.
     """
 
     def __init__(self, job: LabelJob, count: int | None, gpus_per_worker: float) -> None:
@@ -120,10 +120,10 @@ class LocalWorkers:
             self._bury(worker)
 
     def publish(self, numbers: Mapping[str, float]) -> None:
-        """See :class:`Workers`. Processes of this machine have no dashboard."""
+        """Do nothing: processes of this machine have no dashboard."""
 
     def close(self) -> None:
-        """See :class:`Workers`. A worker that has no task deletes its temporary files first."""
+        """See :class:`Workers`. A worker without a task deletes its temporary files first."""
         for worker in self._alive.values():
             worker.pipe.close()
         end = time.monotonic() + CLOSE_SECONDS
@@ -133,7 +133,7 @@ class LocalWorkers:
             self.stop(number)
 
     def _bury(self, number: int) -> str:
-        """Forget a process that ended, and return the reason of its end."""
+        """Remove a process that ended, and return the reason of its end."""
         worker = self._alive.pop(number)
         worker.pipe.close()
         worker.process.join(10)
@@ -144,8 +144,12 @@ class LocalWorkers:
 
 
 def run_worker(job: LabelJob, gpu: int, pipe: Connection) -> None:
-    """Be a worker until the other end of the pipe is closed. Runs in a process of its own."""
-    # Ctrl-C reaches all processes of a terminal. The process that leads the run decides.
+    """Run a worker until the other end of the pipe is closed, then end this process.
+
+    Call this function only in a process that was started for it.
+    """
+    # Ctrl-C sends SIGINT to all processes of a terminal. Only the process that leads the run
+    # handles this signal.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     worker = FleetWorker(job, gpu)
     try:
@@ -155,9 +159,9 @@ def run_worker(job: LabelJob, gpu: int, pipe: Connection) -> None:
             task: Task = pipe.recv()
             for event in worker.work(task):
                 pipe.send(event)
-    except (EOFError, OSError):     # the other process ended
+    except (EOFError, OSError):     # the process that leads the run closed the pipe
         pass
     finally:
         worker.close()
-        # Threads of libraries may still run, and nothing is left to do for them.
+        # Do not wait for the threads of libraries: their work is not needed any more.
         os._exit(0)

@@ -22,9 +22,11 @@ from .store import SHARDS, Store
 
 MANIFEST = 'manifest.parquet'
 FRAMES = 'frames.parquet'
-"""Name of the part of the manifest in each shard."""
+"""Name of the file in each shard that holds the rows of the shard."""
 CONDITIONS = (('dark', 0.2), ('dim', 0.4), ('bright', 1.01))
-"""Names of the conditions. A frame has the first condition whose limit is above its brightness."""
+"""Names and brightness limits of the conditions.
+
+A frame has the first condition whose limit is above the brightness of the frame."""
 _STEP = 8
 """Brightness is measured at every eighth row and column."""
 
@@ -42,7 +44,7 @@ def make_schema(classes: Sequence[str]) -> pa.Schema:
 
 
 class ShardTable:
-    """Collects the rows of one shard.
+    """Collects the manifest rows of one shard.
 
     :param name: name of the shard.
     """
@@ -55,8 +57,8 @@ class ShardTable:
     def add(self, frame: ShardFrame, measured: Mapping[str, Any], error: str = '') -> None:
         """Add the row of a frame.
 
-        :param measured: result of :func:`measure_frame`; empty if there is none because of
-            ``error``.
+        :param measured: result of :func:`measure_frame`; empty for a bad frame.
+        :param error: why the frame has no label map; empty if it has one.
         """
         self.rows.append({
             **self._fixed, 'number': frame.number, 'stamp_ns': frame.stamp_ns,
@@ -71,9 +73,10 @@ class ShardTable:
 def measure_frame(answer: SegmentedImage) -> dict[str, Any]:
     """Return the columns of a manifest that describe the image and its segmentation.
 
-    ``entropy`` is the mean over all pixels of the entropy of "the label is right or wrong", in
-    bits: the confidence is the probability of "right". It is 0 if the network is sure everywhere,
-    and 1 if the confidence is 0.5 everywhere. It is None if the network gives no confidence.
+    ``entropy`` is the mean of the pixels' binary entropy in bits. The binary entropy of a pixel
+    is computed from the confidence p alone: -p·log2(p) - (1 - p)·log2(1 - p). The mean is 0 if all
+    confidences are 1, and 1 if all confidences are 0.5. If the network gives no confidence, the
+    result has no entropy and no confidence columns.
     """
     sample = answer.image[::_STEP, ::_STEP]
     brightness = float(sample.mean()) / 255

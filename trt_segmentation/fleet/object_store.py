@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Keeps the results of a run in an object store, such as S3. A file marks a complete shard."""
+"""Keeps the results of a run in an object store, such as S3."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ from .store import describe_shard, DONE, SHARDS
 
 
 class ObjectStore:
-    """A run in an object store. The file DONE of a shard is uploaded after its other files.
+    """A run in an object store. To commit a shard, all its files are uploaded, DONE last.
 
-    Two workers that upload the same shard write the same bytes to the same names.
+    If two workers upload the same shard, they write the same bytes to the same names.
 
     :param url: address for fsspec.
-    :param scratch: folder of this machine for shards that are not complete yet.
+    :param scratch: folder on this machine for incomplete shards; None in the process that leads
+        the run.
     """
 
     def __init__(self, url: str, scratch: Path | None) -> None:
@@ -40,7 +41,7 @@ class ObjectStore:
         """See :class:`Store`."""
         try:
             self._fs.pipe_file(f'{self._root}/{name}', data)
-        except Exception as error:      # each object store has errors of its own
+        except Exception as error:      # each object store has its own error classes
             raise OutputError(f'{self._root}/{name} cannot be written: {error}') from error
 
     def remove(self, name: str) -> None:
@@ -87,7 +88,7 @@ class ObjectStore:
         return folder
 
     def sweep(self) -> None:
-        """See :class:`Store`. Workers sweep their machines, see :func:`.make_scratch`."""
+        """Do nothing: incomplete shards are in the :class:`.ScratchFolder` of a worker."""
 
     def close(self) -> None:
         """See :class:`Store`."""

@@ -19,22 +19,23 @@ from .shards import LabelJob
 from .worker import Event, FleetWorker, Lost, Task
 
 CONNECT_SECONDS = 10.0
-"""Longest time in seconds to connect to a cluster."""
+"""Give up the connection to a cluster after this time in seconds."""
 ASK_SECONDS = 5.0
-"""The size of the cluster is asked again after this time."""
+"""Time in seconds between two checks of the size of the cluster."""
 
 
 class RayWorkers:
-    """Workers on a Ray cluster. Every worker is an actor, and an actor is never restarted.
+    """Workers on a Ray cluster. Every worker is an actor. Ray never restarts an actor.
 
-    A new actor takes the place of a lost one. It gets a task only after it has started, so a
-    cluster that cannot start actors holds no task back.
+    If an actor is lost, a new actor replaces it. An actor gets a task only after it has started.
+    So no task waits for an actor that the cluster cannot start.
 
-    :param address: ``auto``, or the address of a cluster. An existing connection is used.
-    :param count: number of workers; None for as many as fit on the cluster.
+    :param address: ``auto``, or the address of a cluster. If this process is connected to a
+        cluster already, this connection is used.
+    :param count: number of workers; None for as many as the cluster can hold.
     :param gpus_per_worker: share of a GPU that a worker needs. If the cluster has no GPU, each
         worker gets ``cpus_per_worker`` cores.
-    :raises FleetError: if there is no such cluster.
+    :raises FleetError: if there is no cluster at ``address``.
     """
 
     def __init__(self, job: LabelJob, address: str, count: int | None, gpus_per_worker: float,
@@ -108,7 +109,7 @@ class RayWorkers:
             ray.kill(actor)
 
     def publish(self, numbers: Mapping[str, float]) -> None:
-        """See :class:`.Workers`. The numbers are metrics of the dashboard: trt_seg_NAME."""
+        """Publish each number as the metric ``trt_seg_NAME`` of Ray's dashboard."""
         for name, value in numbers.items():
             if name not in self._gauges:
                 self._gauges[name] = Gauge(f'trt_seg_{name}', tag_keys=('run',))
@@ -121,7 +122,7 @@ class RayWorkers:
 
 
 class _Actor:
-    """A worker in a process of Ray. Ray makes the GPU of the actor the only visible one."""
+    """A worker in a process of Ray. The process sees only the GPU that Ray gave to the actor."""
 
     def __init__(self, job: LabelJob) -> None:
         self._worker = FleetWorker(job)
@@ -134,7 +135,10 @@ class _Actor:
 
 
 def _check_port(address: str) -> None:
-    """Raise an OSError if nothing answers at ``host:port``. Ray itself would try for minutes."""
+    """Raise an OSError if nothing answers at ``host:port``.
+
+    Without this check, Ray would try to connect for minutes.
+    """
     host, colon, port = address.rpartition('://')[2].rpartition(':')
     if colon and port.isdigit():
         socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()

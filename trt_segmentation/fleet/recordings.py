@@ -22,11 +22,12 @@ from ..video.source import VIDEO_SUFFIXES
 
 SUFFIXES = frozenset(MAGIC) | VIDEO_SUFFIXES
 EDGE = 1 << 16
-"""Number of bytes at the start and at the end of a local file that are part of its identity."""
+"""Number of bytes at each end of a local file. The identity of the file is computed from the first
+and the last bytes."""
 PIECE = 1 << 24
-"""Number of bytes that are copied at once."""
+"""A remote file is copied in pieces of this number of bytes."""
 _TAGS = ('ETag', 'etag', 'md5Hash', 'LastModified', 'updated', 'mtime', 'created')
-"""Keys under which object stores describe the version of an object, the best first."""
+"""Keys under which object stores give the version of an object. The first key found is used."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,8 @@ class Recording:
 
     :param name: last part of the path, without a suffix.
     :param url: address for fsspec, such as ``file:///data/drive.mcap`` or ``s3://bucket/drive``.
-    :param identity: digest of the content, 40 hex digits. Copies of a local recording have the
-        same identity.
+    :param identity: digest of 40 hex digits that stands for the content. Copies of a local
+        recording have the same identity.
     :param size: number of bytes of all files.
     """
 
@@ -47,7 +48,7 @@ class Recording:
 
     @property
     def local(self) -> Path | None:
-        """Path of the recording; None if the recording is not on a disk of this machine."""
+        """Path of the recording; None if it is remote."""
         return Path(self.url.removeprefix('file://')) if self.url.startswith('file://') else None
 
 
@@ -58,8 +59,8 @@ def find_recordings(names: Sequence[str]) -> list[Recording]:
 
     :param names: files, folders and patterns such as ``drives/*.mcap``, or URLs that fsspec can
         open, such as ``s3://bucket/drives``.
-    :raises SourceError: if nothing is found at a name, or if the name cannot be read. The message
-        quotes the name.
+    :raises SourceError: if there is no recording at a name, or if the files there cannot be read.
+        The message quotes the name.
     """
     found: dict[str, Recording] = {}
     for name in names:
@@ -67,7 +68,7 @@ def find_recordings(names: Sequence[str]) -> list[Recording]:
             recordings = list(_find(name))
         except ImportError as error:
             raise SourceError(f'{name} needs another package: {error}') from error
-        except Exception as error:      # each object store has errors of its own
+        except Exception as error:      # each object store has its own error classes
             raise SourceError(f'{name} cannot be read: {error or type(error).__name__}'
                               ) from error
         if not recordings:
@@ -81,8 +82,7 @@ def find_recordings(names: Sequence[str]) -> list[Recording]:
 def copy_recording(recording: Recording, folder: Path) -> Iterator[Path | None]:
     """Copy a remote recording into a folder.
 
-    :returns: an iterator. It gives None after each part of the copy, and at last the path of the
-        copy.
+    :returns: an iterator. It yields None after each piece. Its last item is the path of the copy.
     :raises OSError: if the recording cannot be read, or if the disk is full.
     """
     fs, root = open_filesystem(recording.url)
@@ -104,9 +104,9 @@ def remove_copy(folder: Path) -> None:
 
 
 def open_filesystem(url: str) -> tuple[Any, str]:
-    """Return the file system of fsspec for a path or URL, and the path inside it.
+    """Return the fsspec file system for a path or URL, and the path inside this file system.
 
-    Nothing about the files is cached, because other processes change them.
+    File lists are not cached, because other processes add and delete files.
     """
     fs, path = fsspec.core.url_to_fs(url, use_listings_cache=False, skip_instance_cache=True)
     return fs, path
@@ -146,7 +146,7 @@ def _group(fs: Any, files: Mapping[str, Any]) -> Iterator[Recording]:
 def _version(fs: Any, file: str, info: Mapping[str, Any]) -> str:
     """Return a text that changes if the content of a file changes."""
     if 'file' in (fs.protocol if isinstance(fs.protocol, tuple) else (fs.protocol,)):
-        # A copy of a recording has another time, so the time of the file is not used.
+        # The modification time is not used, because a copy of a file may have a different one.
         with open(file, 'rb') as content:
             edge = content.read(EDGE)
             content.seek(max(0, info['size'] - EDGE))

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Leads a run: gives tasks to workers until every shard is complete or in quarantine."""
+"""Leads a run: gives tasks to workers until each shard is complete or in quarantine."""
 
 from __future__ import annotations
 
@@ -22,26 +22,27 @@ from .store import dump_json, Store
 from .worker import Event, Failed, Labelled, Lost, Planned, Progress, Ready, Task
 
 LEASE = 300.0
-"""If a worker reports nothing for this number of seconds, it is ended, and its task waits
-again."""
+"""If a worker with a task reports nothing for this time in seconds, the worker is ended. Another
+worker gets the task."""
 START_LEASE = 3600.0
-"""Longest time in seconds to start a worker. TensorRT may need many minutes for a new engine."""
+"""A worker must start in this time in seconds. TensorRT may need many minutes for a new engine."""
 MOST_STARTS = 6
-"""The run ends if this number of workers, one after the other, do not start."""
+"""After this number of failed starts, with no successful start between them, the run ends."""
 TELL_SECONDS = 1.0
-"""Time in seconds between two reports of the status."""
+"""The status is reported at this interval in seconds."""
 RATE_SECONDS = 30.0
-"""The frame rate is the mean over this time."""
+"""The frame rate is the mean over this last time in seconds."""
 QUARANTINE = 'quarantine'
+"""Folder with a file for each task that was given up."""
 
 
 class FleetRun:
-    """A run over all recordings. Shards that are complete already are not done again.
+    """A run over all recordings. Shards that are already complete are not labelled again.
 
     :param store: the folder of the run, see :func:`.open_store`.
     :param lease: see :data:`LEASE`.
-    :param report: called once a second, with the status of the run.
-    :param say: called with one line of text if a task is given up or a worker is lost.
+    :param report: called once a second with the status of the run.
+    :param say: called with a line of text if a task is given up or a worker is lost.
     """
 
     def __init__(self, job: LabelJob, store: Store, recordings: Sequence[Recording],
@@ -64,11 +65,11 @@ class FleetRun:
         self._recent: deque[tuple[float, int]] = deque()
 
     def run(self, stop: StopSignals, classes: Sequence[str]) -> FleetResult:
-        """Do all that is missing, and write the manifest.
+        """Label the shards that are not complete, and write the manifest.
 
         :param classes: names of the classes, for the manifest.
-        :raises FleetError: if no worker can start, or if nothing can be written. The shards that
-            are complete stay complete.
+        :raises FleetError: if no worker can start, or if a result cannot be written, such as on a
+            full disk. The complete shards stay complete.
         """
         self._store.sweep()
         self._read_plans()
@@ -92,7 +93,11 @@ class FleetRun:
         return self._result
 
     def _read_plans(self) -> None:
-        """Make the tasks. A recording whose plan is stored needs no worker to plan it."""
+        """Make the tasks.
+
+        A plan is the list of shards of a recording. If the plan is stored, the tasks are shards.
+        Otherwise the task is the recording.
+        """
         known = {f'{PLANS}/{name}' for name in self._store.find(PLANS)}
         for recording in self._recordings:
             if self._plan_name(recording) in known and (
@@ -132,7 +137,7 @@ class FleetRun:
     def _handle(self, worker: int, event: Event) -> None:
         now = time.monotonic()
         if worker not in self._starting and worker not in self._heard:
-            return      # an event from before the worker was ended
+            return      # the worker has been ended, and this event came before its end
         if isinstance(event, Ready):
             del self._starting[worker]
             self._failed_starts = 0
@@ -222,20 +227,20 @@ class FleetRun:
         return hashlib.sha256(causes.encode()).hexdigest()[:40]
 
     def _name(self, task: Task) -> str:
-        """Return the name of a task in the folder of the quarantine."""
+        """Return the name of a task's file in :data:`QUARANTINE`, without its suffix."""
         if isinstance(task, Shard):
             return task.name(self._job)
         return f'recording-{self._plan_key(task)}'
 
 
 def forget_quarantine(store: Store) -> None:
-    """Let the next run try all tasks again."""
+    """Empty the quarantine, so that the next run tries all tasks again."""
     for name in store.find(QUARANTINE):
         store.remove(f'{QUARANTINE}/{name}')
 
 
 def _title(task: Task) -> str:
-    """Return the name of a task in messages."""
+    """Return the text that names a task in messages."""
     if isinstance(task, Recording):
         return task.url
     seconds = task.begin_ns / 1e9

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The tasks of a run: which are waiting, in work, complete or given up."""
+"""The waiting and running tasks of a run, and its status and result."""
 
 from __future__ import annotations
 
@@ -13,24 +13,27 @@ from .shards import Shard
 from .worker import Task
 
 MOST_FAILURES = 3
-"""A task that fails so many times is put into quarantine."""
+"""A task that fails this number of times is put into quarantine."""
 MOST_LOSSES = 10
-"""A task whose workers end so many times is put into quarantine.
+"""A task is put into quarantine if this number of workers were lost while they worked on it.
 
-This number is larger than :data:`MOST_FAILURES`, because machines that are switched off end
-workers too, and the task is not the cause then.
+This number is larger than :data:`MOST_FAILURES`, because the task is not always the cause of a
+lost worker. The machine of the worker may have been switched off.
 """
 
 
 @dataclass(frozen=True)
 class FleetStatus:
-    """How far a run is.
+    """The progress of a run.
 
     :param done: number of complete shards.
     :param shards: number of known shards.
     :param unplanned: number of recordings whose shards are not known yet.
-    :param rate: frames per second of all workers.
-    :param seconds_left: expected seconds until the end of the known shards; None if unknown.
+    :param frames: number of frames that this run has processed.
+    :param rate: frames per second of all workers together.
+    :param busy: number of workers that have a task.
+    :param workers: number of workers that have started.
+    :param seconds_left: expected time until all known shards are complete; None if unknown.
     """
 
     done: int
@@ -47,12 +50,12 @@ class FleetStatus:
 class FleetResult:
     """The result of a run.
 
-    :param recordings: number of recordings of which all shards are complete.
+    :param recordings: number of recordings whose shards are all complete.
     :param shards: names of the complete shards, in the order of the recordings.
     :param new: number of shards that this run completed.
-    :param quarantined: name of each recording or shard that was given up, and the reason.
+    :param quarantined: maps the recordings and shards that were given up to the reasons.
     :param rows: number of rows of the manifest.
-    :param stopped_by: number of the signal that stopped the run; None if there was none.
+    :param stopped_by: number of the signal that stopped the run; None if no signal did.
     """
 
     recordings: int = 0
@@ -64,7 +67,7 @@ class FleetResult:
 
     @property
     def exit_code(self) -> int:
-        """0 if all shards are complete, 128 + N after signal number N, otherwise 1."""
+        """Exit code: 128 + N after signal N, otherwise 1 if a task is in quarantine, or 0."""
         if self.stopped_by:
             return 128 + self.stopped_by
         return 1 if self.quarantined else 0
@@ -77,7 +80,7 @@ def recording_of(task: Task) -> Recording:
 
 @dataclass
 class _Queue:
-    """The waiting tasks of one recording, and the number of workers that work on it."""
+    """The waiting tasks of one recording, and the number of workers on this recording."""
 
     tasks: deque[Task] = field(default_factory=deque)
     workers: int = 0
@@ -86,8 +89,9 @@ class _Queue:
 class Schedule:
     """Chooses the next task for each worker.
 
-    A worker gets the tasks of its last recording first, because it may have a copy of this
-    recording. Otherwise it gets a task of the recording that has the fewest workers.
+    A worker first gets the tasks of its last recording, because it may have a copy of this
+    recording. If this recording has no waiting task, the worker gets a task of the recording with
+    the fewest workers.
     """
 
     def __init__(self, tasks: Iterable[Task]) -> None:
@@ -100,12 +104,12 @@ class Schedule:
 
     @property
     def open_tasks(self) -> int:
-        """Number of tasks that are waiting or in work."""
+        """Number of tasks that are waiting or running."""
         return len(self._busy) + sum(len(queue.tasks) for queue in self._queues.values())
 
     @property
     def open_frames(self) -> int:
-        """Expected number of frames of the shards that are waiting or in work."""
+        """Expected number of frames in the shards that are waiting or running."""
         waiting = [task for queue in self._queues.values() for task in queue.tasks]
         return sum(task.frames for task in [*waiting, *self._busy.values()]
                    if isinstance(task, Shard))
@@ -120,12 +124,12 @@ class Schedule:
         return worker in self._busy
 
     def add(self, tasks: Iterable[Task]) -> None:
-        """Add tasks at the end."""
+        """Add tasks. They wait behind the earlier tasks of their recording."""
         for task in tasks:
             self._queues.setdefault(recording_of(task).identity, _Queue()).tasks.append(task)
 
     def take(self, worker: int) -> Task | None:
-        """Give the worker its next task. None if no task is waiting."""
+        """Assign the next task to the worker, and return it; None if no task is waiting."""
         last = self._last.get(worker)
         waiting = {key: queue for key, queue in self._queues.items() if queue.tasks}
         if not waiting:
@@ -138,7 +142,7 @@ class Schedule:
         return self._busy[worker]
 
     def finish(self, worker: int) -> Task | None:
-        """Take the task from the worker. None if the worker had no task."""
+        """Take the task away from the worker, and return it; None if the worker has none."""
         task = self._busy.pop(worker, None)
         if task is not None:
             key = recording_of(task).identity
@@ -148,9 +152,9 @@ class Schedule:
         return task
 
     def retry(self, task: Task, is_loss: bool) -> bool:
-        """Let the task wait again. Return False if it failed too often and is given up.
+        """Add a failed task again. Return False if the task failed too often for this.
 
-        :param is_loss: whether the worker ended without an answer.
+        :param is_loss: whether the worker of the task was lost.
         """
         counter, most = (self._losses, MOST_LOSSES) if is_loss else (self._failures, MOST_FAILURES)
         counter[task] += 1

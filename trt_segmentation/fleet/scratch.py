@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Temporary folders of workers, which are deleted even if a worker was killed."""
+"""Temporary folders of workers. If a worker is killed, the next worker deletes the folder."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _LOCK = 'lock'
 
 
 class ScratchFolder:
-    """A new folder for temporary files. It is locked as long as this process lives.
+    """A new folder for temporary files. This process locks the folder until :meth:`close`.
 
-    The constructor deletes the folders of processes that ended without :meth:`close`.
+    The constructor deletes the folders of processes that ended without calling :meth:`close`.
 
     :ivar path: the folder.
-    :raises OutputError: if the folder cannot be made, or if its parent belongs to another user.
+    :raises OutputError: if the folder cannot be made, or if other users may write to its parent.
     """
 
     def __init__(self) -> None:
@@ -30,8 +30,8 @@ class ScratchFolder:
             parent.mkdir(mode=0o700, exist_ok=True)
             status = parent.lstat()
             if status.st_uid != os.getuid() or status.st_mode & 0o022:
-                raise OutputError(f'{parent} may be changed by other users; delete it, or set '
-                                  'TMPDIR to another folder')
+                raise OutputError(f'{parent} is not safe: other users may write to it. Delete it, '
+                                  'or set TMPDIR to another folder')
             for folder in parent.iterdir():
                 _sweep(folder)
             self.path = Path(tempfile.mkdtemp(dir=parent))

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Divides recordings into shards. A shard is the unit of work that a worker commits at once."""
+"""Divides recordings into shards. A worker labels and commits one shard at a time."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ from ..video.keyframes import find_keyframes
 from .recordings import Recording
 
 SCHEMA = 1
-"""Version of the files of a run. A new version makes new runs."""
+"""Version of the file formats of a run. It is part of the run key."""
 WINDOW = 60.0
-"""Longest duration of a shard in seconds, if the keyframes allow it."""
+"""Default of :attr:`LabelJob.window_s`."""
 FORMATS = ('bag', 'png', 'coco')
 _SECOND = 1_000_000_000
 
 
 @dataclass(frozen=True)
 class LabelJob:
-    """What is done with each recording. Every worker gets a copy.
+    """The settings of a run. Every worker gets a copy.
 
-    :param out: folder or URL of the run, see :func:`find_run`.
+    :param out: folder or URL of the run, see :func:`.find_run`.
     :param key: result of :func:`run_key`.
-    :param engine: :func:`.open_pipeline` explains ``engine`` and ``precision``.
+    :param engine: for ``engine`` and ``precision``, see :func:`.open_pipeline`.
     :param label_format: one of :data:`FORMATS`.
     :param topic: image topic of the bags; None for all cameras of each bag.
     :param window_s: longest duration of a shard in seconds, see :func:`plan_shards`.
@@ -57,9 +57,9 @@ class Shard:
     """The frames of one camera in a part of a recording.
 
     :param topic: image topic of a bag; empty for a video.
-    :param number: number of the shard among the shards of its topic, from 0.
-    :param begin_ns: log time of the first frame in a bag, or time since the start of a video.
-    :param end_ns: frames with this time or a later one are not in the shard.
+    :param number: index of the shard among the shards of its topic.
+    :param begin_ns: begin of the shard: log time in a bag, or time since the start of a video.
+    :param end_ns: end of the shard. A frame at this time is not in the shard.
     :param frames: expected number of frames.
     """
 
@@ -71,7 +71,7 @@ class Shard:
     frames: int
 
     def name(self, job: LabelJob) -> str:
-        """Return the name of the shard's results. It ends with a hash of all their causes."""
+        """Return the name of the shard's results. It ends with a hash of all that changes them."""
         causes = [job.key, self.recording.identity, self.topic, self.begin_ns, self.end_ns]
         digest = hashlib.sha256(json.dumps(causes).encode()).hexdigest()[:16]
         parts = [self.recording.name[:80], self.topic.strip('/')[:80], f'{self.number:04d}',
@@ -80,9 +80,9 @@ class Shard:
 
 
 def run_key(card: ModelCard, engine: str, precision: str, label_format: str) -> str:
-    """Return a digest of everything that changes the results, apart from the recording.
+    """Return a digest of all settings that change the results. It does not depend on recordings.
 
-    :raises EngineError: if the network cannot be read.
+    :raises EngineError: if the ONNX file cannot be read.
     """
     facts = {'network': hash_model(card.model), 'card': [
         card.name, card.classes, card.palette.tolist(), asdict(card.input), asdict(card.output)],
@@ -95,9 +95,10 @@ def run_key(card: ModelCard, engine: str, precision: str, label_format: str) -> 
 def plan_shards(recording: Recording, path: Path, job: LabelJob) -> list[Shard]:
     """Divide a recording into shards.
 
-    A shard begins at a keyframe, because no earlier frame is needed to decode a keyframe. It is as
-    long as possible, but at most ``job.window_s`` seconds. If two keyframes are further apart, the
-    shard ends at the second keyframe.
+    A shard begins at a keyframe, because a keyframe can be decoded alone. A shard lasts at
+    most ``job.window_s`` seconds. If two keyframes are further apart, the shard is longer and ends
+    at the second keyframe. The images of a bag topic without video need no keyframe. Each of their
+    shards lasts ``job.window_s`` seconds, the last one at most.
 
     :param path: the recording on this machine.
     :raises BagError, VideoError: if the recording cannot be read.
@@ -114,7 +115,8 @@ def plan_shards(recording: Recording, path: Path, job: LabelJob) -> list[Shard]:
             if topic in bag.video_topics():
                 cuts = [message.log_time_ns for message in bag.undecoded_messages([topic])
                         if is_keyframe(message)]
-            # The frames before the first keyframe cannot be decoded. They are reported as such.
+            # Frames before the first keyframe cannot be decoded. The first shard has them as bad
+            # frames.
             cuts = [begin, *(cut for cut in cuts if cut > begin)]
             shards += _divide(recording, topic, cuts, end, counts[topic], job)
     return shards
@@ -128,9 +130,9 @@ def dump_plan(recording: Recording, shards: Iterable[Shard]) -> dict[str, Any]:
 
 
 def read_plan(tree: dict[str, Any], recording: Recording | None = None) -> list[Shard]:
-    """Return the shards of a tree that :func:`dump_plan` made.
+    """Return the shards of a tree from :func:`dump_plan`.
 
-    :param recording: the recording, which may be at another place now; None for the stored place.
+    :param recording: the recording at its present place; None to use the place in the tree.
     """
     recording = recording or Recording(**tree['recording'])
     return [Shard(recording, **entry) for entry in tree['shards']]
@@ -143,11 +145,11 @@ def _choose_topics(bag: BagReader, asked: str | None) -> Sequence[str]:
     chosen: dict[str, str] = {}
     counts = bag.image_topics()
     for topic in sorted(t for t, count in counts.items() if count and not is_result(t)):
-        # A camera may be recorded raw and compressed. The shorter name is the raw topic.
+        # A camera may have a raw and a compressed topic. In sorted order, the raw topic is first.
         camera = re.sub(r'/(compressed|ffmpeg|foxglove)$', '', topic)
         chosen.setdefault(camera, topic)
     if not chosen:
-        raise BagError(f'{bag.path} has no images of a camera. Image topics: '
+        raise BagError(f'{bag.path} has no images of a camera. Its image topics: '
                        f'{", ".join(counts) or "none"}')
     return list(chosen.values())
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The interface of the places that keep the results of a run: a folder or an object store."""
+"""The interface of :class:`.LocalStore` and :class:`.ObjectStore`, which keep the results."""
 
 from __future__ import annotations
 
@@ -12,30 +12,32 @@ from typing import Any, Protocol
 from ..untrusted.output_files import KEY, MARKER
 
 DONE = 'DONE'
-"""Name of the file that makes a shard complete. It lists the other files of the shard."""
+"""A shard is complete if it has a file of this name. This file lists the other files."""
 SHARDS = 'shards'
+"""Folder of the complete shards."""
 
 
 class Store(Protocol):
-    """The folder of one run. All names are relative to it.
+    """The results of one run. All names are relative to the folder or URL of the run.
 
-    Any process may commit shards. Only one process at a time may use the other methods that write.
+    Any process may make and commit shards. Only the process that leads the run may call
+    :meth:`write`, :meth:`remove` and :meth:`sweep`.
     """
 
     def read(self, name: str) -> bytes | None:
         """Return the content of a file; None if it does not exist."""
 
     def write(self, name: str, data: bytes) -> None:
-        """Write or replace a file in one step.
+        """Write or replace a file. A reader never sees a half-written file.
 
         :raises OutputError: if the file cannot be written.
         """
 
     def remove(self, name: str) -> None:
-        """Delete a file. It may be missing."""
+        """Delete a file, if it exists."""
 
     def find(self, folder: str, suffix: str = '') -> set[str]:
-        """Return the names of the entries of a folder that end with a suffix, without it."""
+        """Return the names in a folder that end with ``suffix``. The suffix is cut off."""
 
     def find_done(self) -> set[str]:
         """Return the names of all complete shards."""
@@ -44,30 +46,30 @@ class Store(Protocol):
         """Return a new empty folder on this machine for the files of a shard."""
 
     def commit(self, folder: Path, shard: str, facts: dict[str, Any]) -> None:
-        """Make a shard complete, and delete its folder from :meth:`make_folder`.
+        """Make a shard complete. If it is complete already, keep its files.
 
-        If the shard is complete already, its files stay as they are.
+        :param folder: result of :meth:`make_folder`. It does not exist after the call.
 
-        :param facts: entries for the file :data:`DONE`.
-        :raises OutputError: if the files cannot be written. The shard is not complete then.
+        :param facts: further entries of the file :data:`DONE`.
+        :raises OutputError: if the files cannot be written. The shard stays incomplete.
         """
 
     def fetch(self, shard: str, scratch: Path) -> Path:
         """Return a folder on this machine with the files of a complete shard.
 
-        :param scratch: folder for a copy, if the shard is not on this machine.
+        :param scratch: if the shard is in an object store, its files are copied into this folder.
         :raises FleetError: if the shard is not complete.
         """
 
     def sweep(self) -> None:
-        """Delete the folders of shards that were not completed. No worker may be running."""
+        """Delete the files of incomplete shards. Call this method when no worker is running."""
 
     def close(self) -> None:
-        """Let other processes write."""
+        """Allow another process to lead the run."""
 
 
 def dump_json(tree: dict[str, Any]) -> bytes:
-    """Return a tree as JSON with the marker of this package. Equal trees give equal bytes."""
+    """Return a tree as JSON, with an entry that tells that this package wrote the file."""
     return (json.dumps({KEY: MARKER, **tree}, indent=1) + '\n').encode()
 
 

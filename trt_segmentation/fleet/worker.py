@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Does the work of a run: plans recordings and labels shards, one task after the other."""
+"""A worker of a run. It divides recordings into shards and labels shards, one task at a time."""
 
 from __future__ import annotations
 
@@ -30,41 +30,41 @@ from .scratch import ScratchFolder
 from .shards import LabelJob, plan_shards, run_key, Shard
 
 REPORT_SECONDS = 1.0
-"""A worker reports its progress after this time."""
+"""While a worker labels, it reports its progress at this interval in seconds."""
 
 
 @dataclass(frozen=True)
 class Ready:
-    """The worker opened its network. ``device`` names the engine and the GPU."""
+    """The worker has opened its model. ``device`` names the engine and the GPU."""
 
     device: str
 
 
 @dataclass(frozen=True)
 class Progress:
-    """The worker is alive. It labelled ``frames`` frames since its last report."""
+    """The worker is alive. It has processed ``frames`` frames since its last report."""
 
     frames: int = 0
 
 
 @dataclass(frozen=True)
 class Planned:
-    """The task was a recording. It has these shards."""
+    """The worker has divided a recording into ``shards``."""
 
     shards: tuple[Shard, ...]
 
 
 @dataclass(frozen=True)
 class Labelled:
-    """The task was a shard. It is complete now."""
+    """The worker has labelled and committed a shard."""
 
 
 @dataclass(frozen=True)
 class Failed:
     """The task failed.
 
-    :param can_go_on: whether the worker can do other tasks. If not, its engine is broken.
-    :param ends_run: whether every other task would fail too, such as on a full disk.
+    :param can_go_on: whether the worker can do other tasks; False if its engine failed.
+    :param ends_run: whether all other tasks would fail too, for example because the disk is full.
     """
 
     reason: str
@@ -74,7 +74,7 @@ class Failed:
 
 @dataclass(frozen=True)
 class Lost:
-    """The worker ended without an answer."""
+    """The worker ended before its task was finished."""
 
     reason: str
 
@@ -84,7 +84,7 @@ Event: TypeAlias = Ready | Progress | Planned | Labelled | Failed | Lost
 
 
 class _Encoded(NamedTuple):
-    """A frame, and what is written for it."""
+    """The results of a frame, ready to be written."""
 
     frame: ShardFrame
     labels: Any
@@ -93,9 +93,9 @@ class _Encoded(NamedTuple):
 
 
 class FleetWorker:
-    """Opens the network once, and does one task after the other. Use it in one thread.
+    """Opens the model once, and does one task after the other. Use it in one thread.
 
-    :param gpu: index of the GPU in CUDA's order.
+    :param gpu: CUDA index of the GPU.
     """
 
     def __init__(self, job: LabelJob, gpu: int = 0) -> None:
@@ -104,7 +104,7 @@ class FleetWorker:
         self._copy: tuple[str, Path] | None = None
 
     def open(self) -> Iterator[Event]:
-        """Open the network. The last event is Ready or Failed."""
+        """Open the model. The last event is Ready or Failed."""
         job = self._job
         try:
             self._scratch = ScratchFolder()
@@ -113,7 +113,7 @@ class FleetWorker:
             key = run_key(self._card, job.engine, job.precision, job.label_format)
             if key != job.key:
                 raise FleetError(f'{socket.gethostname()} has another version of the model '
-                                 f'{job.model} or of trt_segmentation. Install the same version '
+                                 f'{job.model} or of trt_segmentation. Install the same versions '
                                  'on all machines')
             self._segmenter = Segmenter(self._card, engine=job.engine, gpu=self._gpu,
                                         precision=job.precision, overlay=False)
@@ -136,19 +136,22 @@ class FleetWorker:
         except EngineError as error:
             yield Failed(str(error), can_go_on=False)
         except Exception as error:
-            # FFmpeg, rosbags and object stores raise errors of many classes.
+            # FFmpeg, rosbags and object stores raise many classes of errors.
             full = isinstance(error, OutputError) or getattr(error, 'errno', 0) == errno.ENOSPC
             yield Failed(str(error) or type(error).__name__, ends_run=full)
 
     def close(self) -> None:
-        """Free the network, and delete the temporary files."""
+        """Close the model, and delete the temporary files."""
         if segmenter := getattr(self, '_segmenter', None):
             segmenter.close()
         if scratch := getattr(self, '_scratch', None):
             scratch.close()
 
     def _fetch(self, recording: Recording) -> Generator[Event, None, Path]:
-        """Return the path of a recording on this machine. The last remote recording is kept."""
+        """Return the path of a recording on this machine.
+
+        A remote recording is copied. The copy is kept until another remote recording is fetched.
+        """
         if (local := recording.local) is not None:
             return local
         if self._copy and self._copy[0] == recording.identity:

@@ -1,10 +1,11 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Writes pictures with pre-labels that CVAT and Label Studio import.
+"""Writes images with pre-labels that CVAT and Label Studio can import.
 
-The pictures are in ``images``. For CVAT, ``cvat_labels.json`` has the labels of a task, and
-``cvat_masks.zip`` has the masks in the format "Segmentation mask 1.1" of CVAT. For Label Studio,
-``label_studio.xml`` is the labelling interface. ``label_studio_0000.json`` has the first tasks.
+The folder ``images`` has the images. For CVAT, ``cvat_labels.json`` has the classes of a task,
+and ``cvat_masks.zip`` has the masks in CVAT's format "Segmentation mask 1.1". For Label Studio,
+``label_studio.xml`` is the labelling interface, and ``label_studio_0000.json`` has the first
+tasks.
 """
 
 from __future__ import annotations
@@ -25,19 +26,19 @@ from ..model.card import ModelCard, spread_palette
 from ..segmented_image import SegmentedImage
 
 TASKS = 25
-"""Number of pictures in one file for Label Studio. Its masks are large as JSON."""
+"""Largest number of images in one file for Label Studio. Masks in JSON are large."""
 _SIZES = (3, 4, 8, 16)
-"""Numbers of bits that a run length of Label Studio may have."""
+"""Bits of a run length in Label Studio's code. The smallest size that fits is used."""
 _BACKGROUND = 'background'
 
 
 def write_annotation_folder(store: Store, folder: str, card: ModelCard,
                             items: Iterable[tuple[str, SegmentedImage]]) -> int:
-    """Write the pictures and their pre-labels.
+    """Write images and their pre-labels.
 
     :param folder: name of the folder in the store.
-    :param items: name without a suffix, and segmentation, of each picture.
-    :returns: number of pictures.
+    :param items: for each image, its name without a suffix, and its segmentation.
+    :returns: number of images.
     :raises OutputError: if a file cannot be written.
     """
     colors = _choose_colors(card)
@@ -67,12 +68,14 @@ def write_annotation_folder(store: Store, folder: str, card: ModelCard,
 
 
 def encode_brush(mask: npt.NDArray[np.bool_]) -> list[int]:
-    """Encode a mask as Label Studio does: the runs of an RGBA picture, packed into bits.
+    """Return the run-length code of a mask in the format of Label Studio.
+
+    The format codes an RGBA image whose four channels are equal.
 
     :param mask: (height, width).
-    :returns: the bytes of the code.
+    :returns: bytes, 0 to 255.
     """
-    flat = np.repeat(mask.reshape(-1), 4)       # the four channels of each pixel are equal
+    flat = np.repeat(mask.reshape(-1), 4)
     edges = np.flatnonzero(np.diff(flat)) + 1
     begins = np.concatenate([[0], edges])
     lengths = np.diff(np.concatenate([begins, [flat.size]]))
@@ -90,9 +93,9 @@ def encode_brush(mask: npt.NDArray[np.bool_]) -> list[int]:
 
 
 def _choose_colors(card: ModelCard) -> npt.NDArray[np.uint8]:
-    """Return the colours of the card; other colours if two are equal or if one is black.
+    """Return the colours of the card. If two are equal or one is black, return other colours.
 
-    CVAT finds the class of a pixel by its colour, and black is its background.
+    CVAT finds the class of a pixel by the colour of the pixel. Black is CVAT's background.
     """
     different = {tuple(color) for color in card.palette.tolist()} - {(0, 0, 0)}
     return card.palette if len(different) == len(card.classes) else spread_palette(
@@ -100,7 +103,7 @@ def _choose_colors(card: ModelCard) -> npt.NDArray[np.uint8]:
 
 
 def _paint(labels: npt.NDArray[Any], colors: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Return a BGR picture of a label map. Pixels without a class are black."""
+    """Paint a label map as a BGR image. Pixels without a class are black."""
     table = np.zeros((np.iinfo(labels.dtype).max + 1, 3), np.uint8)
     table[:len(colors)] = colors[:, ::-1]
     painted: npt.NDArray[np.uint8] = table[labels]

@@ -29,10 +29,12 @@ from ..sources.image import SourceImage
 
 @dataclass(frozen=True)
 class Pick:
-    """A frame that may be annotated.
+    """A frame that can be chosen for annotation.
 
-    :param shard: name of its shard.
-    :param score: frames with a high score are chosen first.
+    :param shard: name of the shard of the frame.
+    :param number: position of the frame in the shard, from 1.
+    :param camera: URL of the recording, and topic.
+    :param score: frames with high scores are chosen first.
     """
 
     shard: str
@@ -44,26 +46,28 @@ class Pick:
 
 
 def read_picks(table: pa.Table, needs_entropy: bool) -> list[Pick]:
-    """Return the good frames of a manifest. Their score is the entropy.
+    """Return the frames of a manifest that have a label map. The score of a frame is its entropy.
 
-    :raises FleetError: if the entropy is needed, but the network gives no confidence.
+    :raises FleetError: if ``needs_entropy`` is True and a frame has no entropy.
     """
     columns = ('shard', 'number', 'url', 'topic', 'log_time_ns', 'condition', 'entropy',
                'decode_error')
     rows: list[dict[str, Any]] = table.select(columns).to_pylist()
     good = [row for row in rows if row['decode_error'] is None]
     if needs_entropy and any(row['entropy'] is None for row in good):
-        raise FleetError('the network gives class ids only, so no frame has an entropy. Use '
-                         '--pick disagree with a second model')
+        raise FleetError('the model gives class ids without confidence, so the frames have no '
+                         'entropy. Use --pick disagree with a second model')
     return [Pick(row['shard'], row['number'], (row['url'], row['topic']), row['log_time_ns'],
                  row['condition'], row['entropy'] or 0.0) for row in good]
 
 
 def choose_picks(picks: Sequence[Pick], count: int, gap_s: float) -> list[Pick]:
-    """Choose frames with high scores. Each condition gets the same number, if it has so many.
+    """Choose frames with high scores. Each condition gets the same number of frames.
+
+    If a condition has too few frames, the other conditions get more.
 
     :param count: number of frames to choose.
-    :param gap_s: least number of seconds between two chosen frames of one camera and recording.
+    :param gap_s: shortest time in seconds between two chosen frames of one camera in a recording.
     """
     waiting: dict[str, list[Pick]] = defaultdict(list)
     for pick in sorted(picks, key=lambda p: (p.score, p.shard, -p.number)):
@@ -85,14 +89,14 @@ def choose_picks(picks: Sequence[Pick], count: int, gap_s: float) -> list[Pick]:
 def score_by_disagreement(picks: Sequence[Pick], store: Store, card: ModelCard, job: LabelJob,
                           other: tuple[Store, ModelCard, LabelJob], shards: Mapping[str, Shard],
                           scratch: Path) -> list[Pick]:
-    """Score the frames by the share of pixels whose classes differ between two runs.
+    """Use as score the share of the pixels whose classes differ between two runs.
 
-    Classes are compared by name. The label maps of all frames are read, in several threads.
+    Classes are compared by name. Several threads read the label maps of all frames.
 
-    :param other: store, card and job of the other run.
-    :param shards: maps the names of the shards of ``store`` to the shards.
+    :param other: store, card and job of the second run.
+    :param shards: shards of the first run by name.
     :param scratch: empty folder for copies of label maps from an object store.
-    :raises FleetError: if a shard is missing in the other run.
+    :raises FleetError: if a shard is missing in a run.
     """
     by_shard: dict[str, list[Pick]] = defaultdict(list)
     for pick in picks:
@@ -113,9 +117,9 @@ def score_by_disagreement(picks: Sequence[Pick], store: Store, card: ModelCard, 
 
 
 def _translate(source: ModelCard, target: ModelCard) -> npt.NDArray[np.int64]:
-    """Return a table from the labels of one card to the labels of another.
+    """Return a table whose entry i is the label in ``target`` for the label i in ``source``.
 
-    A class without a counterpart becomes a number that is no label of the other card.
+    The entry is -1 if ``target`` has no class of this name.
     """
     table = np.full(1 << 16, -1, np.int64)
     table[UNLABELLED[source.label_dtype]] = UNLABELLED[target.label_dtype]
@@ -127,15 +131,16 @@ def _translate(source: ModelCard, target: ModelCard) -> npt.NDArray[np.int64]:
 
 def read_picked(picks: Sequence[Pick], shards: Mapping[str, Shard],
                 find_path: Callable[[Shard], Path]) -> Iterator[tuple[Pick, SourceImage]]:
-    """Yield the image of each chosen frame, shard by shard.
+    """Yield the chosen frames with their images, one shard after the other.
 
-    :param find_path: returns the recording of a shard on this machine.
+    :param find_path: returns the path of a shard's recording on this machine.
     :raises BagError, VideoError, FleetError: if a frame cannot be read any more.
     """
     for pick in sorted(picks, key=lambda p: (p.shard, p.log_time_ns)):
         shard = shards[pick.shard]
         path = find_path(shard)
-        # Most frames can be decoded alone. Otherwise the shard is decoded from its keyframe.
+        # In a bag, most frames can be decoded alone. If this fails, or for a video file, the shard
+        # is decoded from its keyframe.
         alone = replace(shard, begin_ns=pick.log_time_ns, end_ns=pick.log_time_ns + 1)
         for part in ((alone, shard) if shard.topic else (shard,)):
             with closing(read_shard(part, path)) as frames:

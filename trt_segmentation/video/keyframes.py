@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Finds the keyframes of a video file without decoding a frame."""
+"""Finds the keyframes of a video file. No frame is decoded."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _SECOND = 1_000_000_000
 
 @dataclass(frozen=True)
 class VideoIndex:
-    """Where a reader can begin in a video file.
+    """The keyframes, the end and the number of frames of a video file.
 
     :param keyframes: times of the keyframes in nanoseconds since the start of the video, in
         ascending order.
-    :param end_ns: a time after the last frame, in nanoseconds.
+    :param end_ns: time of the last frame plus 1 ns.
     :param count: number of frames.
     """
 
@@ -30,10 +30,10 @@ class VideoIndex:
 
 
 def find_keyframes(path: Path) -> VideoIndex:
-    """Read the packets of a video file.
+    """Return the index of a video file.
 
-    :raises VideoError: if the file cannot be read, or if it has no time stamps. The message names
-        the file.
+    :raises VideoError: if the file cannot be read, or if no keyframe has a time stamp. The message
+        names the file.
     """
     av = import_av()
     container = find_source(path).open()
@@ -55,6 +55,6 @@ def find_keyframes(path: Path) -> VideoIndex:
         except av.FFmpegError as error:
             raise VideoError(f'{path} cannot be read: {reason_of(error)}') from error
     if not keys:
-        raise VideoError(f'{path} has no keyframe with a time stamp. Convert it to MP4 with '
-                         '`ffmpeg -i`')
+        raise VideoError(f'{path} has no keyframe with a time stamp. Convert it with '
+                         f'`ffmpeg -i {path.name} new.mp4`')
     return VideoIndex(tuple(sorted(keys)), last + 1, count)

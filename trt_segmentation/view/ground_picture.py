@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Draw a ground grid as seen from above."""
+"""Draws a ground grid as seen from above."""
 
 from __future__ import annotations
 
@@ -22,18 +22,21 @@ _RING, _INK = (150, 140, 134), (70, 66, 62)
 
 
 def draw_ground(grid: npt.NDArray[np.int8], resolution: float) -> Picture:
-    """Draw the half of a ground grid that lies ahead of the camera. Ahead is up in the picture.
+    """Draw the part of a ground grid that lies ahead of the camera.
 
-    :param grid: (cells, cells) int8, values of nav_msgs/OccupancyGrid. The camera is in the middle
-        of the grid, and x points ahead.
+    The driving direction points up in the picture. The half of the grid ahead of the camera is
+    twice as wide as it is deep. The picture is a square, so it leaves out the left and the right
+    quarter of the grid.
+
+    :param grid: (cells, cells) int8, values as in nav_msgs/OccupancyGrid. The camera is in the
+        centre of the grid, and x points ahead.
     :param resolution: side of a cell in metres.
-    :returns: (:data:`SIDE`, :data:`SIDE`, 3) uint8 BGR. The picture is a square,
-        and the half ahead is twice as wide as deep. So its left and its right quarter are not
-        drawn.
+    :returns: (:data:`SIDE`, :data:`SIDE`, 3) uint8 BGR.
     """
     cells = len(grid)
     quarter = cells // 4
-    # Columns of the grid are x, and rows are y. In the picture, x points up and y points left.
+    # In the grid, the column index is x, and the row index is y. In the picture, x points up, and
+    # y points left.
     ahead = grid[quarter:cells - quarter, cells // 2:].T[::-1, ::-1]
     share = np.clip(ahead / 99.0, 0, 1)[..., None]
     picture = (1 - share) * _FREE + share * _COSTLY
@@ -46,7 +49,7 @@ def draw_ground(grid: npt.NDArray[np.int8], resolution: float) -> Picture:
 
 
 def _draw_rings(picture: Picture, scale: float) -> None:
-    """Draw rings with their distances.
+    """Draw rings around the camera, with their distances, and the camera.
 
     :param scale: pixels per metre.
     """

@@ -52,7 +52,7 @@ def test_two_models_are_two_runs_that_can_be_compared(
     network = color_classifier(here / 'b.onnx', PALETTE, height=48, width=64)
     card = str(write_card(network, [*NAMES[:6], NAMES[7], NAMES[6]], PALETTE))
     assert label('in', '--pick', 'disagree:2') == 2
-    assert 'Choose one with --against: there is none' in capsys.readouterr().err
+    assert 'Other runs: none' in capsys.readouterr().err
     assert label('in', '--model', card, '--pick', 'disagree:2', '--pick-seconds', '0.1') == 0
     runs = sorted((here / 'out').iterdir())
     assert [run.name.partition('-')[0] for run in runs] == ['b', 'colors']
@@ -108,5 +108,5 @@ def test_the_status_is_one_line() -> None:
     assert describe_status(status) == '85.2 frames/s, 4 of 4 workers busy, 1:02:05 left'
     status = FleetStatus(0, 0, 7, 0, 0.0, 0, 2, None)
     assert describe_status(status) == (
-        '0.0 frames/s, 0 of 2 workers busy, 7 recordings not divided yet')
+        '0.0 frames/s, 0 of 2 workers busy, 7 recordings not yet divided into shards')
     assert FORMATS == shards.FORMATS

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Says how much work a run is, and writes nothing into its folder."""
+"""Estimates the work of a run. It writes nothing into the folder of the run."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from ...segmenter import Segmenter
 from ...sources.image import AnyImage
 
 SECONDS = 5.0
-"""The frame rate of a worker is measured for so long."""
+"""The frame rate of a worker is measured for this time in seconds."""
 
 
 def print_dry_run(recordings: Sequence[Recording], job: LabelJob, card: ModelCard) -> None:
     """Print the numbers of shards and frames, and the hours that one worker needs.
 
-    A remote recording is copied to this machine for a moment. Only its shards are counted.
+    Each remote recording is copied to this machine. The copy is deleted afterwards.
 
     :raises FleetError: if no recording can be read.
     """
@@ -55,7 +55,9 @@ def print_dry_run(recordings: Sequence[Recording], job: LabelJob, card: ModelCar
 
 
 def fetch_recording(recording: Recording, folder: Path) -> Path:
-    """Return the path of a recording on this machine. A remote recording is copied to a folder.
+    """Return the path of a recording on this machine.
+
+    :param folder: a remote recording is copied into this folder.
 
     :raises OSError: if the recording cannot be copied.
     """
@@ -67,7 +69,7 @@ def fetch_recording(recording: Recording, folder: Path) -> Path:
 
 
 def _measure_rate(shard: Shard, path: Path, job: LabelJob, card: ModelCard) -> float:
-    """Return the frames per second of one worker. The first frame is not counted."""
+    """Return the frames per second of one worker, measured after the first frame."""
     def images() -> Iterator[AnyImage]:
         with closing(read_shard(shard, path)) as frames:
             for _, image in frames:

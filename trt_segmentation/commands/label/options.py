@@ -18,11 +18,12 @@ FORMATS = ('bag', 'png', 'coco')
 class LabelOptions:
     """The options of ``trt_seg label``. The help text of each argument explains its option.
 
-    :param sources: see :func:`.find_recordings`; empty to use a run that exists.
+    :param sources: see :func:`.find_recordings`; empty to use the results of an earlier run.
     :param ray: address of a Ray cluster; None for processes of this machine.
-    :param workers: number of workers; None for as many as the GPUs can hold.
+    :param workers: number of workers; None for as many as the GPUs can hold, at least 1.
     :param pick: kind and number of the frames to choose; None to choose none.
-    :param against: folder name of the other run for ``disagree``; None for the only other run.
+    :param against: for ``disagree``: folder name of the run to compare with. None is allowed if
+        there is only one other run.
     """
 
     out: str
@@ -48,7 +49,7 @@ class LabelOptions:
     def check(self) -> None:
         """Refuse options that contradict each other.
 
-        :raises FleetError: if there is nothing to do, or if an option needs another one.
+        :raises FleetError: if there is nothing to do, or if an option needs another option.
         """
         if not self.sources and not (self.summary or self.pick):
             raise FleetError('give at least one SOURCE, or --summary or --pick to use the results '
@@ -64,29 +65,29 @@ def add_command(commands: Commands) -> None:
     parser = commands.add_parser(
         'label', help='label the frames of many recordings, on one machine or a Ray cluster',
         description='Label the frames of many bags and videos. The recordings are divided into '
-        'shards of at most 60 seconds, and several workers label the shards. Each shard is '
-        'written once. If the command is stopped, the same command does the rest. A shard that '
+        'shards of about 60 seconds, and several workers label the shards. If the command is '
+        'stopped, run the same command again: it labels only the missing shards. A shard that '
         'fails three times is put into quarantine. The exit code is 0 if all shards are '
         'complete, 1 if shards are in quarantine, and 2 if the command failed.')
     parser.add_argument(
-        'sources', nargs='*', metavar='SOURCE', help='bag, video, pattern, or folder with bags '
-        'and videos in all its subfolders. A URL such as s3://bucket/drives needs the package of '
+        'sources', nargs='*', metavar='SOURCE', help='bag, video, pattern, or folder. A folder is '
+        'searched with all its subfolders. A URL such as s3://bucket/drives needs the package of '
         'the object store, such as s3fs')
     parser.add_argument('--out', required=True, metavar='DIR|URL', help='folder or URL for the '
                         'results. Each model has its own folder there')
     add_model(parser)
     add_precision(parser)
-    parser.add_argument('--format', choices=FORMATS, help='label maps as bags, as PNG files of '
-                        'class ids, or as COCO files with run-length masks (%(default)s)')
+    parser.add_argument('--format', choices=FORMATS, help='format of the label maps: bags, PNG '
+                        'files of class ids, or COCO files with run-length masks (%(default)s)')
     parser.add_argument('--image-topic', metavar='T',
                         help='image topic of the bags; default: every camera of each bag')
     parser.add_argument('--shard-seconds', type=positive, metavar='S',
-                        help='longest duration of a shard. A shard begins at a keyframe '
-                        '(%(default)s)')
+                        help='longest duration of a shard in seconds. A shard can be longer '
+                        'if keyframes are further apart (%(default)s)')
     parser.add_argument('--retry', action='store_true',
                         help='try the shards in quarantine again')
-    parser.add_argument('--dry-run', action='store_true', help='write nothing; print the number '
-                        'of shards, and the hours that one worker on this machine needs')
+    parser.add_argument('--dry-run', action='store_true', help='print the number of shards and '
+                        'the hours that one worker on this machine needs. Write no results')
     _add_workers(parser.add_argument_group('workers'))
     _add_use(parser.add_argument_group('use of the results'))
     set_options(parser, LabelOptions)
@@ -101,27 +102,27 @@ def _add_workers(workers: Arguments) -> None:
                          help='number of workers; default: as many as the GPUs can hold. On one '
                          'machine without a GPU: 1')
     workers.add_argument('--gpus-per-worker', type=positive, metavar='G',
-                         help='part of a GPU that each worker needs (%(default)s)')
+                         help='share of a GPU that each worker needs (%(default)s)')
     workers.add_argument('--cpus-per-worker', type=positive, metavar='C',
                          help='with --ray on a cluster without GPUs: number of cores that each '
                          'worker needs (%(default)s)')
     workers.add_argument('--lease', type=positive, metavar='S',
-                         help='end a worker that does not report for S seconds, and give its '
-                         'shard to another worker (%(default)s)')
+                         help='if a worker does not report for S seconds, end it and give '
+                         'its shard to another worker (%(default)s)')
 
 
 def _add_use(use: Arguments) -> None:
-    use.add_argument('--summary', action='store_true', help='print the frames of each condition, '
-                     'and write summary.png')
+    use.add_argument('--summary', action='store_true', help='print a table with a row for each '
+                     'condition (dark, dim, bright), and write summary.png')
     use.add_argument('--pick', type=_pick, metavar='uncertain:N|disagree:N',
-                     help='write a folder with N frames for annotation in CVAT or Label Studio: '
-                     'those with the largest entropy, or those that --model and an earlier model '
-                     'label most differently')
+                     help='write a folder with N frames for annotation in CVAT or Label Studio. '
+                     'uncertain:N takes the frames with the largest entropy. disagree:N takes the '
+                     'frames that --model and the model of another run label most differently')
     use.add_argument('--pick-seconds', type=positive, metavar='S',
-                     help='least number of seconds between two picked frames of a camera '
+                     help='shortest time in seconds between two picked frames of a camera '
                      '(%(default)s)')
-    use.add_argument('--against', metavar='RUN', help='for disagree: folder name of the other run '
-                     'in --out; default: the only other run')
+    use.add_argument('--against', metavar='RUN', help='for disagree:N: folder name of the run in '
+                     '--out to compare with; default: the only other run')
 
 
 def _pick(text: str) -> tuple[str, int]:

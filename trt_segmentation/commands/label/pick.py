@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Picks frames of a run for annotation, and writes them with labels of the model."""
+"""Picks frames of a run for annotation, and writes them with the labels of the model."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from .options import LabelOptions
 
 def write_picks(job: LabelJob, card: ModelCard, store: Store, options: LabelOptions,
                 say: Callable[[str], None]) -> None:
-    """Choose frames, segment them once more, and write them into the folder of the run.
+    """Choose frames, segment them again, and write them into the folder of the run.
 
-    :raises FleetError: if the run has no manifest, or if there is no other run to compare with.
+    :raises FleetError: if the run has no manifest, or if the run to compare with is not clear.
     :raises SegmentationError: if a recording cannot be read any more.
     """
     assert options.pick
@@ -36,7 +36,7 @@ def write_picks(job: LabelJob, card: ModelCard, store: Store, options: LabelOpti
     try:
         picks = read_picks(read_table(store), needs_entropy=kind == 'uncertain')
     except FileNotFoundError as error:
-        raise FleetError(f'{job.out} has no manifest yet; label recordings with the same options '
+        raise FleetError(f'{job.out} has no manifest yet. Label recordings with the same options '
                          'first') from error
     shards = read_shards(store, job)
     with closing(ScratchFolder()) as scratch:
@@ -50,7 +50,7 @@ def write_picks(job: LabelJob, card: ModelCard, store: Store, options: LabelOpti
                 store, folder, card, _segment(segmenter, chosen, shards, scratch.path))
     say(f'{written} of {len(picks)} frames for annotation → {job.out}/{folder}')
     if written < count:
-        say(f'There are no more frames with --pick-seconds {options.pick_seconds:g}')
+        say(f'No more frames are at least --pick-seconds {options.pick_seconds:g} apart')
 
 
 def _score_disagreement(picks: Sequence[Pick], job: LabelJob, card: ModelCard, store: Store,
@@ -60,8 +60,8 @@ def _score_disagreement(picks: Sequence[Pick], job: LabelJob, card: ModelCard, s
             if facts['key'] != job.key}
     name = options.against or (next(iter(runs)) if len(runs) == 1 else '')
     if name not in runs:
-        raise FleetError(f'--pick disagree compares with another run in {options.out}. '
-                         f'Choose one with --against: {", ".join(runs) or "there is none"}')
+        raise FleetError(f'--pick disagree needs a second run in {options.out}. Choose one '
+                         f'with --against. Other runs: {", ".join(runs) or "none"}')
     facts = runs[name]
     other = LabelJob(**{key: facts[key] for key in LabelJob.__dataclass_fields__})
     return score_by_disagreement(

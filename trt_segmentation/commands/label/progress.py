@@ -13,9 +13,9 @@ from ...fleet.schedule import FleetStatus
 
 
 class FleetProgress:
-    """A bar of shards on stderr, with the frame rate, the busy workers and the time left.
+    """A progress bar on stderr. It counts shards, and shows the frame rate and the time left.
 
-    The bar is visible inside a with block.
+    The bar is visible inside a ``with`` block.
     """
 
     def __init__(self) -> None:
@@ -45,7 +45,7 @@ def describe_status(status: FleetStatus) -> str:
     """Return the status in one line, such as ``85.2 frames/s, 4 of 4 workers busy``."""
     parts = [f'{status.rate:.1f} frames/s', f'{status.busy} of {status.workers} workers busy']
     if status.unplanned:
-        parts.append(f'{status.unplanned} recordings not divided yet')
+        parts.append(f'{status.unplanned} recordings not yet divided into shards')
     elif status.seconds_left is not None:
         parts.append(f'{timedelta(seconds=round(status.seconds_left))} left')
     return ', '.join(parts)

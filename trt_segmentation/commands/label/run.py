@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Run ``trt_seg label``: label recordings, summarise the results, and pick frames."""
+"""Runs ``trt_seg label``: labels recordings, summarises the results, and picks frames."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ class OpenRun:
 
 
 def run_label(options: LabelOptions) -> int:
-    """Label what is missing, and use the results.
+    """Label recordings. Summarise the results and pick frames, if the options ask for it.
 
     :returns: the exit code, see :attr:`.FleetResult.exit_code`.
-    :raises SegmentationError: if an option, the card or a source is wrong, or if nothing can be
-        written. The shards that are complete stay complete.
+    :raises SegmentationError: if an option, the card or a source is wrong, or if a result cannot
+        be written. The complete shards stay complete.
     """
     options.check()
     card = load_card(options.model)
@@ -94,9 +94,9 @@ def _print_result(result: FleetResult, recordings: int, out: str) -> None:
                 f'{len(result.shards)} shards, {result.new} of them new, {result.rows} frames → '
                 f'{out}')
     if result.stopped_by:
-        _print_line('stopped; the same command does the rest')
+        _print_line('stopped. Run the same command again to label the rest')
     if result.quarantined:
-        _print_line(f'{len(result.quarantined)} in quarantine; --retry tries them again:')
+        _print_line(f'{len(result.quarantined)} in quarantine (--retry tries them again):')
         for name, reason in result.quarantined.items():
             _print_line(f'  {name}: {reason}')
 
@@ -105,7 +105,7 @@ def _summarise(run: OpenRun) -> None:
     try:
         table = read_table(run.store)
     except FileNotFoundError as error:
-        raise FleetError(f'{run.job.out} has no manifest yet; label recordings with the same '
+        raise FleetError(f'{run.job.out} has no manifest yet. Label recordings with the same '
                          'options first') from error
     found = summarise_manifest(table, run.card.classes)
     shown = Table('condition', 'frames', 'brightness', 'mean confidence', 'p5 confidence',

@@ -24,9 +24,12 @@ Values = npt.NDArray[np.float64]
 class ConditionSummary:
     """The frames of one condition.
 
+    :param frames: number of frames.
+    :param mean_confidence: mean over the frames. If the model gives no confidence, this value,
+        ``p5_confidence`` and ``entropy`` are NaN.
+    :param p5_confidence: mean over the frames of their fifth percentile.
     :param shares: (classes,) mean share of each class, 0 to 1.
-    :param entropy: entropy of each frame in bits; NaN if the network gives no confidence. So are
-        the means of the confidence.
+    :param entropy: (frames,) entropy of each frame in bits.
     """
 
     name: str
@@ -39,7 +42,7 @@ class ConditionSummary:
 
 
 def summarise_manifest(table: pa.Table, classes: tuple[str, ...]) -> list[ConditionSummary]:
-    """Summarise the frames of each condition that occurs. Frames without an image are left out."""
+    """Summarise the frames of each condition that occurs. Bad frames are left out."""
     found = []
     for name, _ in CONDITIONS:
         part = table.filter(pc.equal(table['condition'], name))
@@ -59,7 +62,7 @@ def count_bad(table: pa.Table) -> int:
 
 
 def draw_summary(found: list[ConditionSummary], card: ModelCard) -> bytes:
-    """Draw the class shares and the entropy of each condition.
+    """Plot the class shares and the entropy of each condition.
 
     :param found: at least one condition.
     :returns: a PNG.
