@@ -32,7 +32,7 @@ _TOPIC = '/segmentation/label_map/compressed'
 
 
 class LabelWriter(Protocol):
-    """Writes the label maps of one shard. Close it at the end."""
+    """Writes the label maps of one shard. Close the writer after the last frame."""
 
     def encode(self, frame: ShardFrame, answer: SegmentedImage) -> Any:
         """Encode a label map for :meth:`write`. Any thread may call this method."""
@@ -104,9 +104,8 @@ class PngLabels:
 class CocoLabels:
     """Writes one COCO file of "stuff" annotations.
 
-    Each class in a frame has one run-length mask.
-
-    A category id is the class id plus 1, because COCO has no category 0.
+    Each class in a frame has one run-length mask. A category id is the class id plus 1, because
+    COCO has no category 0.
     """
 
     def __init__(self, folder: Path, card: ModelCard) -> None:

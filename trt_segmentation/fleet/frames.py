@@ -41,9 +41,8 @@ def read_shard(shard: Shard, path: Path
                ) -> Generator[tuple[ShardFrame, AnyImage], None, None]:
     """Yield the frames of a shard and their images, in order.
 
-    If a frame cannot be decoded, its image is a BadImage with the reason.
-
-    Several threads decode frames ahead. If you stop before the last frame, close the generator.
+    If a frame cannot be decoded, its image is a BadImage with the reason. Several threads
+    decode the next frames. If you stop before the last frame, close the generator.
 
     :param path: the recording on this machine.
     :raises BagError, VideoError: if the recording cannot be read.

@@ -24,8 +24,8 @@ _PARTS = 'parts'
 class LocalStore:
     """A run in a folder. To commit a shard, its temporary folder is renamed.
 
-    :param is_driver: True in the process that leads the run. It locks the folder and may call all
-        methods. A worker is not the driver and may write only shards.
+    :param is_driver: True in the process that leads the run. This process locks the folder and may
+        call all methods. A worker gives False and may only make and commit shards.
     :raises FleetError: if another driver writes to the same run.
     """
 
@@ -115,7 +115,7 @@ class LocalStore:
 
 
 def _flush(path: Path) -> None:
-    """Wait until a file is on the disk. For a folder, its list of files is meant."""
+    """Wait until the data of a file, or the entries of a folder, are on the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -33,7 +33,7 @@ class Workers(Protocol):
         """Number of workers that should run now."""
 
     def start(self) -> int:
-        """Start a worker, and return its number. The worker first gives Ready, Failed or Lost."""
+        """Start a worker, and return its number. The first event is Ready, Failed or Lost."""
 
     def give(self, worker: int, task: Task) -> None:
         """Give a task to a free worker."""

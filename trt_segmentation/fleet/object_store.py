@@ -18,7 +18,7 @@ from .store import describe_shard, DONE, SHARDS
 
 
 class ObjectStore:
-    """A run in an object store. To commit a shard, all its files are uploaded, DONE last.
+    """A run in an object store. To commit a shard, its files are uploaded. The last file is DONE.
 
     If two workers upload the same shard, they write the same bytes to the same names.
 

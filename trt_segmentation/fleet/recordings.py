@@ -22,8 +22,8 @@ from ..video.source import VIDEO_SUFFIXES
 
 SUFFIXES = frozenset(MAGIC) | VIDEO_SUFFIXES
 EDGE = 1 << 16
-"""Number of bytes at each end of a local file. The identity of the file is computed from the first
-and the last bytes."""
+"""The identity of a local recording depends on the size of each file, and on this number of bytes
+at the start and at the end of the file."""
 PIECE = 1 << 24
 """A remote file is copied in pieces of this number of bytes."""
 _TAGS = ('ETag', 'etag', 'md5Hash', 'LastModified', 'updated', 'mtime', 'created')
@@ -48,7 +48,7 @@ class Recording:
 
     @property
     def local(self) -> Path | None:
-        """Path of the recording; None if it is remote."""
+        """Path of the recording; None if the recording is remote."""
         return Path(self.url.removeprefix('file://')) if self.url.startswith('file://') else None
 
 

@@ -31,7 +31,7 @@ MOST_STARTS = 6
 TELL_SECONDS = 1.0
 """The status is reported at this interval in seconds."""
 RATE_SECONDS = 30.0
-"""The frame rate is the mean over this last time in seconds."""
+"""The frame rate is averaged over a time window of this number of seconds."""
 QUARANTINE = 'quarantine'
 """Folder with a file for each task that was given up."""
 

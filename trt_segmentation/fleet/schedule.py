@@ -152,7 +152,7 @@ class Schedule:
         return task
 
     def retry(self, task: Task, is_loss: bool) -> bool:
-        """Add a failed task again. Return False if the task failed too often for this.
+        """Add a failed task again. If the task failed too often, return False.
 
         :param is_loss: whether the worker of the task was lost.
         """

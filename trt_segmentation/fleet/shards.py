@@ -58,8 +58,9 @@ class Shard:
 
     :param topic: image topic of a bag; empty for a video.
     :param number: index of the shard among the shards of its topic.
-    :param begin_ns: begin of the shard: log time in a bag, or time since the start of a video.
-    :param end_ns: end of the shard. A frame at this time is not in the shard.
+    :param begin_ns: start of the shard in nanoseconds: log time in a bag, or time since the start
+        of a video.
+    :param end_ns: end of the shard, in the same time. A frame at this time is not in the shard.
     :param frames: expected number of frames.
     """
 
@@ -98,7 +99,7 @@ def plan_shards(recording: Recording, path: Path, job: LabelJob) -> list[Shard]:
     A shard begins at a keyframe, because a keyframe can be decoded alone. A shard lasts at
     most ``job.window_s`` seconds. If two keyframes are further apart, the shard is longer and ends
     at the second keyframe. The images of a bag topic without video need no keyframe. Each of their
-    shards lasts ``job.window_s`` seconds, the last one at most.
+    shards lasts ``job.window_s`` seconds. Only the last one may be shorter.
 
     :param path: the recording on this machine.
     :raises BagError, VideoError: if the recording cannot be read.

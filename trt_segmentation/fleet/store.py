@@ -49,7 +49,6 @@ class Store(Protocol):
         """Make a shard complete. If it is complete already, keep its files.
 
         :param folder: result of :meth:`make_folder`. It does not exist after the call.
-
         :param facts: further entries of the file :data:`DONE`.
         :raises OutputError: if the files cannot be written. The shard stays incomplete.
         """

@@ -89,7 +89,7 @@ def choose_picks(picks: Sequence[Pick], count: int, gap_s: float) -> list[Pick]:
 def score_by_disagreement(picks: Sequence[Pick], store: Store, card: ModelCard, job: LabelJob,
                           other: tuple[Store, ModelCard, LabelJob], shards: Mapping[str, Shard],
                           scratch: Path) -> list[Pick]:
-    """Use as score the share of the pixels whose classes differ between two runs.
+    """Score each frame by the share of pixels whose classes differ between two runs.
 
     Classes are compared by name. Several threads read the label maps of all frames.
 

@@ -25,7 +25,7 @@ SECONDS = 5.0
 
 
 def print_dry_run(recordings: Sequence[Recording], job: LabelJob, card: ModelCard) -> None:
-    """Print the numbers of shards and frames, and the hours that one worker needs.
+    """Print the numbers of shards and frames, and the hours that one worker would need.
 
     Each remote recording is copied to this machine. The copy is deleted afterwards.
 
@@ -58,7 +58,6 @@ def fetch_recording(recording: Recording, folder: Path) -> Path:
     """Return the path of a recording on this machine.
 
     :param folder: a remote recording is copied into this folder.
-
     :raises OSError: if the recording cannot be copied.
     """
     local = recording.local

@@ -28,7 +28,8 @@ def write_picks(job: LabelJob, card: ModelCard, store: Store, options: LabelOpti
                 say: Callable[[str], None]) -> None:
     """Choose frames, segment them again, and write them into the folder of the run.
 
-    :raises FleetError: if the run has no manifest, or if the run to compare with is not clear.
+    :raises FleetError: if the run has no manifest, or if it is not clear which run to compare
+        with.
     :raises SegmentationError: if a recording cannot be read any more.
     """
     assert options.pick
