@@ -117,7 +117,9 @@ def test_a_lost_worker_changes_no_byte(tmp_path: Path, source: Path,
 
 
 def test_killed_processes_change_no_byte(tmp_path: Path, source: Path,
-                                         calm_street: dict[str, str]) -> None:
+                                         calm_street: dict[str, str],
+                                         monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_module, 'TELL_SECONDS', 0.0)   # a short run must report while it works
     job = make_job(tmp_path / 'wild', 'street', window_s=WINDOW)
     workers = LocalWorkers(job, 2, 1.0)
     killed: list[int] = []
@@ -186,7 +188,7 @@ def test_a_full_disk_ends_the_run_and_the_next_one_goes_on(
 
     monkeypatch.setattr(local_store, '_flush', fail)
     job = make_job(tmp_path / 'wild', window_s=WINDOW)
-    with pytest.raises(FleetError, match=r'No space left on device.*The same command does the'):
+    with pytest.raises(FleetError, match=r'No space left on device.*Run the same command'):
         run_fleet(job, source)
     done = len(list((tmp_path / 'wild/shards').iterdir()))
     assert 0 < done < 6 and not (tmp_path / 'wild/parts').exists()

@@ -59,9 +59,8 @@ class VideoReader:
     From a file, the receiver gets every frame, even if the receiver is slow. A camera does not
     wait for a slow receiver: the receiver gets the newest frame, and older frames are dropped.
 
-    A damaged frame and the frames after it are left out until the next keyframe, because these
-    frames depend on the damaged frame. Video has no checksums, so some damage changes pixels but
-    causes no error.
+    A damaged frame and the frames after it are left out until the next keyframe. Video has no
+    checksums, so some damage changes pixels but causes no error.
 
     :param source: a file, ``/dev/video0`` or its number, or an ``rtsp://`` URL.
     :param every: 1 gives every frame, 2 gives every second frame, and so on.
@@ -74,8 +73,7 @@ class VideoReader:
     :ivar count: expected number of frames of the iteration; None if it is unknown. If frames are
         damaged, the iteration gives fewer frames.
     :ivar is_live: whether the source is a camera.
-    :ivar bad: one line for each part of the video that could not be decoded, at most 1000 lines.
-        The thread of the reader adds lines during the iteration.
+    :ivar bad: a message for each part that could not be decoded; added during the iteration.
     :raises VideoError: if PyAV is missing, if the source cannot be opened, or if no frame of the
         source can be decoded. The message names the source.
     """
