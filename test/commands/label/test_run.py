@@ -58,7 +58,7 @@ def test_two_models_are_two_runs_that_can_be_compared(
     assert [run.name.partition('-')[0] for run in runs] == ['b', 'colors']
     assert len(list((runs[0] / 'pick-disagree-2/images').iterdir())) == 2
     assert label('--model', card, '--pick', 'disagree:2', '--against', 'x') == 2
-    assert f'--against: {runs[1].name}' in capsys.readouterr().err
+    assert f'with --against. Other runs: {runs[1].name}' in capsys.readouterr().err
 
 
 def test_a_broken_recording_gives_exit_code_1_and_a_list(
