@@ -13,8 +13,7 @@ import numpy.typing as npt
 import onnx
 from onnx import helper, numpy_helper, TensorProto
 
-from ..errors import GraphError
-from .tensor_types import add_types, element_types, open_session
+from .tensor_types import add_types, element_types, open_session, run_session
 
 FP16_MAX = 65504.0
 """The largest number of FP16. A larger value becomes infinite."""
@@ -56,10 +55,7 @@ class LargestValues:
             yield tensor
 
     def _measure(self, tensor: Tensor) -> None:
-        try:
-            found = self._session.run(None, {self._input: tensor})
-        except Exception as error:      # the exceptions of ONNX Runtime have no public base
-            raise GraphError(f'ONNX Runtime cannot run the network: {error}') from error
+        found = run_session(self._session, {self._input: tensor})
         ends = np.abs(np.asarray(found, np.float64).reshape(-1, 2)).max(1)
         # Infinity and NaN count as the largest number of FP32, because JSON knows neither.
         ends = np.nan_to_num(ends, nan=FP32_MAX, posinf=FP32_MAX)

@@ -1,10 +1,12 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Find the element type of every tensor of a graph."""
+"""Finds the element type of every tensor of a graph, and runs graphs on the CPU unchanged."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
+from typing import Any
 
 import onnx
 import onnxruntime
@@ -63,6 +65,21 @@ def open_session(model: onnx.ModelProto) -> onnxruntime.InferenceSession:
                                             providers=['CPUExecutionProvider'])
     except Exception as error:      # the exceptions of ONNX Runtime have no public base
         raise GraphError(f'ONNX Runtime cannot load the network: {error}') from error
+
+
+def run_session(session: onnxruntime.InferenceSession, feeds: Mapping[str, Any],
+                outputs: Sequence[str] | None = None) -> list[Any]:
+    """Run a network and return its outputs.
+
+    :param feeds: maps the name of each input to its array.
+    :param outputs: names of the wanted outputs; None for all.
+    :raises GraphError: if ONNX Runtime cannot run the network.
+    """
+    try:
+        found: list[Any] = session.run(outputs, dict(feeds))
+    except Exception as error:      # the exceptions of ONNX Runtime have no public base
+        raise GraphError(f'ONNX Runtime cannot run the network: {error}') from error
+    return found
 
 
 def _ask_onnxruntime(model: onnx.ModelProto, names: list[str]) -> list[onnx.ValueInfoProto]:

@@ -23,7 +23,7 @@ from onnx import helper, numpy_helper, TensorProto
 
 from ..errors import GraphError
 from ..fp16.large_values import FP16_MAX
-from ..fp16.tensor_types import add_types, open_session
+from ..fp16.tensor_types import add_types, open_session, run_session
 
 MAX_RATIO = 2.0 ** 6
 """In one convolution, the largest factor is at most this many times the smallest factor."""
@@ -84,10 +84,7 @@ class ChannelMaxima:
             yield tensor
 
     def _measure(self, tensor: Tensor) -> None:
-        try:
-            found = self._session.run(None, {self._input: tensor})
-        except Exception as error:      # the exceptions of ONNX Runtime have no public base
-            raise GraphError(f'ONNX Runtime cannot run the network: {error}') from error
+        found = run_session(self._session, {self._input: tensor})
         for name, values in zip(self._names, found):
             channels = values.reshape(len(values), values.shape[1]).max(0)
             self._maxima[name] = np.maximum(self._maxima.get(name, 0), channels)

@@ -15,8 +15,7 @@ import numpy.typing as npt
 import onnx
 from onnx import helper, TensorProto
 
-from ..errors import GraphError
-from ..fp16.tensor_types import add_types, open_session
+from ..fp16.tensor_types import add_types, open_session, run_session
 
 BINS = 2048
 STEPS = 127
@@ -144,10 +143,7 @@ def collect_histograms(model: onnx.ModelProto, names: Sequence[str], tensors: It
     histograms = {name: Histogram() for name in names}
     session = open_session(probed) if asked else None
     for done, tensor in enumerate(tensors, 1):
-        try:
-            found = session.run(asked, {given: tensor}) if session is not None else []
-        except Exception as error:      # the exceptions of ONNX Runtime have no public base
-            raise GraphError(f'ONNX Runtime cannot run the network: {error}') from error
+        found = [] if session is None else run_session(session, {given: tensor}, asked)
         for name, values in zip(asked, found):
             histograms[name].add(values)
         if given in histograms:
