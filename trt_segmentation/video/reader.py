@@ -174,6 +174,8 @@ class VideoReader:
             going_on = self._ahead.put(first)
             while going_on and (frame := next(frames, None)) is not None:
                 going_on = self._ahead.put(frame)
+            if going_on and self.is_live:
+                raise VideoError(f'{self.path} sends no more frames: the camera ended the video')
             self._ahead.finish()
         except Exception as error:
             self._ahead.finish(error)
@@ -263,8 +265,10 @@ class VideoReader:
                 yield packet, 'the file is damaged or cut off' if packet.is_corrupt else ''
         except av.FFmpegError as error:
             if self.is_live:
-                raise VideoError(f'{self.path} sends no more frames: {reason_of(error)}'
-                                 ) from error
+                # PyAV reports its own time limit as the error "Immediate exit requested".
+                reason = (f'there was no frame for {SECONDS:g} s'
+                          if isinstance(error, av.error.ExitError) else reason_of(error))
+                raise VideoError(f'{self.path} sends no more frames: {reason}') from error
             yield None, f'the rest of the file cannot be read: {reason_of(error)}'
 
     def _time_ns(self, decoded: DecodedFrame, number: int) -> int:
