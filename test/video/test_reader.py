@@ -186,8 +186,7 @@ def read_to_the_end(reader):
     """Return the frames of a network camera, and the message at the end."""
     frames = []
     with pytest.raises(VideoError, match='sends no more frames: ') as caught:
-        for frame in reader:    # list(reader) would lose the frames before the exception
-            frames.append(frame)
+        frames.extend(reader)   # extend() keeps the frames before the exception
     return frames, str(caught.value)
 
 

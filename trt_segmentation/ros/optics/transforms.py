@@ -52,10 +52,11 @@ class Transforms:
             found = self._buffer.lookup_transform(
                 ground_frame, header.frame_id, Time.from_msg(header.stamp)).transform
         except tf2_ros.TransformException as error:
+            reason = ' '.join(str(error).split()).rstrip('.')
             raise GroundError(
                 f'tf2 has no pose of the camera {header.frame_id!r} in {ground_frame!r}: '
-                f'{" ".join(str(error).split()).rstrip(".")}. Publish the transform, or set `ground_frame` to '
-                'a frame that has a transform to the camera') from error
+                f'{reason}. Publish the transform, or set `ground_frame` to a frame that has a '
+                'transform to the camera') from error
         place, turn = found.translation, found.rotation
         return Pose.of_transform((place.x, place.y, place.z), (turn.x, turn.y, turn.z, turn.w))
 
