@@ -35,7 +35,8 @@ def test_each_image_lies_in_memory_of_its_own(tmp_path, kind):
     others = list(read_shard(shard, path))
     assert len(placed) == len(others) == len(places) == 6
     for (frame, image), (expected_frame, expected) in zip(placed, others):
-        assert frame == expected_frame and isinstance(image, SourceImage)
+        assert frame == expected_frame
+        assert isinstance(image, SourceImage) and isinstance(expected, SourceImage)
         np.testing.assert_array_equal(image.image, expected.image)
         assert image.image.flags.c_contiguous and image.image.flags.writeable
         owners = [place for place in places if np.shares_memory(image.image, place.view)]

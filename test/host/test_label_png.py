@@ -28,7 +28,7 @@ def test_readers_find_the_same_labels(packer, dtype, shape):
     labels[shape[0] // 2:] = labels[shape[0] // 2]       # equal rows, as in a label map
     data = encode_label_png(labels)
     found = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    assert found.dtype == dtype
+    assert found is not None and found.dtype == dtype
     np.testing.assert_array_equal(found, labels)
     np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(data))), labels)
 
