@@ -2,9 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Decodes JPEG images with simplejpeg, if this package is installed.
 
-OpenCV decodes into its own memory, and then copies the pixels into the memory of NumPy. simplejpeg
-decodes directly into the memory of the caller. At 1080p, OpenCV therefore needs almost twice the
-CPU time on two cores.
+OpenCV decodes into its own memory, and then copies the pixels into the memory of NumPy. The caller
+must copy the pixels again. simplejpeg decodes directly into the memory of the caller.
 """
 
 from __future__ import annotations
