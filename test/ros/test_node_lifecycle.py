@@ -27,12 +27,12 @@ from sensor_msgs.msg import CameraInfo, Image
 import yaml
 
 from trt_segmentation.installed.files import share_path
+from trt_segmentation.memory import give_back_freed_memory
 from trt_segmentation.model.card import load_card, ModelCard
 from trt_segmentation.ros import node, publishers
 from trt_segmentation.ros.parameters.setting import NEVER
 from trt_segmentation.ros.parameters.table import SETTINGS
 from trt_segmentation.ros.parameters.texts import markdown_text, yaml_text
-from trt_segmentation.ros.process.malloc import give_back_freed_memory
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 CONFIG = Path(__file__).parents[2] / 'config' / 'seg.yaml'

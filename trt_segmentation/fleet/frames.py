@@ -5,15 +5,17 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from ..bags.reader import BagReader, Recorded
+from ..bags.reader import BagReader, COMPRESSED, Recorded
 from ..errors import BagError, FrameError, VideoError
 from ..host.decode_raw import decode
+from ..memory import Allocate, place_bytes
 from ..sources.image import AnyImage, BadImage, SourceImage
 from ..threads.ordered_map import map_ahead
 from ..video.reader import VideoReader
@@ -37,7 +39,8 @@ class ShardFrame:
     frame_id: str
 
 
-def read_shard(shard: Shard, path: Path
+def read_shard(shard: Shard, path: Path, allocate: Allocate | None = None,
+               pool: ThreadPoolExecutor | None = None
                ) -> Generator[tuple[ShardFrame, AnyImage], None, None]:
     """Yield the frames of a shard and their images, in order.
 
@@ -45,10 +48,13 @@ def read_shard(shard: Shard, path: Path
     decode the next frames. If you stop before the last frame, close the generator.
 
     :param path: the recording on this machine.
+    :param allocate: allocates the memory of the images of a bag; see :attr:`.Pipeline.allocate`.
+    :param pool: the threads that decode the images of a bag; None for new threads.
     :raises BagError, VideoError: if the recording cannot be read.
     :raises FileNotFoundError: if the recording does not exist any more.
     """
-    with closing(_read_bag(shard, path) if shard.topic else _read_video(shard, path)) as frames:
+    with closing(_read_bag(shard, path, allocate, pool) if shard.topic
+                 else _read_video(shard, path)) as frames:
         for number, (stamp_ns, log_time_ns, frame_id, image) in enumerate(frames, 1):
             yield ShardFrame(number, stamp_ns, log_time_ns, frame_id), image
 
@@ -56,12 +62,18 @@ def read_shard(shard: Shard, path: Path
 _Frame = tuple[int | None, int, str, AnyImage]
 
 
-def _read_bag(shard: Shard, path: Path) -> Generator[_Frame, None, None]:
+def _read_bag(shard: Shard, path: Path, allocate: Allocate | None,
+              pool: ThreadPoolExecutor | None) -> Generator[_Frame, None, None]:
     def decode_message(message: Recorded) -> _Frame:
         origin = f'{shard.recording.name} {shard.topic} {message.log_time_ns}'
         try:
-            frame = message.frame()
-            pixels = np.require(decode(frame).bgr(), requirements=['C', 'W'])
+            frame = message.frame(allocate)
+            pixels = decode(frame).bgr()
+            is_placed = message.msgtype == COMPRESSED and frame.encoding == 'bgr8'
+            if allocate is None or is_placed:
+                pixels = np.require(pixels, requirements=['C', 'W'])
+            else:
+                pixels = place_bytes(pixels.reshape(-1), allocate).reshape(pixels.shape)
         except FrameError as error:
             return (message.stamp_ns, message.log_time_ns, '',
                     BadImage(origin, BagError(str(error))))
@@ -70,8 +82,8 @@ def _read_bag(shard: Shard, path: Path) -> Generator[_Frame, None, None]:
 
     with BagReader(path) as bag:
         messages = bag.messages([shard.topic], shard.begin_ns, shard.end_ns)
-        with closing(map_ahead(decode_message, messages, 'decode image', size_of=_count_bytes)
-                     ) as frames:
+        with closing(map_ahead(decode_message, messages, 'decode image', pool=pool,
+                               size_of=_count_bytes)) as frames:
             yield from frames
 
 

@@ -16,11 +16,12 @@ import time
 from typing import Any, NamedTuple, TypeAlias
 
 from ..errors import EngineError, FleetError, OutputError
+from ..memory import keep_freed_memory
 from ..model.card import load_card
 from ..segmented_image import SegmentedImage
 from ..segmenter import Segmenter
 from ..sources.image import AnyImage, BadImage
-from ..threads.ordered_map import map_ahead
+from ..threads.ordered_map import map_ahead, open_pool
 from .formats import LabelWriter, open_writer
 from .frames import read_shard, ShardFrame
 from .manifest import FRAMES, measure_frame, ShardTable
@@ -107,6 +108,7 @@ class FleetWorker:
         """Open the model. The last event is Ready or Failed."""
         job = self._job
         try:
+            keep_freed_memory()
             self._scratch = ScratchFolder()
             self._store = open_store(job.out, self._scratch.path)
             self._card = load_card(job.model)
@@ -117,6 +119,7 @@ class FleetWorker:
                                  'on all machines')
             self._segmenter = Segmenter(self._card, engine=job.engine, gpu=self._gpu,
                                         precision=job.precision, overlay=False)
+            self._pool = open_pool('decode and encode')
         except Exception as error:
             yield Failed(f'{socket.gethostname()}: {error}', can_go_on=False)
             return
@@ -144,6 +147,8 @@ class FleetWorker:
         """Close the model, and delete the temporary files."""
         if segmenter := getattr(self, '_segmenter', None):
             segmenter.close()
+        if pool := getattr(self, '_pool', None):
+            pool.shutdown()
         if scratch := getattr(self, '_scratch', None):
             scratch.close()
 
@@ -184,7 +189,7 @@ class FleetWorker:
         waiting: deque[ShardFrame] = deque()
 
         def images() -> Iterator[AnyImage]:
-            with closing(read_shard(shard, path)) as frames:
+            with closing(read_shard(shard, path, self._segmenter.allocate, self._pool)) as frames:
                 for frame, image in frames:
                     waiting.append(frame)
                     yield image
@@ -201,7 +206,7 @@ class FleetWorker:
             return _Encoded(frame, None, {}, str(answer.error))
 
         told, done = time.monotonic(), 0
-        with closing(map_ahead(encode, pairs(), 'encode labels')) as results:
+        with closing(map_ahead(encode, pairs(), pool=self._pool)) as results:
             for result in results:
                 if not result.error:
                     writer.write(result.frame, result.labels)

@@ -21,14 +21,13 @@ from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
 from ..errors import TransportError
-from ..memory import Memory, PageMemory
+from ..memory import keep_freed_memory, Memory, PageMemory
 from ..street import CONDITIONS, Drive
 from ..untrusted.output_files import check_file, KEY, MARKER
 from .camera import camera_info_topic
 from .parameters.declare import declare
 from .parameters.setting import NEVER, Setting
 from .process.guarded import Guarded
-from .process.malloc import keep_freed_memory
 from .process.run import run
 from .transport.cdr import HEAD_ROOM
 from .transport.choose import choose_transport, ImagePublisher, Transport, TRANSPORTS
