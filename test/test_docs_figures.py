@@ -203,6 +203,22 @@ def test_shares() -> None:
     assert f'compiled PyTorch is {ahead:.2f} times as fast as this package' in readme
 
 
+def test_drift() -> None:
+    """The page about trust quotes shares of windows in percent."""
+    page = ' '.join((ROOT / 'docs' / 'trust.md').read_text(encoding='utf-8').split())
+    found, street = rows('health'), 'street, {} against day, 60 frames: {}'
+    day = found[street.format('night', 'warned by day')]
+    night, rain, snow = (found[street.format(name, 'warned otherwise')] for name in CONDITIONS[1:])
+    by_day, dusk = (found[f'CamVid, dusk against day, 20 frames: warned {when}']
+                    for when in ('by day', 'otherwise'))
+    pairs = found[street.format('night', 'AUC')]
+    for sentence in (
+            f'in {day:.0%} of the windows by day, in {night:.0%} at night, in {rain:.0%} in rain '
+            f'and in {snow:.0%} in snow', f'in {pairs:.2%} of all pairs',
+            f'in {by_day:.0%} of the windows by day and in {dusk:.0%} at dusk'):
+        assert sentence.replace('%', ' %') in page
+
+
 def test_distillation() -> None:
     """The table of the distilled networks agrees with the log of training/distill.py."""
     log = json.loads((ROOT / 'training' / 'distill_log.json').read_text(encoding='utf-8'))
