@@ -7,6 +7,7 @@ from __future__ import annotations
 from functools import cache
 import json
 from pathlib import Path
+import re
 
 import pytest
 
@@ -15,7 +16,7 @@ CONDITIONS = ('day', 'night', 'rain', 'snow')
 PRECISIONS = ('fp32', 'fp16', 'int8', 'mixed')
 GPU, ROS, MANY = 'gpu_pipeline', 'ros_end_to_end', 'gpu_cameras'
 RIVALS, DEEPLAB, ROS_RIVALS = 'gpu_pipeline_rivals', 'gpu_pipeline_deeplabv3', 'ros_rivals'
-PHOTOGRAPHED = [('lraspp', 'LR-ASPP MobileNetV3-Large')]
+PHOTOGRAPHED = [('lraspp', 'LR-ASPP MobileNetV3-Large'), ('unet', 'UNet ResNet-34')]
 NETWORKS, BATCHES = 'gpu_pipeline_networks', 'gpu_pipeline_batches'
 SOAK, SOAK_GPU = 'soak', 'soak_gpu'
 
@@ -217,6 +218,26 @@ def test_drift() -> None:
             f'and in {snow:.0%} in snow', f'in {pairs:.2%} of all pairs',
             f'in {by_day:.0%} of the windows by day and in {dusk:.0%} at dusk'):
         assert sentence.replace('%', ' %') in page
+
+
+def test_results_of_the_training() -> None:
+    """The page about the training quotes the figures before the training, and then after it."""
+    page = (ROOT / 'training' / 'README.md').read_text(encoding='utf-8')
+    drawn, photographs = rows('accuracy'), rows('photographs')
+    names = {'mean IoU': 'mean IoU, 300 scenes', 'pixel accuracy': 'pixel accuracy',
+             **{name: f'{name} IoU' for name in ('lane marking', 'person', 'pole',
+                                                 'traffic sign')}}
+    found = [(name, [drawn[f'{light}: {row}'] for light in CONDITIONS])
+             for name, row in names.items()]
+    names = {'mean IoU': 'mean IoU of nine classes', 'pixel accuracy': 'pixel accuracy',
+             'risk': 'area under the risk-coverage curve',
+             **{name: f'IoU, {name}' for name in ('sky', 'building', 'pole', 'road', 'pavement',
+                                                  'tree', 'sign', 'car', 'pedestrian')}}
+    found += [(name, [photographs[f'demo model, 480x360, {light}: {row}']
+                      for light in ('day', 'dusk', 'all')]) for name, row in names.items()]
+    for name, values in found:
+        cells = r' \| '.join(rf'0\.\d{{3}} → {value:.3f}' for value in values)
+        assert re.search(rf'^\| {name} \| {cells} \|$', page, re.MULTILINE), (name, values)
 
 
 def test_distillation() -> None:
