@@ -48,6 +48,10 @@ FIGURES = [
     ('docs/latency.md', 'An image of 640×480 pixels takes {:.1f} ms, 1280×720 pixels take {:.1f} '
      'ms, and 3840×2160 pixels take {:.1f} ms', [('transport', f'{size} two processes direct p50')
                    for size in ('640x480', '1280x720', '3840x2160')]),
+    ('docs/latency.md', 'a 1080p image takes {:.1f} ms from the camera to the subscriber of the '
+     'label map on Jazzy, and {:.1f} ms on Kilted. With typed transport, the image takes {:.1f} '
+     'and {:.1f} ms.', [('ros_kilted', f'{name}, {way}, label map: p50')
+                        for way in ('direct', 'typed') for name in ('jazzy', 'kilted')]),
     ('README.md', '| mean IoU | {:.3f} | {:.3f} | {:.3f} | {:.3f} |',
      conditions('accuracy', '{}: mean IoU, 300 scenes')),
     ('README.md', '| lane marking IoU | {:.3f} | {:.3f} | {:.3f} | {:.3f} |',
