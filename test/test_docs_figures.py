@@ -7,6 +7,7 @@ from __future__ import annotations
 from functools import cache
 import json
 from pathlib import Path
+import re
 
 import pytest
 
@@ -15,7 +16,7 @@ CONDITIONS = ('day', 'night', 'rain', 'snow')
 PRECISIONS = ('fp32', 'fp16', 'int8', 'mixed')
 GPU, ROS, MANY = 'gpu_pipeline', 'ros_end_to_end', 'gpu_cameras'
 RIVALS, DEEPLAB, ROS_RIVALS = 'gpu_pipeline_rivals', 'gpu_pipeline_deeplabv3', 'ros_rivals'
-PHOTOGRAPHED = [('lraspp', 'LR-ASPP MobileNetV3-Large')]
+PHOTOGRAPHED = [('lraspp', 'LR-ASPP MobileNetV3-Large'), ('unet', 'UNet ResNet-34')]
 NETWORKS, BATCHES = 'gpu_pipeline_networks', 'gpu_pipeline_batches'
 SOAK, SOAK_GPU = 'soak', 'soak_gpu'
 OFFLINE, OFFLINE_GPU = 'offline', 'offline_gpu'
@@ -168,6 +169,9 @@ FIGURES = [
     ('README.md', 'the demo model reaches a mean IoU of {:.2f} by day and {:.2f} at dusk',
      [('photographs', f'demo model, 960x720, {light}: mean IoU of nine classes')
       for light in ('day', 'dusk')]),
+    ('docs/models.md', 'Over nine classes, the mean IoU is {:.2f} by day and {:.2f} at dusk',
+     [('photographs', f'demo model, 480x360, {light}: mean IoU of nine classes')
+      for light in ('day', 'dusk')]),
     ('README.md', 'loses {:.4f} of its mean IoU in INT8 by day, and {:.4f} at dusk',
      [('photographs', f'lraspp, {light}: int8 mean IoU lost to fp32')
       for light in ('day', 'dusk')]),
@@ -230,6 +234,42 @@ def test_missed_goals() -> None:
         share = rows(OFFLINE)[f'{CPU}: {kind} by pipeline alone']
         cores = rows(OFFLINE)[f'{CPU}: {kind}, cores needed at the rate of the pipeline alone']
         assert f'| {title} | {100 * share:.0f} % | {cores:.1f} |' in page
+
+
+def test_drift() -> None:
+    """The page about trust quotes shares of windows in percent."""
+    page = ' '.join((ROOT / 'docs' / 'trust.md').read_text(encoding='utf-8').split())
+    found, street = rows('health'), 'street, {} against day, 60 frames: {}'
+    day = found[street.format('night', 'warned by day')]
+    night, rain, snow = (found[street.format(name, 'warned otherwise')] for name in CONDITIONS[1:])
+    by_day, dusk = (found[f'CamVid, dusk against day, 20 frames: warned {when}']
+                    for when in ('by day', 'otherwise'))
+    pairs = found[street.format('night', 'AUC')]
+    for sentence in (
+            f'in {day:.0%} of the windows by day, in {night:.0%} at night, in {rain:.0%} in rain '
+            f'and in {snow:.0%} in snow', f'in {pairs:.2%} of all pairs',
+            f'in {by_day:.0%} of the windows by day and in {dusk:.0%} at dusk'):
+        assert sentence.replace('%', ' %') in page
+
+
+def test_results_of_the_training() -> None:
+    """The page about the training quotes the figures before the training, and then after it."""
+    page = (ROOT / 'training' / 'README.md').read_text(encoding='utf-8')
+    drawn, photographs = rows('accuracy'), rows('photographs')
+    names = {'mean IoU': 'mean IoU, 300 scenes', 'pixel accuracy': 'pixel accuracy',
+             **{name: f'{name} IoU' for name in ('lane marking', 'person', 'pole',
+                                                 'traffic sign')}}
+    found = [(name, [drawn[f'{light}: {row}'] for light in CONDITIONS])
+             for name, row in names.items()]
+    names = {'mean IoU': 'mean IoU of nine classes', 'pixel accuracy': 'pixel accuracy',
+             'risk': 'area under the risk-coverage curve',
+             **{name: f'IoU, {name}' for name in ('sky', 'building', 'pole', 'road', 'pavement',
+                                                  'tree', 'sign', 'car', 'pedestrian')}}
+    found += [(name, [photographs[f'demo model, 480x360, {light}: {row}']
+                      for light in ('day', 'dusk', 'all')]) for name, row in names.items()]
+    for name, values in found:
+        cells = r' \| '.join(rf'0\.\d{{3}} → {value:.3f}' for value in values)
+        assert re.search(rf'^\| {name} \| {cells} \|$', page, re.MULTILINE), (name, values)
 
 
 def test_distillation() -> None:

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Score networks like the demo model on photographs, to see what the drawings miss.
 
-    python training/score_photographs.py --data CamVid --splits train val FILE.onnx [FILE.onnx ...]
+    python training/score_photographs.py FILE.onnx [FILE.onnx ...] --data CamVid --splits train val
 
 --data is the folder CamVid, see ``benchmarks/photographs.py``. The script prints the mean IoU of
 nine classes, the pixel accuracy, the area under the risk-coverage curve and the IoU of each class

@@ -38,8 +38,8 @@ class Segmenter:
     Segmenter, but the Segmenter segments one image at a time.
 
     :param model: name of an installed model card, path of a model card, or a :class:`.ModelCard`.
-        The default is the demo model ``street``. It was trained on drawings only, so give your own
-        network for photographs.
+        The default is the demo model ``street``. It was trained on drawings only, so its labels of
+        photographs have errors. For your own images, give your own network.
     :param engine: ``auto``, ``tensorrt``, ``onnxruntime-cuda`` or ``onnxruntime-cpu``. ``auto``
         chooses the best engine that works on this machine. :attr:`identity` names this engine and
         says why it was chosen.

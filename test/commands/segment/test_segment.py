@@ -231,8 +231,8 @@ def test_pixels_that_the_network_did_not_see_have_a_row_of_their_own(card, here,
 
 def test_the_demo_model_on_a_photograph_is_named(card, here, capsys, monkeypatch):
     monkeypatch.setattr('trt_segmentation.sources.pictures.SCENES', 1)
-    warning = ('The demo model `street` was trained on drawings only. Use --model with your own '
-               'network.')
+    warning = ('The demo model `street` was trained on drawings only, so its labels of '
+               'photographs have errors. For your own images, give your own network with --model.')
     assert segment('street', 'in/1.png') == 0
     shown = capsys.readouterr()
     assert ' frames/s), model street → segment-out' in shown.out

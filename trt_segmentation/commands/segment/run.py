@@ -31,8 +31,8 @@ from .results import (
     ResultWriter,
 )
 
-DEMO_MODEL = ('The demo model `street` was trained on drawings only. Use --model with your own '
-              'network.')
+DEMO_MODEL = ('The demo model `street` was trained on drawings only, so its labels of photographs '
+              'have errors. For your own images, give your own network with --model.')
 NO_WINDOW = 'look at the written files, or use `--save-view FILE.rrd`'
 Show = Callable[[SegmentedImage], bool]
 """Function that shows a segmented image. It returns False if the user closed the window."""
