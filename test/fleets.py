@@ -17,12 +17,13 @@ from typing import Any
 from networks import color_classifier, cube_colors, write_card
 from recordings import image_messages, pictures, write_bag
 
+from trt_segmentation.fleet.jobs.label import LabelJob
 from trt_segmentation.fleet.local_workers import Workers
 from trt_segmentation.fleet.recordings import find_recordings
 from trt_segmentation.fleet.run import FleetRun
 from trt_segmentation.fleet.run_folder import open_store
 from trt_segmentation.fleet.schedule import FleetResult
-from trt_segmentation.fleet.shards import LabelJob, run_key
+from trt_segmentation.fleet.shards import FleetJob, run_key
 from trt_segmentation.fleet.worker import Event, FleetWorker, Lost, Task
 from trt_segmentation.model.card import load_card
 from trt_segmentation.serving.stopping import StopSignals
@@ -55,7 +56,7 @@ def make_job(out: Path | str, model: str = '', **options: Any) -> LabelJob:
     return LabelJob(str(out), key, model, ENGINE, **options)
 
 
-def run_fleet(job: LabelJob, source: Path | str, workers: Workers | None = None, **options: Any
+def run_fleet(job: FleetJob, source: Path | str, workers: Workers | None = None, **options: Any
               ) -> FleetResult:
     """Run a job over all recordings of a source, with one worker in this process by default."""
     with closing(open_store(job.out)) as store:
@@ -77,7 +78,7 @@ class InlineWorkers:
     :ivar fault: called before each event; it may return another event, which ends the worker.
     """
 
-    def __init__(self, job: LabelJob, fault: Callable[[Event], Event | None] = lambda event: None
+    def __init__(self, job: FleetJob, fault: Callable[[Event], Event | None] = lambda event: None
                  ) -> None:
         self.job, self.fault = job, fault
         self.events: list[Event] = []

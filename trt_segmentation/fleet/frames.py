@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ import numpy as np
 from ..bags.reader import BagReader, Recorded
 from ..errors import BagError, FrameError, VideoError
 from ..host.decode_raw import decode
-from ..sources.image import AnyImage, BadImage, SourceImage
+from ..sources.image import AnyImage, BadImage, count_bytes, SourceImage
 from ..threads.ordered_map import map_ahead
 from ..video.reader import VideoReader
 from .shards import Shard
@@ -37,7 +37,7 @@ class ShardFrame:
     frame_id: str
 
 
-def read_shard(shard: Shard, path: Path
+def read_shard(shard: Shard, path: Path, every_s: float = 0.0
                ) -> Generator[tuple[ShardFrame, AnyImage], None, None]:
     """Yield the frames of a shard and their images, in order.
 
@@ -45,48 +45,75 @@ def read_shard(shard: Shard, path: Path
     decode the next frames. If you stop before the last frame, close the generator.
 
     :param path: the recording on this machine.
+    :param every_s: yield only the first frame of each part of this length in seconds. The parts
+        are counted from the start of the shard. 0 yields every frame.
     :raises BagError, VideoError: if the recording cannot be read.
     :raises FileNotFoundError: if the recording does not exist any more.
     """
-    with closing(_read_bag(shard, path) if shard.topic else _read_video(shard, path)) as frames:
+    is_wanted = _Sampler(shard.begin_ns, every_s)
+    with closing(_read_bag(shard, path, is_wanted) if shard.topic
+                 else _read_video(shard, path, is_wanted)) as frames:
         for number, (stamp_ns, log_time_ns, frame_id, image) in enumerate(frames, 1):
             yield ShardFrame(number, stamp_ns, log_time_ns, frame_id), image
+
+
+class _Sampler:
+    """Tells which frames to keep: the first frame of each part of a shard."""
+
+    def __init__(self, begin_ns: int, every_s: float) -> None:
+        self._begin_ns, self._every_ns = begin_ns, round(every_s * 1e9)
+        self._last: int | None = None
+
+    def __call__(self, time_ns: int) -> bool:
+        if not self._every_ns:
+            return True
+        part = (time_ns - self._begin_ns) // self._every_ns
+        if part == self._last:
+            return False
+        self._last = part
+        return True
 
 
 _Frame = tuple[int | None, int, str, AnyImage]
 
 
-def _read_bag(shard: Shard, path: Path) -> Generator[_Frame, None, None]:
-    def decode_message(message: Recorded) -> _Frame:
-        origin = f'{shard.recording.name} {shard.topic} {message.log_time_ns}'
-        try:
-            frame = message.frame()
-            pixels = np.require(decode(frame).bgr(), requirements=['C', 'W'])
-        except FrameError as error:
-            return (message.stamp_ns, message.log_time_ns, '',
-                    BadImage(origin, BagError(str(error))))
-        return (message.stamp_ns, message.log_time_ns, frame.frame_id,
-                SourceImage('', origin, pixels, message.stamp_ns or 0))
+def decode_message(message: Recorded, shard: Shard) -> tuple[str, AnyImage]:
+    """Decode an image of a shard.
+
+    :returns: the frame id and the image. If the image cannot be decoded, a BadImage.
+    """
+    origin = f'{shard.recording.name} {shard.topic} {message.log_time_ns}'
+    try:
+        frame = message.frame()
+        pixels = np.require(decode(frame).bgr(), requirements=['C', 'W'])
+    except FrameError as error:
+        return '', BadImage(origin, BagError(str(error)))
+    return frame.frame_id, SourceImage('', origin, pixels, message.stamp_ns or 0)
+
+
+def _read_bag(shard: Shard, path: Path, is_wanted: _Sampler) -> Generator[_Frame, None, None]:
+    def choose(messages: Iterable[Recorded]) -> Iterator[Recorded]:
+        return (message for message in messages if is_wanted(message.log_time_ns))
+
+    def decode_frame(message: Recorded) -> _Frame:
+        return message.stamp_ns, message.log_time_ns, *decode_message(message, shard)
 
     with BagReader(path) as bag:
         messages = bag.messages([shard.topic], shard.begin_ns, shard.end_ns)
-        with closing(map_ahead(decode_message, messages, 'decode image', size_of=_count_bytes)
-                     ) as frames:
+        with closing(map_ahead(decode_frame, choose(messages), 'decode image',
+                               size_of=lambda frame: count_bytes(frame[3]))) as frames:
             yield from frames
 
 
-def _count_bytes(frame: _Frame) -> int:
-    image = frame[3]
-    return image.image.nbytes if isinstance(image, SourceImage) else 0
-
-
-def _read_video(shard: Shard, path: Path) -> Generator[_Frame, None, None]:
+def _read_video(shard: Shard, path: Path, is_wanted: _Sampler) -> Generator[_Frame, None, None]:
     told = 0
     with VideoReader(path, window=(shard.begin_ns, shard.end_ns)) as reader:
         for frame in reader:
             for line in reader.bad[told:]:
                 yield _bad(shard, line, frame.time_ns)
             told = len(reader.bad)
+            if not is_wanted(frame.time_ns):
+                continue
             origin = f'{shard.recording.name} {frame.time_ns}'
             yield (frame.time_ns, frame.time_ns, '',
                    SourceImage('', origin, frame.image, frame.time_ns))

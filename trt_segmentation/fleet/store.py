@@ -69,7 +69,7 @@ class Store(Protocol):
 
 def dump_json(tree: dict[str, Any]) -> bytes:
     """Return a tree as JSON, with an entry that tells that this package wrote the file."""
-    return (json.dumps({KEY: MARKER, **tree}, indent=1) + '\n').encode()
+    return (json.dumps({KEY: MARKER, **tree}, indent=1, default=str) + '\n').encode()
 
 
 def describe_shard(folder: Path, facts: dict[str, Any]) -> bytes:

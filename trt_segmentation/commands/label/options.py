@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from ...errors import FleetError
 from ..arguments.options import add_model, add_precision, Arguments, Commands, set_options
-from ..arguments.values import count, positive
+from ..arguments.values import positive
+from ..fleet.options import add_workers
 
 FORMATS = ('bag', 'png', 'coco')
 
@@ -84,31 +85,11 @@ def add_command(commands: Commands) -> None:
     parser.add_argument('--shard-seconds', type=positive, metavar='S',
                         help='longest duration of a shard in seconds. A shard can be longer '
                         'if keyframes are further apart (%(default)s)')
-    parser.add_argument('--retry', action='store_true',
-                        help='try the shards in quarantine again')
     parser.add_argument('--dry-run', action='store_true', help='print the number of shards and '
                         'the hours that one worker on this machine needs. Write no results')
-    _add_workers(parser.add_argument_group('workers'))
+    add_workers(parser.add_argument_group('workers'), '--out')
     _add_use(parser.add_argument_group('use of the results'))
     set_options(parser, LabelOptions)
-
-
-def _add_workers(workers: Arguments) -> None:
-    workers.add_argument('--ray', metavar='auto|ADDRESS',
-                         help='run the workers on a Ray cluster. `auto` means the cluster of this '
-                         'machine. All machines must see the sources and --out at the same paths '
-                         'or URLs')
-    workers.add_argument('--workers', type=count, metavar='N',
-                         help='number of workers; default: as many as the GPUs can hold. On one '
-                         'machine without a GPU: 1')
-    workers.add_argument('--gpus-per-worker', type=positive, metavar='G',
-                         help='share of a GPU that each worker needs (%(default)s)')
-    workers.add_argument('--cpus-per-worker', type=positive, metavar='C',
-                         help='with --ray on a cluster without GPUs: number of cores that each '
-                         'worker needs (%(default)s)')
-    workers.add_argument('--lease', type=positive, metavar='S',
-                         help='if a worker does not report for S seconds, end it and give '
-                         'its shard to another worker (%(default)s)')
 
 
 def _add_use(use: Arguments) -> None:
