@@ -138,7 +138,7 @@ def plan_shards(recording: Recording, path: Path, job: FleetJob) -> list[Shard]:
     """
     if not (path.is_dir() or path.suffix.lower() in MAGIC):
         index = find_keyframes(path)
-        return list(_divide(recording, '', index.keyframes, index.end_ns, index.count, job))
+        return list(divide(recording, '', index.keyframes, index.end_ns, index.count, job))
     shards: list[Shard] = []
     with BagReader(path) as bag:
         counts = bag.image_topics()
@@ -151,7 +151,7 @@ def plan_shards(recording: Recording, path: Path, job: FleetJob) -> list[Shard]:
             # Frames before the first keyframe cannot be decoded. The first shard has them as bad
             # frames.
             cuts = [begin, *(cut for cut in cuts if cut > begin)]
-            shards += _divide(recording, topic, cuts, end, counts[topic], job)
+            shards += divide(recording, topic, cuts, end, counts[topic], job)
     return shards
 
 
@@ -191,8 +191,15 @@ def name_camera(topic: str) -> str:
     return re.sub(r'/(compressed|ffmpeg|foxglove)$', '', topic)
 
 
-def _divide(recording: Recording, topic: str, cuts: Sequence[int], end: int, count: int,
-            job: FleetJob) -> Iterator[Shard]:
+def divide(recording: Recording, topic: str, cuts: Sequence[int], end: int, count: int,
+           job: FleetJob) -> Iterator[Shard]:
+    """Yield the shards of a topic.
+
+    :param cuts: times at which a shard may begin, in nanoseconds and ascending. The first shard
+        begins at the first time.
+    :param end: end of the last shard.
+    :param count: number of frames of all shards together.
+    """
     window = round(job.window_s * _SECOND)
     begins = [cuts[0]]
     for cut, following in zip(cuts[1:], [*cuts[2:], end]):
