@@ -21,7 +21,8 @@ from ..builder.settings import (
 from ..engines import PRECISIONS
 from ..errors import GraphError
 from .arguments.options import add_gpu, add_label_values, Commands, set_options
-from .arguments.values import byte_count, count, fraction
+from .arguments.values import byte_count, count, fraction, positive
+from .fleet.options import add_work, add_workers
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,10 @@ class BuildCommandOptions:
     :param report: folder of the report; None for the default folder.
     :param out: file for the plan; None to write the plan to the cache.
     :param cache: folder of the cache; empty for the default folder.
+    :param ray: address of a Ray cluster; None for no cluster.
+    :param workers: number of workers; None for the default. If ``ray`` is None too, no workers
+        are used.
+    :param work: folder or URL for the results of the shards; None for a temporary folder.
     """
 
     model: str
@@ -72,6 +77,23 @@ class BuildCommandOptions:
     gpu: int = 0
     cache: str = ''
     cut_resize: bool = False
+    every: float = 1.0
+    ray: str | None = None
+    workers: int | None = None
+    cpus_per_worker: float = 1.0
+    lease: float = 300.0
+    retry: bool = False
+    work: str | None = None
+
+    @property
+    def gpus_per_worker(self) -> float:
+        """Share of a GPU for each worker. It has no effect, because the workers use no GPU."""
+        return 1.0
+
+    @property
+    def has_workers(self) -> bool:
+        """Whether workers choose the frames for the calibration."""
+        return self.ray is not None or self.workers is not None
 
     def check(self) -> None:
         """Refuse options that contradict each other, before any long work begins.
@@ -81,6 +103,7 @@ class BuildCommandOptions:
         :raises OutputError: if ``out`` cannot be written.
         """
         self._check_calibration()
+        self._check_workers()
         self._check_accuracy()
         self._check_destination()
 
@@ -108,6 +131,20 @@ class BuildCommandOptions:
                              '--max-miou-drop')
         if self.search and not self.calibrate:
             raise GraphError('--search needs recordings; give them with --calibrate')
+
+    def _check_workers(self) -> None:
+        if self.has_workers and not self.calibrate:
+            raise GraphError('--workers and --ray are for a calibration; give recordings with '
+                             '--calibrate')
+        if self.has_workers and 'street' in self.calibrate:
+            raise GraphError('workers read recordings only, so --calibrate street cannot be used '
+                             'with --workers or --ray')
+        for name in self._changed('every', 'cpus_per_worker', 'lease', 'retry', 'work'):
+            if not self.has_workers:
+                raise GraphError(f'{_option(name)} is for workers; give --workers or --ray')
+        if self.ray is not None and self.work is None:
+            raise GraphError('--ray needs a folder or URL that all machines see for the results '
+                             'of the shards; give it with --work')
 
     def _check_accuracy(self) -> None:
         if self.precision == 'fp32' and not self.cut_resize:
@@ -188,6 +225,7 @@ def add_command(commands: Commands) -> None:
     add_gpu(parser)
     _add_calibration(parser.add_argument_group('calibration'))
     _add_accuracy(parser.add_argument_group('accuracy'))
+    _add_workers(parser.add_argument_group('workers that choose the frames for the calibration'))
     set_options(parser, BuildCommandOptions)
 
 
@@ -195,10 +233,12 @@ def _add_calibration(group: argparse._ArgumentGroup) -> None:
     group.add_argument('--calibrate', nargs='+', metavar='BAG|DIR|street',
                        help='recordings for the measurement of ranges. The ranges are stored '
                        'beside the ONNX file, and a later build without --calibrate uses them '
-                       'again. '
-                       'Graph nodes whose values are too large for FP16 stay FP32')
+                       'again. With --workers or --ray, a recording can also be a pattern, a URL '
+                       'or a folder of bags and videos. Graph nodes whose values are too large '
+                       'for FP16 stay FP32')
     group.add_argument('--topic', metavar='T',
-                       help='image topic of the bags (the only image topic)')
+                       help='image topic of the bags (the only image topic; with workers, every '
+                       'camera)')
     group.add_argument('--frames', type=count, metavar='N',
                        help='number of frames for the calibration; they are chosen from all kinds '
                        'of light and all times (%(default)s)')
@@ -210,6 +250,13 @@ def _add_calibration(group: argparse._ArgumentGroup) -> None:
     group.add_argument('--search', action='store_true',
                        help='keep the most sensitive layers FP16, so that the accuracy loss is at '
                        'most --max-miou-drop')
+
+
+def _add_workers(group: argparse._ArgumentGroup) -> None:
+    group.add_argument('--every', type=positive, metavar='S',
+                       help='workers look at one frame in each S seconds (%(default)s)')
+    add_work(group)
+    add_workers(group, '--work', uses_gpus=False)
 
 
 def _add_accuracy(group: argparse._ArgumentGroup) -> None:

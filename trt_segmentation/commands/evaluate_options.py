@@ -116,9 +116,9 @@ def add_command(commands: Commands) -> None:
         description='Measure the accuracy of a model on street scenes that were not used in '
         'training, or on your own images. For your images, give a folder of images and a folder '
         'of label maps. A label map is a PNG file of class ids. Its name is the name of the image '
-        'with the ending .png. The class id 255 means unlabelled. For many recordings, give each '
-        'SOURCE. Several workers then score shards of about 60 seconds, and the results are summed. '
-        'With a SOURCE, the exit code is 1 if shards are in quarantine.')
+        'with the ending .png. The class id 255 means unlabelled. For recordings, give one SOURCE '
+        'or more. Workers then score shards of about 60 seconds, and the command adds their '
+        'results. The exit code is then 1 if shards are in quarantine.')
     parser.add_argument(
         'sources', nargs='*', metavar='SOURCE', help='bag with images and label maps, or folder '
         'that contains the folders images and labels, or a pattern, or a folder of such '

@@ -17,6 +17,7 @@ from ...fleet.run_folder import claim_run, open_store, place_job
 from ...fleet.schedule import FleetResult
 from ...model.card import ModelCard
 from .options import WorkerOptions
+from .progress import FleetProgress
 from .workers import open_work_folder, print_line, print_quarantine, run_workers
 
 
@@ -59,7 +60,9 @@ def evaluate_recordings(card: ModelCard, job: EvaluateJob, sources: Sequence[str
         job = place_job(card, replace(job, out=folder))
         with closing(open_store(job.out)) as store:
             claim_run(store, job, card)
-            result = run_workers(job, store, recordings, card.classes, options)
+            with FleetProgress() as progress:
+                result = run_workers(job, store, recordings, card.classes, options, progress.show,
+                                     progress.print_line)
             sums = read_sums(json.loads(store.read(COUNTS) or b''))
     total = sums.total(len(card.classes))
     if not total.images and not result.exit_code:

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 import sys
 
@@ -13,18 +13,18 @@ from rich.console import Console
 from ...fleet.local_workers import LocalWorkers, Workers
 from ...fleet.recordings import Recording
 from ...fleet.run import FleetRun, forget_quarantine
-from ...fleet.schedule import FleetResult
+from ...fleet.schedule import FleetResult, FleetStatus
 from ...fleet.scratch import ScratchFolder
 from ...fleet.shards import FleetJob
 from ...fleet.store import Store
 from ...serving.stopping import StopSignals
 from .options import WorkerOptions
-from .progress import FleetProgress
 
 
 def run_workers(job: FleetJob, store: Store, recordings: Sequence[Recording],
-                classes: Sequence[str], options: WorkerOptions) -> FleetResult:
-    """Process all recordings, and show the progress on stderr.
+                classes: Sequence[str], options: WorkerOptions,
+                report: Callable[[FleetStatus], None], say: Callable[[str], None]) -> FleetResult:
+    """Process all recordings. :class:`.FleetRun` explains ``report`` and ``say``.
 
     :param classes: names of the classes of the model.
     :raises FleetError: see :meth:`.FleetRun.run`.
@@ -33,9 +33,9 @@ def run_workers(job: FleetJob, store: Store, recordings: Sequence[Recording],
     workers = _open_workers(job, options)
     if options.retry:
         forget_quarantine(store)
-    with StopSignals() as stop, FleetProgress() as progress:
-        return FleetRun(job, store, recordings, workers, lease=options.lease,
-                        report=progress.show, say=progress.print_line).run(stop, classes)
+    with StopSignals() as stop:
+        return FleetRun(job, store, recordings, workers, lease=options.lease, report=report,
+                        say=say).run(stop, classes)
 
 
 def _open_workers(job: FleetJob, options: WorkerOptions) -> Workers:

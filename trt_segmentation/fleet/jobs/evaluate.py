@@ -39,8 +39,8 @@ class EvaluationSums:
 
     :param conditions: maps the name of each condition, see :data:`.manifest.CONDITIONS`, to its
         sums. Only conditions with frames are present.
-    :param unusable: maps ``bad`` to the number of frames that cannot be decoded, and ``unlabelled``
-        to the number of frames without a label map.
+    :param unusable: maps ``bad`` to the number of frames that cannot be decoded. Maps
+        ``unlabelled`` to the number of frames without a label map.
     :param recordings: the scores of each recording as JSON, by URL. A shard has no such scores.
     """
 
