@@ -182,7 +182,7 @@ def _choose_frames(options: BuildCommandOptions, card: ModelCard, bars: Progress
     folder = _report_folder(options, card)
     if options.has_workers:
         from .fleet.calibrate import choose_fleet_frames
-        return choose_fleet_frames(card, options, folder, bars)
+        return choose_fleet_frames(card, options.model, options, folder, bars)
     source = open_recordings(options.calibrate, options.topic, options.frames)
     counted = bars.track('frames examined', source)
     feeds = replace(choose_frames(card, counted, options.frames), source=source)

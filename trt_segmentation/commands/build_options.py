@@ -12,8 +12,6 @@ from pathlib import Path
 from ..builder.settings import (
     BEST_METHOD,
     BuildOptions,
-    CALIBRATION_FRAMES,
-    HELD_OUT_FRAMES,
     METHODS,
     OPEN_BATCH,
     Recipe,
@@ -22,21 +20,16 @@ from ..engines import PRECISIONS
 from ..errors import GraphError
 from .arguments.options import add_gpu, add_label_values, Commands, set_options
 from .arguments.values import byte_count, count, fraction, positive
-from .fleet.options import add_work, add_workers
+from .fleet.options import add_work, add_workers, CalibrationOptions
 
 
 @dataclass(frozen=True)
-class BuildCommandOptions:
+class BuildCommandOptions(CalibrationOptions):
     """The options of ``trt_seg build``. The help text of each argument explains its option.
 
     :class:`.Recipe` explains ``shapes``, ``batch``, ``precision``, ``simplify`` and
     ``cut_resize``. :class:`.BuildOptions` explains ``workspace`` (bytes), ``level`` and ``arch``.
 
-    :param calibrate: recordings for the measurement of ranges; () to use the ranges of an earlier
-        build.
-    :param topic: image topic of the bags; None if each bag has only one image topic.
-    :param hold_out: recordings for the measurement of accuracy; () to measure on the frames that
-        calibration did not use, or on street scenes if there are no such frames.
     :param hold_out_labels: one folder of label maps for each recording of ``hold_out``; ``-`` if
         a recording has no label maps.
     :param label_map: path or name of a value map for the label maps, see
@@ -45,10 +38,6 @@ class BuildCommandOptions:
     :param report: folder of the report; None for the default folder.
     :param out: file for the plan; None to write the plan to the cache.
     :param cache: folder of the cache; empty for the default folder.
-    :param ray: address of a Ray cluster; None for no cluster.
-    :param workers: number of workers; None for the default. If ``ray`` is None too, no workers
-        are used.
-    :param work: folder or URL for the results of the shards; None for a temporary folder.
     """
 
     model: str
@@ -60,15 +49,10 @@ class BuildCommandOptions:
     arch: str = BuildOptions.arch
     simplify: bool = Recipe.simplify
     keep_fp16: tuple[str, ...] = ()
-    calibrate: tuple[str, ...] = ()
-    topic: str | None = None
-    frames: int = CALIBRATION_FRAMES
     method: str = BEST_METHOD
-    hold_out: tuple[str, ...] = ()
     hold_out_labels: tuple[str, ...] = ()
     ignore: tuple[range, ...] = ()
     label_map: str | None = None
-    hold_out_frames: int = HELD_OUT_FRAMES
     compare: bool = False
     max_miou_drop: float | None = None
     search: bool = False
@@ -77,23 +61,6 @@ class BuildCommandOptions:
     gpu: int = 0
     cache: str = ''
     cut_resize: bool = False
-    every: float = 1.0
-    ray: str | None = None
-    workers: int | None = None
-    cpus_per_worker: float = 1.0
-    lease: float = 300.0
-    retry: bool = False
-    work: str | None = None
-
-    @property
-    def gpus_per_worker(self) -> float:
-        """Share of a GPU for each worker. It has no effect, because the workers use no GPU."""
-        return 1.0
-
-    @property
-    def has_workers(self) -> bool:
-        """Whether workers choose the frames for the calibration."""
-        return self.ray is not None or self.workers is not None
 
     def check(self) -> None:
         """Refuse options that contradict each other, before any long work begins.
@@ -194,8 +161,7 @@ def add_command(commands: Commands) -> None:
         'TensorRT or TensorRT-RTX. Before the build, a precision below fp32 is compared with '
         'fp32, and a report is written to a folder. Without --out the plan is written to the '
         'cache. A node with the same card, precision, workspace and level uses this plan.')
-    parser.add_argument('model', metavar='MODEL_CARD',
-                        help='model card, or name of an installed card')
+    parser.add_argument('model', metavar='MODEL_CARD', help='path or name of a model card')
     parser.add_argument('--out', type=Path, metavar='PLAN',
                         help='write the plan to this file; TensorRT-RTX then needs no GPU')
     parser.add_argument('--cache', metavar='DIR',
@@ -217,15 +183,15 @@ def add_command(commands: Commands) -> None:
                         help='GPU architecture of the plan, only with TensorRT-RTX (the GPU of '
                         'this machine, or all architectures on a machine without a GPU)')
     parser.add_argument('--cut-resize', action='store_true',
-                        help='leave out the Resize at the end of the network, so that the scores '
-                        'are resized only once, to the size of the camera image; the report '
-                        'shows how many labels change')
+                        help='leave out the Resize at the end of the network. The scores are then '
+                        'resized only once, to the size of the camera image. The report shows how '
+                        'many labels change')
     parser.add_argument('--no-simplify', dest='simplify', action='store_false',
                         help='use the graph as it was exported')
     add_gpu(parser)
     _add_calibration(parser.add_argument_group('calibration'))
+    _add_workers(parser.add_argument_group('workers, which choose the frames for the calibration'))
     _add_accuracy(parser.add_argument_group('accuracy'))
-    _add_workers(parser.add_argument_group('workers that choose the frames for the calibration'))
     set_options(parser, BuildCommandOptions)
 
 

@@ -17,14 +17,14 @@ from .arguments.options import (
     set_options,
 )
 from .arguments.values import count
-from .fleet.options import add_work, add_workers
+from .fleet.options import add_work, add_workers, GpuWorkerOptions
 
 BESIDE = Path()
 """Stands for the file beside the model card. A user cannot mean this path, which is a folder."""
 
 
 @dataclass(frozen=True)
-class EvaluateOptions:
+class EvaluateOptions(GpuWorkerOptions):
     """The options of ``trt_seg eval``. The help text of each argument explains its option.
 
     :func:`.open_pipeline` explains ``engine``, ``gpu`` and ``precision``.
@@ -61,12 +61,6 @@ class EvaluateOptions:
     sources: tuple[str, ...] = ()
     image_topic: str | None = None
     label_topic: str | None = None
-    ray: str | None = None
-    workers: int | None = None
-    gpus_per_worker: float = 0.5
-    cpus_per_worker: float = 1.0
-    lease: float = 300.0
-    retry: bool = False
     work: str | None = None
 
     def check(self) -> None:

@@ -43,10 +43,12 @@ def find_run(out: str, card: ModelCard, key: str) -> str:
 def place_job(card: ModelCard, job: _Job) -> _Job:
     """Return a copy of a job with its key and the folder of its run.
 
-    :param job: ``job.out`` is the folder or URL that holds all runs. ``job.key`` is not used.
+    :param job: ``job.out`` is the folder or URL that holds all runs. A relative path becomes
+        absolute, because a worker may have another current folder. ``job.key`` is not used.
     """
     key = job.make_key(card)
-    return replace(job, out=find_run(job.out, card, key), key=key)
+    out = job.out if '://' in job.out else str(Path(job.out).absolute())
+    return replace(job, out=find_run(out, card, key), key=key)
 
 
 def claim_run(store: Store, job: FleetJob, card: ModelCard) -> None:

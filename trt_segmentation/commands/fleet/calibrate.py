@@ -41,7 +41,7 @@ from ...picking.cover import choose_by_cover, describe_frames
 from ...untrusted.output_files import raise_output_errors, write_json
 from ...view.progress import ProgressBars
 from .options import CalibrationOptions
-from .workers import open_work_folder, print_quarantine, run_workers
+from .workers import open_work_folder, open_workers, print_quarantine, run_workers
 
 CHOICE_FILE = 'calibration_frames.json'
 """Name of the report of the choice."""
@@ -98,20 +98,21 @@ def _count(candidates: Sequence[Pick], chosen: Sequence[Pick], key: Callable[[Pi
             for name, count in sorted(Counter(map(key, candidates)).items())}
 
 
-def choose_fleet_frames(card: ModelCard, options: CalibrationOptions, report: Path,
+def choose_fleet_frames(card: ModelCard, model: str, options: CalibrationOptions, report: Path,
                         bars: ProgressBars) -> Feeds:
     """Choose frames over all recordings, decode them, and write the report of the choice.
 
     Workers segment one frame in each :attr:`.CalibrationOptions.every` seconds. Only the chosen
     frames, and the frames that measure the accuracy, are decoded again.
 
+    :param model: path or name of the card.
     :param report: folder for the report. It is made.
     :param bars: shows the progress and the result.
     :returns: the decoded frames. They are in files, which are deleted together with this object.
     :raises GraphError: if no frame of the recordings can be used.
     :raises SegmentationError: if a recording cannot be read, or if no worker starts.
     """
-    found = _find_candidates(card, options, bars)
+    found = _find_candidates(card, model, options, bars)
     scratch = ScratchFolder()
     source = Folder(scratch.path)
     weakref.finalize(source, scratch.close)
@@ -129,17 +130,17 @@ def choose_fleet_frames(card: ModelCard, options: CalibrationOptions, report: Pa
         [decoded[index] for index in order], shown.group[order], chosen))
 
 
-def _find_candidates(card: ModelCard, options: CalibrationOptions, bars: ProgressBars
-                     ) -> Candidates:
+def _find_candidates(card: ModelCard, model: str, options: CalibrationOptions,
+                     bars: ProgressBars) -> Candidates:
     recordings = find_recordings(options.calibrate)
     with open_work_folder(options.work) as folder:
-        job = place_job(card, LabelJob(folder, '', options.model, ENGINE, topic=options.topic,
+        job = place_job(card, LabelJob(folder, '', model, ENGINE, topic=options.topic,
                                        label_format='none', every_s=options.every))
         with closing(open_store(job.out)) as store:
             claim_run(store, job, card)
             show = bars.add_bar('shards examined')
-            result = run_workers(job, store, recordings, card.classes, options,
-                                 lambda status: show(status.done), bars.print_line)
+            result = run_workers(job, store, recordings, card.classes, open_workers(job, options),
+                                 options, lambda status: show(status.done), bars.print_line)
             show(len(result.shards))
             if result.stopped_by:
                 signal.raise_signal(result.stopped_by)      # as if nothing had caught the signal

@@ -18,7 +18,13 @@ from ...fleet.schedule import FleetResult
 from ...model.card import ModelCard
 from .options import WorkerOptions
 from .progress import FleetProgress
-from .workers import open_work_folder, print_line, print_quarantine, run_workers
+from .workers import (
+    open_work_folder,
+    open_workers,
+    print_line,
+    print_quarantine,
+    run_workers,
+)
 
 
 @dataclass(frozen=True)
@@ -60,9 +66,10 @@ def evaluate_recordings(card: ModelCard, job: EvaluateJob, sources: Sequence[str
         job = place_job(card, replace(job, out=folder))
         with closing(open_store(job.out)) as store:
             claim_run(store, job, card)
+            workers = open_workers(job, options)
             with FleetProgress() as progress:
-                result = run_workers(job, store, recordings, card.classes, options, progress.show,
-                                     progress.print_line)
+                result = run_workers(job, store, recordings, card.classes, workers, options,
+                                     progress.show, progress.print_line)
             sums = read_sums(json.loads(store.read(COUNTS) or b''))
     total = sums.total(len(card.classes))
     if not total.images and not result.exit_code:

@@ -4,52 +4,59 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from dataclasses import dataclass
 
+from ...builder.settings import CALIBRATION_FRAMES, HELD_OUT_FRAMES
 from ..arguments.options import Arguments
 from ..arguments.values import count, positive
 
 
-class WorkerOptions(Protocol):
+@dataclass(frozen=True, kw_only=True)
+class WorkerOptions:
     """Options of a command that has workers. The help text of each argument explains its option.
 
-    ``ray`` is the address of a Ray cluster; None for processes of this machine. ``workers`` is the
-    number of workers; None for as many as the GPUs can hold, at least 1.
+    :param ray: address of a Ray cluster; None for processes of this machine.
+    :param workers: number of workers; None for as many as the GPUs can hold, at least 1.
     """
 
-    @property
-    def ray(self) -> str | None: ...
-    @property
-    def workers(self) -> int | None: ...
-    @property
-    def gpus_per_worker(self) -> float: ...
-    @property
-    def cpus_per_worker(self) -> float: ...
-    @property
-    def lease(self) -> float: ...
-    @property
-    def retry(self) -> bool: ...
+    ray: str | None = None
+    workers: int | None = None
+    cpus_per_worker: float = 1.0
+    lease: float = 300.0
+    retry: bool = False
 
 
-class CalibrationOptions(WorkerOptions, Protocol):
-    """Options of a calibration with workers. :class:`.BuildCommandOptions` explains them."""
+@dataclass(frozen=True, kw_only=True)
+class GpuWorkerOptions(WorkerOptions):
+    """Options of a command whose workers can use GPUs."""
+
+    gpus_per_worker: float = 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class CalibrationOptions(WorkerOptions):
+    """Options for the frames of a calibration. The workers use no GPU.
+
+    :param calibrate: recordings for the measurement of ranges; () to use the ranges of an earlier
+        build.
+    :param topic: image topic of the bags; None if each bag has only one image topic.
+    :param hold_out: recordings for the measurement of accuracy; () to measure on the frames that
+        calibration did not use, or on street scenes if there are no such frames.
+    :param work: folder or URL for the results of the shards; None for a temporary folder.
+    """
+
+    calibrate: tuple[str, ...] = ()
+    topic: str | None = None
+    frames: int = CALIBRATION_FRAMES
+    every: float = 1.0
+    hold_out: tuple[str, ...] = ()
+    hold_out_frames: int = HELD_OUT_FRAMES
+    work: str | None = None
 
     @property
-    def model(self) -> str: ...
-    @property
-    def calibrate(self) -> tuple[str, ...]: ...
-    @property
-    def topic(self) -> str | None: ...
-    @property
-    def frames(self) -> int: ...
-    @property
-    def every(self) -> float: ...
-    @property
-    def hold_out(self) -> tuple[str, ...]: ...
-    @property
-    def hold_out_frames(self) -> int: ...
-    @property
-    def work(self) -> str | None: ...
+    def has_workers(self) -> bool:
+        """Whether workers choose the frames."""
+        return self.ray is not None or self.workers is not None
 
 
 def add_workers(workers: Arguments, results: str, uses_gpus: bool = True) -> None:

@@ -18,19 +18,18 @@ from ...fleet.scratch import ScratchFolder
 from ...fleet.shards import FleetJob
 from ...fleet.store import Store
 from ...serving.stopping import StopSignals
-from .options import WorkerOptions
+from .options import GpuWorkerOptions, WorkerOptions
 
 
 def run_workers(job: FleetJob, store: Store, recordings: Sequence[Recording],
-                classes: Sequence[str], options: WorkerOptions,
+                classes: Sequence[str], workers: Workers, options: WorkerOptions,
                 report: Callable[[FleetStatus], None], say: Callable[[str], None]) -> FleetResult:
     """Process all recordings. :class:`.FleetRun` explains ``report`` and ``say``.
 
     :param classes: names of the classes of the model.
+    :param workers: result of :func:`open_workers`.
     :raises FleetError: see :meth:`.FleetRun.run`.
-    :raises ModuleNotFoundError: if ``options.ray`` is given and Ray is not installed.
     """
-    workers = _open_workers(job, options)
     if options.retry:
         forget_quarantine(store)
     with StopSignals() as stop:
@@ -38,12 +37,17 @@ def run_workers(job: FleetJob, store: Store, recordings: Sequence[Recording],
                         say=say).run(stop, classes)
 
 
-def _open_workers(job: FleetJob, options: WorkerOptions) -> Workers:
+def open_workers(job: FleetJob, options: WorkerOptions) -> Workers:
+    """Return the workers that the options ask for. They are not started yet.
+
+    :raises FleetError: if there is no Ray cluster at ``options.ray``.
+    :raises ModuleNotFoundError: if ``options.ray`` is given and Ray is not installed.
+    """
+    gpus = options.gpus_per_worker if isinstance(options, GpuWorkerOptions) else 1.0
     if options.ray is None:
-        return LocalWorkers(job, options.workers, options.gpus_per_worker)
+        return LocalWorkers(job, options.workers, gpus)
     from ...fleet.ray_workers import RayWorkers
-    return RayWorkers(job, options.ray, options.workers, options.gpus_per_worker,
-                      options.cpus_per_worker)
+    return RayWorkers(job, options.ray, options.workers, gpus, options.cpus_per_worker)
 
 
 @contextmanager

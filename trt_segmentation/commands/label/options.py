@@ -10,18 +10,16 @@ from dataclasses import dataclass
 from ...errors import FleetError
 from ..arguments.options import add_model, add_precision, Arguments, Commands, set_options
 from ..arguments.values import positive
-from ..fleet.options import add_workers
+from ..fleet.options import add_workers, GpuWorkerOptions
 
 FORMATS = ('bag', 'png', 'coco')
 
 
 @dataclass(frozen=True)
-class LabelOptions:
+class LabelOptions(GpuWorkerOptions):
     """The options of ``trt_seg label``. The help text of each argument explains its option.
 
     :param sources: see :func:`.find_recordings`; empty to use the results of an earlier run.
-    :param ray: address of a Ray cluster; None for processes of this machine.
-    :param workers: number of workers; None for as many as the GPUs can hold, at least 1.
     :param pick: kind and number of the frames to choose; None to choose none.
     :param against: for ``disagree``: folder name of the run to compare with. None is allowed if
         there is only one other run.
@@ -32,15 +30,9 @@ class LabelOptions:
     model: str = 'street'
     engine: str = 'auto'
     precision: str = 'auto'
-    ray: str | None = None
-    gpus_per_worker: float = 0.5
-    cpus_per_worker: float = 1.0
-    workers: int | None = None
     format: str = 'bag'
     image_topic: str | None = None
     shard_seconds: float = 60.0
-    lease: float = 300.0
-    retry: bool = False
     dry_run: bool = False
     summary: bool = False
     pick: tuple[str, int] | None = None

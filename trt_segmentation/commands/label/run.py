@@ -20,7 +20,7 @@ from ...fleet.schedule import FleetResult
 from ...fleet.store import Store
 from ...model.card import load_card, ModelCard
 from ..fleet.progress import FleetProgress
-from ..fleet.workers import print_line, print_quarantine, run_workers
+from ..fleet.workers import open_workers, print_line, print_quarantine, run_workers
 from .dry_run import print_dry_run
 from .options import LabelOptions
 from .pick import write_picks
@@ -68,8 +68,9 @@ def run_label(options: LabelOptions) -> int:
 
 
 def _label(run: OpenRun, recordings: Sequence[Recording], options: LabelOptions) -> int:
+    workers = open_workers(run.job, options)
     with FleetProgress() as progress:
-        result = run_workers(run.job, run.store, recordings, run.card.classes, options,
+        result = run_workers(run.job, run.store, recordings, run.card.classes, workers, options,
                              progress.show, progress.print_line)
     _print_result(result, len(recordings), run.job.out)
     return result.exit_code

@@ -114,8 +114,8 @@ class EvaluateJob(FleetJob):
             cuts = [index * PAIR_NS for index in range(count)]
             return list(divide(recording, '', cuts, count * PAIR_NS, count, self))
         if self.label_topic is None:
-            raise EvaluationError(f'{recording.url} is a bag. Give the topic of its label maps '
-                                  'with --label-topic')
+            raise EvaluationError('a bag needs the topic of its label maps; give it with '
+                                  '--label-topic')
         return plan_shards(recording, path, replace(self, topic=self._choose_topic(path)))
 
     def _choose_topic(self, path: Path) -> str:
