@@ -39,7 +39,8 @@ class CalibrationOptions(WorkerOptions):
 
     :param calibrate: recordings for the measurement of ranges; () to use the ranges of an earlier
         build.
-    :param topic: image topic of the bags; None if each bag has only one image topic.
+    :param topic: image topic of the bags. None means the only image topic of each bag. With
+        workers, None means all cameras of each bag.
     :param hold_out: recordings for the measurement of accuracy; () to measure on the frames that
         calibration did not use, or on street scenes if there are no such frames.
     :param work: folder or URL for the results of the shards; None for a temporary folder.
