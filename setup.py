@@ -95,6 +95,8 @@ setup(
                   'rosbags>=0.11,<0.12'],
         'fleet': ['fsspec>=2026.1', 'matplotlib', 'pyarrow>=20', 'pycocotools>=2.0.8', 'rich',
                   'ray>=2.60,<3', 'rosbags>=0.11,<0.12'],
+        # `trt_seg replay` and `trt_seg label` decode and encode faster with these packages
+        'fast': ['simplejpeg>=1.8', 'zlib-ng>=0.5'],
         'video': ['av>=17'],
         'trace': ['nvtx'],
         'view': ['rerun-sdk'],

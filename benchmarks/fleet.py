@@ -5,8 +5,9 @@
     python benchmarks/fleet.py [--quick] [--json FILE] [--model CARD] [--engine ENGINE]
                                [--workers 1 2 4] [--bag raw|jpeg]
 
-The recordings are bags of drawn streets with 1920x1080 pixels. The label maps are PNG files. The
-rate counts from the moment when all workers have opened their networks. All workers share GPU 0.
+The recordings are bags of drawn streets with 1920x1080 pixels. Each bag is one shard. The label
+maps are PNG files. The rate counts from the moment when all workers have opened their networks.
+All workers share GPU 0.
 """
 
 from __future__ import annotations
@@ -75,7 +76,7 @@ def measure_rate(source: Path, out: Path, options: argparse.Namespace, count: in
     """
     card = load_card(options.model)
     job = LabelJob(str(out), run_key(card, options.engine, 'auto', 'png'), options.model,
-              options.engine, label_format='png', window_s=2.0)
+              options.engine, label_format='png')
     ready: list[tuple[float, int]] = []
 
     def note_start(status: FleetStatus) -> None:

@@ -28,7 +28,6 @@ from trt_segmentation.bags.writer import add_topic, BagWriter
 from trt_segmentation.commands.bench.measure import measure_throughput
 from trt_segmentation.commands.replay import MAX_BATCH
 from trt_segmentation.frame import Segmentation, Wanted
-from trt_segmentation.host.decode_jpeg_png import decompress
 from trt_segmentation.model.card import load_card
 from trt_segmentation.pipeline import open_pipeline
 from trt_segmentation.sources.image import as_frame
@@ -152,9 +151,8 @@ def list_decoders(has_gpu: bool) -> Iterator[tuple[str, Part, Callable[[bytes], 
 
     The function decodes one JPEG image, and returns (height, width, 3) uint8 BGR.
     """
-    yield 'OpenCV', _one_by_one(lambda data: decompress(data, '')), \
-        lambda data: decompress(data, '').data.reshape(HEIGHT, WIDTH, 3)
-    for name, make in (('simplejpeg', _simplejpeg), ('PyTurboJPEG', _turbojpeg)):
+    for name, make in (('OpenCV', _opencv), ('simplejpeg', _simplejpeg),
+                       ('PyTurboJPEG', _turbojpeg)):
         try:
             decode = make()
         except (ImportError, RuntimeError, OSError) as error:
@@ -167,6 +165,11 @@ def list_decoders(has_gpu: bool) -> Iterator[tuple[str, Part, Callable[[bytes], 
 
 def _one_by_one(work: Callable[[Any], object]) -> Part:
     return Part(lambda some: work(some[0]))
+
+
+def _opencv() -> Callable[[bytes], Pixels]:
+    return lambda data: np.asarray(cv2.imdecode(
+        np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED), np.uint8)
 
 
 def _simplejpeg() -> Callable[[bytes], Pixels]:

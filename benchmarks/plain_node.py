@@ -26,8 +26,8 @@ from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Image
 
+from trt_segmentation.memory import keep_freed_memory
 from trt_segmentation.model.card import load_card
-from trt_segmentation.ros.process.malloc import keep_freed_memory
 from trt_segmentation.ros.transport.qos import RELIABLE
 
 NAME = 'trt_segmentation'

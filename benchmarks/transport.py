@@ -249,7 +249,7 @@ def main() -> None:
     if len(sys.argv) == 3 and sys.argv[1] in ('--receive', '--publish'):
         case = Case(**json.loads(sys.argv[2]))
         if case.mallopt:
-            from trt_segmentation.ros.process.malloc import keep_freed_memory
+            from trt_segmentation.memory import keep_freed_memory
             if not keep_freed_memory():
                 raise OSError('mallopt failed')
         if sys.argv[1] == '--publish':

@@ -18,6 +18,11 @@ RIVALS, DEEPLAB, ROS_RIVALS = 'gpu_pipeline_rivals', 'gpu_pipeline_deeplabv3', '
 PHOTOGRAPHED = [('lraspp', 'LR-ASPP MobileNetV3-Large')]
 NETWORKS, BATCHES = 'gpu_pipeline_networks', 'gpu_pipeline_batches'
 SOAK, SOAK_GPU = 'soak', 'soak_gpu'
+OFFLINE, OFFLINE_GPU = 'offline', 'offline_gpu'
+H200 = 'lraspp-fp16, onnxruntime-cuda, NVIDIA H200'
+CPU = 'street, onnxruntime-cpu, AMD EPYC'
+REPLAYED = [('raw images, label maps', 'raw'), ('JPEG images, label maps', 'JPEG'),
+            ('JPEG images, label maps and overlays', 'JPEG with overlays')]
 
 
 @cache
@@ -176,6 +181,15 @@ FIGURES = [
      [(run, 'resident memory: rise of the line while counted') for run in (SOAK, SOAK_GPU)]),
     ('docs/many_cameras.md', 'Eight cameras together get {:.0f} label maps a second',
      [('cameras', '8 cameras: label maps')]),
+    *(('docs/fleet.md', f'| {title} | {{:.0f}} |', [(OFFLINE_GPU, f'{H200}: {row}')])
+      for title, row in REPLAYED),
+    ('docs/fleet.md', 'The pipeline alone does {:.0f} frames/s',
+     [(OFFLINE_GPU, f'{H200}: pipeline alone')]),
+    ('docs/fleet.md', 'the pipeline alone does {:.1f} frames/s. The goal',
+     [(OFFLINE, f'{CPU}: pipeline alone')]),
+    ('docs/fleet.md', 'one worker labelled {:.0f} frames/s from JPEG images, two workers labelled '
+     '{:.0f}, and four workers labelled {:.0f}',
+     [('fleet_gpu', f'jpeg bags, {count} workers') for count in (1, 2, 4)]),
     ('docs/fleet.md', '| JPEG, {:.0f} TB | H.264, {:.1f} TB |',
      [('fleet_cost', 'JPEG: read'), ('fleet_cost', 'H.264: read')]),
     *(('docs/fleet.md',
@@ -205,6 +219,17 @@ def test_shares() -> None:
     ahead = 1 / deeplab['deeplabv3-fp16: compiled PyTorch p50 by ours']
     readme = ' '.join((ROOT / 'README.md').read_text(encoding='utf-8').split())
     assert f'compiled PyTorch is {ahead:.2f} times as fast as this package' in readme
+
+
+def test_missed_goals() -> None:
+    """docs/fleet.md says by how much ``trt_seg replay`` misses its goals."""
+    page = (ROOT / 'docs' / 'fleet.md').read_text(encoding='utf-8')
+    for (title, kind), goal in zip(REPLAYED, (600, 600, 300)):
+        found = rows(OFFLINE_GPU)[f'{H200}: {kind}']
+        assert f'| {title} | {found:.0f} | {goal} | {100 * (1 - found / goal):.0f} % |' in page
+        share = rows(OFFLINE)[f'{CPU}: {kind} by pipeline alone']
+        cores = rows(OFFLINE)[f'{CPU}: {kind}, cores needed at the rate of the pipeline alone']
+        assert f'| {title} | {100 * share:.0f} % | {cores:.1f} |' in page
 
 
 def test_distillation() -> None:

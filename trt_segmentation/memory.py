@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Blocks of host memory for frames."""
+"""Blocks of host memory for frames, and what malloc does with freed memory."""
 
 from __future__ import annotations
 
@@ -11,6 +11,10 @@ from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+LARGEST_BLOCK = 32 << 20
+"""Size in bytes of the largest block that malloc keeps. glibc does not accept a larger size."""
 
 
 class Memory(Protocol):
@@ -37,6 +41,16 @@ that receives a message from the middleware calls the function. This thread hold
 """
 
 
+def place_bytes(data: npt.NDArray[np.uint8], allocate: Allocate) -> npt.NDArray[np.uint8]:
+    """Copy bytes into new memory, and return a view of the copy.
+
+    :param data: (n,) uint8.
+    """
+    place = allocate(data.size).view[:data.size]
+    np.copyto(place, data)
+    return place
+
+
 class PageMemory:
     """Page-aligned memory, filled with zeros. The memory is freed when no view of it exists."""
 
@@ -59,3 +73,31 @@ class ArrayMemory:
         self.nbytes = headroom + pixels.nbytes
         block: Any = (ctypes.c_uint8 * self.nbytes).from_address(self.address)
         self.view: npt.NDArray[np.uint8] = np.frombuffer(block, np.uint8)
+
+
+def keep_freed_memory() -> bool:
+    """Let this process keep freed blocks for later use. Returns False if that is not possible.
+
+    By default, malloc gets new pages from the kernel for each large image, and gives the pages
+    back when the image is freed. The kernel clears these pages. For a typed image of ROS, this
+    takes most of the time. Python's lock (GIL) is held while pages are given back.
+
+    This function changes only glibc's malloc. Other C libraries stay unchanged.
+    """
+    mallopt = _libc('mallopt')
+    return bool(mallopt and mallopt(M_MMAP_THRESHOLD, LARGEST_BLOCK)
+                and mallopt(M_TRIM_THRESHOLD, 1 << 30))
+
+
+def give_back_freed_memory() -> None:
+    """Return freed memory to the system. Otherwise malloc would keep some of it."""
+    if trim := _libc('malloc_trim'):
+        trim(0)
+
+
+def _libc(name: str) -> Any:
+    """Return a function of the C library. None if there is no such function."""
+    try:
+        return getattr(ctypes.CDLL(None), name)
+    except (OSError, AttributeError):
+        return None

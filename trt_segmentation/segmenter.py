@@ -15,6 +15,7 @@ import numpy as np
 from .engines import Identity
 from .errors import EngineError, FrameError, SegmentationError
 from .frame import Segmentation, Wanted
+from .memory import Allocate
 from .model.card import load_card, ModelCard
 from .pipeline import open_pipeline, segment_one
 from .segmented_image import SegmentedImage
@@ -84,6 +85,14 @@ class Segmenter:
     def gives_confidence(self) -> bool:
         """Whether the model gives a confidence. A model that outputs class ids gives none."""
         return self._pipeline.gives_confidence
+
+    @property
+    def allocate(self) -> Allocate | None:
+        """See :attr:`.Pipeline.allocate`. An image in this memory is not copied before its upload.
+
+        Before :meth:`close`, delete every reference to memory that this function allocated.
+        """
+        return self._pipeline.allocate
 
     def __repr__(self) -> str:
         """Return the model, the engine, and whether the Segmenter is open."""

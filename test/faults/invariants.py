@@ -21,7 +21,7 @@ from typing import Any
 from faults.numbered import FIRST_SECOND, read
 from sensor_msgs.msg import Image
 
-from trt_segmentation.ros.process.malloc import give_back_freed_memory
+from trt_segmentation.memory import give_back_freed_memory
 
 
 def check_label_maps(maps: Iterable[Image], camera: int = 0,

@@ -11,11 +11,15 @@ from pathlib import Path
 from fleets import make_job
 import numpy as np
 import pytest
-from recordings import FIRST, image_messages, Message, pictures, write_bag
+from recordings import compressed, FIRST, image_messages, Message, pictures, TOPIC, write_bag
 
+from trt_segmentation.bags.reader import COMPRESSED
 from trt_segmentation.fleet.frames import read_shard
 from trt_segmentation.fleet.recordings import find_recordings
+from trt_segmentation.fleet.shards import Shard
+from trt_segmentation.memory import PageMemory
 from trt_segmentation.sources.image import BadImage, SourceImage
+from trt_segmentation.threads.ordered_map import open_pool
 from trt_segmentation.video.writer import VideoWriter
 
 
@@ -28,7 +32,7 @@ def test_one_image_of_a_bag_in_each_part(tmp_path: Path, every: float, expected:
     path = write_bag(tmp_path / 'drive', image_messages(found))
     (recording,) = find_recordings([str(path)])
     (shard,) = make_job('/out').plan(recording, path)
-    with closing(read_shard(shard, path, every)) as frames:
+    with closing(read_shard(shard, path, every_s=every)) as frames:
         read = list(frames)
     assert [frame.stamp_ns for frame, _ in read] == [FIRST + 100_000_000 * n for n in expected]
     assert [frame.number for frame, _ in read] == list(range(1, len(read) + 1))
@@ -44,7 +48,7 @@ def test_one_frame_of_a_video_in_each_part(tmp_path: Path) -> None:
             writer.write(picture)
     (recording,) = find_recordings([str(path)])
     (shard,) = make_job('/out').plan(recording, path)
-    with closing(read_shard(shard, path, 0.5)) as frames:
+    with closing(read_shard(shard, path, every_s=0.5)) as frames:
         assert [frame.log_time_ns for frame, _ in frames] == [0, 500_000_000, 1_000_000_000]
 
 
@@ -55,5 +59,35 @@ def test_a_bad_image_of_a_part_stays_bad(tmp_path: Path) -> None:
     path = write_bag(tmp_path / 'drive', messages)
     (recording,) = find_recordings([str(path)])
     (shard,) = make_job('/out').plan(recording, path)
-    with closing(read_shard(shard, path, 0.2)) as frames:
+    with closing(read_shard(shard, path, every_s=0.2)) as frames:
         assert [isinstance(image, BadImage) for _, image in frames] == [False, True]
+
+
+@pytest.mark.parametrize('kind', ['raw', 'jpeg', 'png'])
+def test_each_image_lies_in_memory_of_its_own(tmp_path: Path, kind: str) -> None:
+    drawn, topic = pictures(6), TOPIC if kind == 'raw' else TOPIC + '/compressed'
+    messages = image_messages(drawn) if kind == 'raw' else [
+        Message(topic, COMPRESSED, FIRST + i, compressed(picture, kind, FIRST + i))
+        for i, picture in enumerate(drawn)]
+    path = write_bag(tmp_path / 'bag', messages)
+    (recording,) = find_recordings([str(path)])
+    shard = Shard(recording, topic, 0, 0, 1 << 62, 6)
+    places: list[PageMemory] = []
+
+    def allocate(nbytes: int) -> PageMemory:
+        places.append(PageMemory(nbytes))
+        return places[-1]
+
+    with open_pool('shard', 2) as pool:
+        placed = list(read_shard(shard, path, allocate, pool))
+    others = list(read_shard(shard, path))
+    assert len(placed) == len(others) == len(places) == 6
+    for (frame, image), (expected_frame, expected) in zip(placed, others):
+        assert frame == expected_frame
+        assert isinstance(image, SourceImage) and isinstance(expected, SourceImage)
+        np.testing.assert_array_equal(image.image, expected.image)
+        assert image.image.flags.c_contiguous and image.image.flags.writeable
+        owners = [place for place in places if np.shares_memory(image.image, place.view)]
+        assert len(owners) == 1
+        places.remove(owners[0])
+    assert not places

@@ -35,9 +35,9 @@ ON_PYPI = {
     'rerun-sdk', 'rich', 'ros-jazzy-diagnostic-msgs',
     'ros-jazzy-lifecycle-msgs', 'ros-jazzy-nav-msgs', 'ros-jazzy-rclpy',
     'ros-jazzy-rosgraph-msgs', 'ros-jazzy-sensor-msgs', 'rosbags', 'rosbags-image', 'ruff',
-    's3fs', 'setuptools', 'sphinx',
+    's3fs', 'setuptools', 'simplejpeg', 'sphinx',
     'sphinx-copybutton', 'tensorrt-cu13', 'tensorrt-rtx-cu13', 'tensorrt-stubs', 'torch',
-    'torchvision', 'types-PyYAML', 'uv'}
+    'torchvision', 'types-PyYAML', 'uv', 'zlib-ng'}
 """Looked up by hand, because anybody could register a name that nobody has registered yet. PyPI
 has neither this package nor message packages under their ROS names (diagnostic_msgs)."""
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from trt_segmentation.threads import ordered_map as module
-from trt_segmentation.threads.ordered_map import map_ahead, NICENESS
+from trt_segmentation.threads.ordered_map import map_ahead, NICENESS, open_pool
 
 TIMEOUT = 30
 
@@ -140,3 +140,41 @@ def test_close_stops_the_threads_and_closes_the_source():
     assert closed == [True] and len(worked) <= 3 + 4 + 1
     assert threads_of('closing') == []
     assert list(results) == []
+
+
+def test_two_maps_share_the_threads_of_a_pool():
+    found = set()
+
+    def work(item):
+        found.add(threading.get_native_id())
+        return item
+
+    with open_pool('shared', 3) as pool:
+        first = map_ahead(work, range(300), pool=pool)
+        second = map_ahead(lambda item: work(item) + 1, first, pool=pool)
+        assert list(second) == list(range(1, 301))
+        assert len(threads_of('shared')) == 3
+    assert len(found) <= 3
+    assert threads_of('shared') == []
+
+
+def test_close_waits_for_its_calls_and_leaves_a_shared_pool_open():
+    entered, leave, ended = threading.Event(), threading.Event(), []
+
+    def work(item):
+        if item:
+            entered.set()
+            assert leave.wait(TIMEOUT)
+            ended.append(item)
+        return item
+
+    with open_pool('open', 1) as pool:
+        results = map_ahead(work, range(9), pool=pool)
+        assert next(results) == 0
+        assert entered.wait(TIMEOUT)
+        closing = threading.Thread(target=results.close)
+        closing.start()
+        leave.set()
+        closing.join(TIMEOUT)
+        assert not closing.is_alive() and ended == [1]
+        assert list(map_ahead(str, range(3), pool=pool)) == ['0', '1', '2']

@@ -5,15 +5,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Generator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-
-import numpy as np
 
 from ..errors import FrameError
 from ..frame import Frame
-from ..memory import Allocate
+from ..memory import Allocate, place_bytes
 from ..threads.ordered_map import map_ahead
-from .reader import BagReader, CAMERA_INFO, Recorded
+from .reader import BagReader, CAMERA_INFO, COMPRESSED, Recorded
 
 _HEADER = 12
 """The stamp of a message lies in this many bytes at the start of the message."""
@@ -39,8 +38,8 @@ class RecordedFrame:
         return len(self.message.data) + (self.frame.data.nbytes if self.frame else 0)
 
 
-def read_frames(bag: BagReader, topics: Collection[str], allocate: Allocate | None = None
-                ) -> Generator[RecordedFrame, None, None]:
+def read_frames(bag: BagReader, topics: Collection[str], allocate: Allocate | None = None,
+                pool: ThreadPoolExecutor | None = None) -> Generator[RecordedFrame, None, None]:
     """Yield every message of the given topics in the order of their log times.
 
     Several threads decode the next images. The number of messages in progress is limited, so a
@@ -50,6 +49,7 @@ def read_frames(bag: BagReader, topics: Collection[str], allocate: Allocate | No
     :param topics: image topics, and topics of camera infos.
     :param allocate: allocates the memory of the frames; see :attr:`.Pipeline.allocate`. None to
         leave a raw frame in the memory of its message.
+    :param pool: the threads that decode; None for new threads.
     :raises VideoError: if a topic is a video and PyAV is missing.
     :raises BagError: see :meth:`.BagReader.messages`. All earlier messages are yielded before the
         error is raised.
@@ -58,7 +58,7 @@ def read_frames(bag: BagReader, topics: Collection[str], allocate: Allocate | No
         return _decode(message, allocate)
 
     return map_ahead(decode, bag.messages(topics), 'decode frame',
-                     size_of=lambda recorded: recorded.nbytes)
+                     size_of=lambda recorded: recorded.nbytes, pool=pool)
 
 
 def _decode(message: Recorded, allocate: Allocate | None) -> RecordedFrame:
@@ -66,11 +66,9 @@ def _decode(message: Recorded, allocate: Allocate | None) -> RecordedFrame:
         return RecordedFrame(message)
     header = replace(message, data=bytes(message.data[:_HEADER]), picture=None)
     try:
-        frame = message.frame()
+        frame = message.frame(allocate)
     except FrameError as error:
         return RecordedFrame(header, error=error)
-    if allocate is not None:
-        place = allocate(frame.size).view[:frame.size]
-        np.copyto(place, frame.data[:frame.size])
-        frame = replace(frame, data=place)
+    if allocate is not None and message.msgtype != COMPRESSED:
+        frame = replace(frame, data=place_bytes(frame.data[:frame.size], allocate))
     return RecordedFrame(header, frame)

@@ -17,6 +17,7 @@ from rosbags.serde import SerdeError
 from ..errors import BagError, FrameError
 from ..frame import Frame
 from ..host.decode_jpeg_png import decompress
+from ..memory import Allocate
 from ..untrusted.bag_limits import MAX_MESSAGE, refuse_odd_files, unpack_within_limits
 from ..untrusted.terminal_text import did_you_mean
 from ..video.messages import VIDEO_TYPES
@@ -86,11 +87,13 @@ class Recorded:
         sec, nanosec = struct.unpack_from('<iI' if self.data[1] & 1 else '>iI', self.data, 4)
         return int(sec) * 1_000_000_000 + int(nanosec)
 
-    def frame(self) -> Frame:
+    def frame(self, allocate: Allocate | None = None) -> Frame:
         """Decode an image message.
 
         The pixels stay valid and unchanged as long as the frame exists.
 
+        :param allocate: allocates the memory of a decoded JPEG or PNG image; None for memory of
+            NumPy. Other frames stay in the memory of the message.
         :raises FrameError: if the message is not a valid image. The error says what is wrong.
         """
         if self.picture is not None:
@@ -102,7 +105,8 @@ class Recorded:
         assert stamp_ns is not None, 'a message that can be decoded has a stamp'
         frame_id = message.header.frame_id
         if self.msgtype == COMPRESSED:
-            return decompress(message.data, message.format, stamp_ns, frame_id)
+            return decompress(message.data, message.format, stamp_ns, frame_id,
+                              allocate=allocate)
         return Frame(message.data, message.encoding, message.height, message.width,
                      message.step, bool(message.is_bigendian), stamp_ns, frame_id)
 

@@ -26,6 +26,7 @@ from rosbags.rosbag2 import StoragePlugin, Writer, WriterError
 
 from ..errors import BagError
 from ..frame import Segmentation
+from ..host.label_png import encode_label_png
 from ..model.card import ModelCard
 from ..untrusted.output_files import KEY, MARKER, raise_output_errors
 from .message_types import LABEL_INFO, STORE
@@ -33,12 +34,6 @@ from .reader import CAMERA_INFO, COMPRESSED, IMAGE, Recorded
 
 _FOREVER = QosTime(9223372036, 854775807)
 """If a publisher sets no duration in its QoS, rosbag2 records this duration."""
-_PNG = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE,
-        getattr(cv2, 'IMWRITE_PNG_FILTER', 0), getattr(cv2, 'IMWRITE_PNG_FILTER_UP', 0)] \
-    if hasattr(cv2, 'IMWRITE_PNG_FILTER') else []
-"""Options for PNG. Neighbouring rows of a label map are almost equal. So the filter "up" with
-run-length encoding makes the smallest files. OpenCV before 4.11 cannot choose the filter. It gets
-no options, because its default options are fast."""
 _JPEG = [cv2.IMWRITE_JPEG_QUALITY, 90]
 """Options for JPEG."""
 
@@ -116,12 +111,13 @@ class BagWriter:
         """
         header = _header(segmentation.frame.stamp_ns, segmentation.frame.frame_id)
         encoding = self._card.label_encoding
-        images = [(self._label_map, _compress(
-            header, f'{encoding}; png compressed ', '.png', segmentation.labels, _PNG)
+        images = [(self._label_map, _compressed(
+            header, f'{encoding}; png compressed ',
+            np.frombuffer(encode_label_png(segmentation.labels), np.uint8))
             if self._png else _image(header, encoding, segmentation.labels))]
         if self._overlay and segmentation.overlay is not None:
-            images.append((self._overlay, _compress(
-                header, 'bgr8; jpeg compressed bgr8', '.jpg', segmentation.overlay, _JPEG)
+            images.append((self._overlay, _compressed(
+                header, 'bgr8; jpeg compressed bgr8', _encode_jpeg(segmentation.overlay))
                 if self._jpeg else _image(header, 'bgr8', segmentation.overlay)))
         return EncodedResult(log_time_ns, header, [
             (topic, STORE.serialize_cdr(image, topic.msgtype)) for topic, image in images])
@@ -172,17 +168,20 @@ def _image(header: Any, encoding: str, pixels: npt.NDArray[Any]) -> object:
         step=data.nbytes // height, data=data.reshape(-1))
 
 
-def _compress(header: Any, kind: str, ending: str, pixels: npt.NDArray[Any],
-              options: Sequence[int]) -> object:
+def _compressed(header: Any, kind: str, data: npt.NDArray[np.uint8]) -> object:
     """Return a CompressedImage.
 
     :param kind: the field ``format``, as image_transport writes it.
-    :param ending: ``.png`` or ``.jpg``.
+    :param data: a whole JPEG or PNG file.
     """
-    fine, data = cv2.imencode(ending, pixels, options)
+    return STORE.types[COMPRESSED](header=header, format=kind, data=data)
+
+
+def _encode_jpeg(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    fine, data = cv2.imencode('.jpg', pixels, _JPEG)
     if not fine:
-        raise BagError(f'OpenCV cannot write a {ending} of {pixels.shape} {pixels.dtype}')
-    return STORE.types[COMPRESSED](header=header, format=kind, data=data.reshape(-1))
+        raise BagError(f'OpenCV cannot write a JPEG of {pixels.shape} {pixels.dtype}')
+    return np.asarray(data, np.uint8).reshape(-1)
 
 
 def write_marker(writer: Writer) -> None:

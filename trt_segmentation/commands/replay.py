@@ -22,6 +22,7 @@ from ..bags.reader import BagReader
 from ..bags.writer import BagWriter, topic_root
 from ..errors import ReplayError
 from ..frame import Wanted
+from ..memory import keep_freed_memory
 from ..model.card import load_card, ModelCard
 from ..pipeline import open_pipeline
 from ..serving.stopping import StopSignals
@@ -50,6 +51,7 @@ def run_replay(options: ReplayOptions) -> int:
     root = topic_root(options.namespace)
     options.check()
     card = load_card(options.model)
+    keep_freed_memory()
     check_out(options.out, options.overwrite,
               [options.bag] + ([options.expect] if options.expect else []))
     if options.view or options.save_view:

@@ -20,7 +20,7 @@ from ..frame import Segmentation, Wanted
 from ..pipeline import Pipeline
 from ..serving.every_frame import EveryFrame
 from ..serving.stopping import StopSignals
-from ..threads.ordered_map import map_ahead
+from ..threads.ordered_map import map_ahead, open_pool
 from ..view.progress import ProgressBars
 
 ShowSegmentation: TypeAlias = Callable[[Segmentation], None]
@@ -136,11 +136,11 @@ class Replay:
 
         start = time.monotonic()
         topics = [self.topic] + ([self.camera_info] if self.camera_info else [])
-        frames = read_frames(self.bag, topics, self.pipeline.allocate)
-        with closing(EveryFrame(
-                self.pipeline, frames, self.wanted, lambda item: item.frame, self._answer,
-                batch=self.pipeline.batch, describe=describe)) as stream, closing(map_ahead(
-                    self._encode, iter(stream), 'encode result',
+        with open_pool('decode and encode') as pool, closing(EveryFrame(
+                self.pipeline, read_frames(self.bag, topics, self.pipeline.allocate, pool),
+                self.wanted, lambda item: item.frame, self._answer, batch=self.pipeline.batch,
+                describe=describe)) as stream, closing(map_ahead(
+                    self._encode, iter(stream), pool=pool,
                     size_of=lambda answer: answer.nbytes)) as answers:
             for answer in answers:
                 if stop.caught:

@@ -19,6 +19,7 @@ from ..bags.reader import BagReader
 from ..bags.writer import BagWriter, EncodedResult
 from ..errors import FleetError
 from ..frame import Segmentation
+from ..host.label_png import encode_label_png
 from ..model.card import ModelCard
 from ..segmented_image import SegmentedImage
 from ..sources.image import as_frame
@@ -90,7 +91,7 @@ class PngLabels:
 
     def encode(self, frame: ShardFrame, answer: SegmentedImage) -> bytes:
         """See :class:`LabelWriter`."""
-        return cv2.imencode('.png', answer.labels)[1].tobytes()
+        return encode_label_png(answer.labels)
 
     def write(self, frame: ShardFrame, encoded: bytes) -> None:
         """See :class:`LabelWriter`."""

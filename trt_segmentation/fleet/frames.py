@@ -5,15 +5,17 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from ..bags.reader import BagReader, Recorded
+from ..bags.reader import BagReader, COMPRESSED, Recorded
 from ..errors import BagError, FrameError, VideoError
 from ..host.decode_raw import decode
+from ..memory import Allocate, place_bytes
 from ..sources.image import AnyImage, BadImage, count_bytes, SourceImage
 from ..threads.ordered_map import map_ahead
 from ..video.reader import VideoReader
@@ -37,7 +39,8 @@ class ShardFrame:
     frame_id: str
 
 
-def read_shard(shard: Shard, path: Path, every_s: float = 0.0
+def read_shard(shard: Shard, path: Path, allocate: Allocate | None = None,
+               pool: ThreadPoolExecutor | None = None, every_s: float = 0.0
                ) -> Generator[tuple[ShardFrame, AnyImage], None, None]:
     """Yield the frames of a shard and their images, in order.
 
@@ -45,13 +48,15 @@ def read_shard(shard: Shard, path: Path, every_s: float = 0.0
     decode the next frames. If you stop before the last frame, close the generator.
 
     :param path: the recording on this machine.
+    :param allocate: allocates the memory of the images of a bag; see :attr:`.Pipeline.allocate`.
+    :param pool: the threads that decode the images of a bag; None for new threads.
     :param every_s: yield only the first frame of each part of this length in seconds. The parts
         are counted from the start of the shard. 0 yields every frame.
     :raises BagError, VideoError: if the recording cannot be read.
     :raises FileNotFoundError: if the recording does not exist any more.
     """
     is_wanted = _Sampler(shard.begin_ns, every_s)
-    with closing(_read_bag(shard, path, is_wanted) if shard.topic
+    with closing(_read_bag(shard, path, allocate, pool, is_wanted) if shard.topic
                  else _read_video(shard, path, is_wanted)) as frames:
         for number, (stamp_ns, log_time_ns, frame_id, image) in enumerate(frames, 1):
             yield ShardFrame(number, stamp_ns, log_time_ns, frame_id), image
@@ -77,30 +82,39 @@ class _Sampler:
 _Frame = tuple[int | None, int, str, AnyImage]
 
 
-def decode_message(message: Recorded, shard: Shard) -> tuple[str, AnyImage]:
+def decode_message(message: Recorded, shard: Shard, allocate: Allocate | None = None
+                   ) -> tuple[str, AnyImage]:
     """Decode an image of a shard.
 
+    :param allocate: see :func:`read_shard`.
     :returns: the frame id and the image. If the image cannot be decoded, a BadImage.
     """
     origin = f'{shard.recording.name} {shard.topic} {message.log_time_ns}'
     try:
-        frame = message.frame()
-        pixels = np.require(decode(frame).bgr(), requirements=['C', 'W'])
+        frame = message.frame(allocate)
+        pixels = decode(frame).bgr()
+        is_placed = message.msgtype == COMPRESSED and frame.encoding == 'bgr8'
+        if allocate is None or is_placed:
+            pixels = np.require(pixels, requirements=['C', 'W'])
+        else:
+            pixels = place_bytes(pixels.reshape(-1), allocate).reshape(pixels.shape)
     except FrameError as error:
         return '', BadImage(origin, BagError(str(error)))
     return frame.frame_id, SourceImage('', origin, pixels, message.stamp_ns or 0)
 
 
-def _read_bag(shard: Shard, path: Path, is_wanted: _Sampler) -> Generator[_Frame, None, None]:
+def _read_bag(shard: Shard, path: Path, allocate: Allocate | None,
+              pool: ThreadPoolExecutor | None, is_wanted: _Sampler
+              ) -> Generator[_Frame, None, None]:
     def choose(messages: Iterable[Recorded]) -> Iterator[Recorded]:
         return (message for message in messages if is_wanted(message.log_time_ns))
 
     def decode_frame(message: Recorded) -> _Frame:
-        return message.stamp_ns, message.log_time_ns, *decode_message(message, shard)
+        return message.stamp_ns, message.log_time_ns, *decode_message(message, shard, allocate)
 
     with BagReader(path) as bag:
         messages = bag.messages([shard.topic], shard.begin_ns, shard.end_ns)
-        with closing(map_ahead(decode_frame, choose(messages), 'decode image',
+        with closing(map_ahead(decode_frame, choose(messages), 'decode image', pool=pool,
                                size_of=lambda frame: count_bytes(frame[3]))) as frames:
             yield from frames
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 import fcntl
 import os
@@ -19,6 +20,8 @@ from .store import describe_shard, DONE, SHARDS
 
 _PARTS = 'parts'
 """Folder for shards that are not complete yet."""
+_FLUSHERS = 16
+"""Number of threads that wait for the disk."""
 
 
 class LocalStore:
@@ -86,8 +89,10 @@ class LocalStore:
             target.parent.mkdir(exist_ok=True)
             (folder / DONE).write_bytes(describe_shard(folder, facts))
             folder.chmod(0o755)
-            for path in [*folder.rglob('*'), folder]:
-                _flush(path)
+            # A disk writes the files of several threads together. One thread would wait for each.
+            with ThreadPoolExecutor(_FLUSHERS, 'flush') as pool:
+                list(pool.map(_flush, folder.rglob('*')))
+            _flush(folder)
             try:
                 folder.rename(target)
             except OSError:

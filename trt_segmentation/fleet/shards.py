@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 import hashlib
 import json
@@ -63,14 +64,15 @@ class FleetJob(ABC):
         return plan_shards(recording, path, self)
 
     @abstractmethod
-    def process(self, shard: Shard, path: Path, folder: Path, segmenter: Segmenter
-                ) -> Generator[None, None, dict[str, Any]]:
+    def process(self, shard: Shard, path: Path, folder: Path, segmenter: Segmenter,
+                pool: ThreadPoolExecutor) -> Generator[None, None, dict[str, Any]]:
         """Process a shard. The generator yields once for each frame.
 
         The same shard must always give the same bytes.
 
         :param path: the recording on this machine.
         :param folder: empty folder for the results.
+        :param pool: threads of the worker, for decoding and encoding.
         :returns: further entries of the file ``DONE`` of the shard.
         :raises SegmentationError: if the shard cannot be processed.
         """

@@ -15,8 +15,10 @@ import time
 from typing import Any, TypeAlias
 
 from ..errors import EngineError, FleetError, OutputError
+from ..memory import keep_freed_memory
 from ..model.card import load_card
 from ..segmenter import Segmenter
+from ..threads.ordered_map import open_pool
 from .recordings import copy_recording, Recording, remove_copy
 from .run_folder import open_store
 from .scratch import ScratchFolder
@@ -91,6 +93,7 @@ class FleetWorker:
         """Open the model. The last event is Ready or Failed."""
         job = self._job
         try:
+            keep_freed_memory()
             self._scratch = ScratchFolder()
             self._store = open_store(job.out, self._scratch.path)
             card = load_card(job.model)
@@ -100,6 +103,7 @@ class FleetWorker:
                                  'on all machines')
             self._segmenter = Segmenter(card, engine=job.engine, gpu=self._gpu,
                                         precision=job.precision, overlay=False)
+            self._pool = open_pool('decode and encode')
         except Exception as error:
             yield Failed(f'{socket.gethostname()}: {error}', can_go_on=False)
             return
@@ -127,6 +131,8 @@ class FleetWorker:
         """Close the model, and delete the temporary files."""
         if segmenter := getattr(self, '_segmenter', None):
             segmenter.close()
+        if pool := getattr(self, '_pool', None):
+            pool.shutdown()
         if scratch := getattr(self, '_scratch', None):
             scratch.close()
 
@@ -154,7 +160,8 @@ class FleetWorker:
         name = shard.name(self._job)
         folder = self._store.make_folder(name)
         try:
-            with closing(self._job.process(shard, path, folder, self._segmenter)) as work:
+            with closing(self._job.process(shard, path, folder, self._segmenter, self._pool)
+                         ) as work:
                 facts = yield from _count_frames(work)
             self._store.commit(folder, name, facts)
         finally:

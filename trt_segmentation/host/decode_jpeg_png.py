@@ -12,7 +12,9 @@ import numpy.typing as npt
 
 from ..errors import FrameError
 from ..frame import Frame, MAX_SIDE
+from ..memory import Allocate, place_bytes
 from .decode_raw import decode, to_8_bits
+from .fast_jpeg import decode_color
 
 _PNG = b'\x89PNG\r\n\x1a\n'
 _JPEG = b'\xff\xd8'
@@ -41,7 +43,7 @@ _MORE_DATA = b'\0' + bytes(range(1, 255)) + b''.join(
 
 
 def decompress(data: bytes | memoryview | npt.NDArray[np.uint8], format: str, stamp_ns: int = 0,
-               frame_id: str = '', camera: str = '') -> Frame:
+               frame_id: str = '', camera: str = '', allocate: Allocate | None = None) -> Frame:
     """Decode a sensor_msgs/CompressedImage.
 
     EXIF rotation is not applied, because CameraInfo describes the image before rotation.
@@ -52,13 +54,16 @@ def decompress(data: bytes | memoryview | npt.NDArray[np.uint8], format: str, st
     :param stamp_ns: time stamp in the header of the message, in nanoseconds.
     :param frame_id: frame id in the header of the message.
     :param camera: name of the camera in the node; empty if the node has only one camera.
+    :param allocate: allocates the memory of the pixels; None for memory of NumPy.
     :returns: a frame that owns its bytes. The encoding is mono8, mono16, bgr8, rgb8 or bgra8.
         16-bit colours are scaled to 8 bits, see :func:`.decode_raw.to_8_bits`.
     :raises FrameError: if the data is empty, cut off, corrupt, too large or in another format.
     """
     raw = bytes(data)
-    decoded = _decode_checked(raw)
-    height, width = decoded.shape[:2]
+    width, height = _check_size(raw)
+    placed = decode_color(raw, height, width, allocate) if raw.startswith(_JPEG) else None
+    decoded = _decode(raw, width, height) if placed is None else placed
+    _check_blocks(raw, decoded)
     channels = 1 if decoded.ndim == 2 else decoded.shape[2]
     if decoded.dtype == np.uint16 and channels > 1:
         decoded = to_8_bits(decoded)
@@ -68,6 +73,8 @@ def decompress(data: bytes | memoryview | npt.NDArray[np.uint8], format: str, st
     elif channels == 3 and 'compressed rgb' in format:
         encoding = 'rgb8'
     flat = np.ascontiguousarray(decoded).view(np.uint8).reshape(-1)
+    if allocate is not None and placed is None:
+        flat = place_bytes(flat, allocate)
     return Frame(flat, encoding, height, width, flat.size // height, stamp_ns=stamp_ns,
                  frame_id=frame_id, camera=camera)
 
@@ -82,14 +89,13 @@ def decode_upright(data: bytes) -> npt.NDArray[np.uint8]:
     """
     if not data.startswith(_JPEG):
         return decode(decompress(data, '')).bgr()
-    return np.ascontiguousarray(_decode_checked(data, cv2.IMREAD_COLOR), np.uint8)
+    decoded = _decode(data, *_check_size(data), cv2.IMREAD_COLOR)
+    _check_blocks(data, decoded, cv2.IMREAD_COLOR)
+    return np.ascontiguousarray(decoded, np.uint8)
 
 
-def _decode_checked(raw: bytes, flags: int = cv2.IMREAD_UNCHANGED) -> npt.NDArray[np.generic]:
-    """Check the size in the header of a file, and decode the file.
-
-    :param flags: flags of cv2.imdecode. With IMREAD_COLOR, OpenCV applies the EXIF orientation.
-    """
+def _check_size(raw: bytes) -> tuple[int, int]:
+    """Check the size in the header of a file, and return width and height."""
     width, height = _read_size(raw)
     if not (0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE):
         raise FrameError(
@@ -101,8 +107,17 @@ def _decode_checked(raw: bytes, flags: int = cv2.IMREAD_UNCHANGED) -> npt.NDArra
                   f'At most {MAX_PIXELS} pixels are decoded')
         raise FrameError(f'the header of a compressed image says {width}x{height} pixels (width x '
                          f'height). {reason}')
+    return width, height
+
+
+def _decode(raw: bytes, width: int, height: int, flags: int = cv2.IMREAD_UNCHANGED
+            ) -> npt.NDArray[np.generic]:
+    """Decode a file with OpenCV, and check the size of the result.
+
+    :param flags: flags of cv2.imdecode. With IMREAD_COLOR, OpenCV applies the EXIF orientation.
+    """
     try:
-        decoded = _decode(raw, flags)
+        decoded = _decode_unchecked(raw, flags)
     except cv2.error as error:
         raise FrameError(f'corrupt compressed image of {len(raw)} bytes: {error.err}') from error
     found = () if decoded is None else decoded.shape[:2]
@@ -112,14 +127,20 @@ def _decode_checked(raw: bytes, flags: int = cv2.IMREAD_UNCHANGED) -> npt.NDArra
         raise FrameError(
             f'corrupt {kind} of {len(raw)} bytes: its header says {width}x{height} pixels, but '
             f'the bytes do not decode to so many pixels')
-    if raw.startswith(_JPEG) and _is_cut(raw, decoded, flags):
-        raise FrameError(
-            f'JPEG is cut off: its {len(raw)} bytes have an end marker, but they do not hold all '
-            f'blocks of its {width}x{height} pixels')
     return decoded
 
 
-def _decode(raw: bytes, flags: int) -> npt.NDArray[np.generic] | None:
+def _check_blocks(raw: bytes, decoded: npt.NDArray[np.generic],
+                  flags: int = cv2.IMREAD_UNCHANGED) -> None:
+    """Refuse a JPEG image if blocks are missing at its end."""
+    if raw.startswith(_JPEG) and _is_cut(raw, decoded, flags):
+        width, height = _read_size(raw)
+        raise FrameError(
+            f'JPEG is cut off: its {len(raw)} bytes have an end marker, but they do not hold all '
+            f'blocks of its {width}x{height} pixels')
+
+
+def _decode_unchecked(raw: bytes, flags: int) -> npt.NDArray[np.generic] | None:
     # The type stubs of OpenCV do not say that the result may be None.
     decoded: Any = cv2.imdecode(np.frombuffer(raw, np.uint8), flags)
     return None if decoded is None else np.asarray(decoded)
@@ -137,7 +158,7 @@ def _is_cut(raw: bytes, decoded: npt.NDArray[np.generic], flags: int) -> bool:
     if not np.any(np.all(corners == 128, axis=1)):
         return False
     end = raw.rfind(_JPEG_END)
-    again = _decode(raw[:end] + _MORE_DATA + raw[end:], flags)
+    again = _decode_unchecked(raw[:end] + _MORE_DATA + raw[end:], flags)
     return again is None or not np.array_equal(decoded, again)
 
 

@@ -11,6 +11,7 @@ from typing import Any, TYPE_CHECKING
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 
 from ..errors import EngineError
+from ..memory import give_back_freed_memory, keep_freed_memory
 from ..model.card import load_card, ModelCard
 from ..pipeline import EngineSettings, open_pipeline, Pipeline
 from ..serving.background import run_interruptibly
@@ -32,7 +33,6 @@ from .parameters.declare import declare
 from .parameters.table import SETTINGS
 from .process.clock import ForwardClock
 from .process.guarded import Guarded
-from .process.malloc import give_back_freed_memory, keep_freed_memory
 from .process.python_log import forward_python_log
 from .process.requests import answer_requests
 from .process.run import run

@@ -21,14 +21,13 @@ from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
 from ..errors import TransportError
-from ..memory import Memory, PageMemory
+from ..memory import keep_freed_memory, Memory, PageMemory
 from ..street import CONDITIONS, Drive
 from ..untrusted.output_files import check_file, KEY, MARKER
 from .camera import camera_info_topic
 from .parameters.declare import declare
 from .parameters.setting import NEVER, Setting
 from .process.guarded import Guarded
-from .process.malloc import keep_freed_memory
 from .process.run import run
 from .transport.cdr import HEAD_ROOM
 from .transport.choose import choose_transport, ImagePublisher, Transport, TRANSPORTS
@@ -235,7 +234,7 @@ def camera_info(drive: Drive, width: int, height: int) -> CameraInfo:
 def main(args: list[str] | None = None) -> int:
     """Run the camera until a signal comes or ``count`` frames are sent. Returns the exit code."""
     return run(StreetCamera, StreetCamera.begin, args,
-               lambda camera: 0 if camera.finished() else None)
+               lambda camera: 0 if camera.finished() else None, 'street_camera')
 
 
 if __name__ == '__main__':

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import nullcontext
 import os
 import sys
 import threading
@@ -25,9 +26,21 @@ _FIRST = 2
 """Number of calls that are started before the size of the first result is known."""
 
 
-def map_ahead(work: Callable[[Item], Result], items: Iterable[Item], name: str,
-              threads: int = CORES, size_of: Callable[[Result], int] = lambda result: 0
-              ) -> Generator[Result, None, None]:
+def open_pool(name: str, threads: int = CORES) -> ThreadPoolExecutor:
+    """Open threads that several calls of :func:`map_ahead` share.
+
+    If each call opened its own threads, there would be more busy threads than cores. Then the
+    kernel stops threads that hold Python's lock (GIL), and all other threads wait.
+
+    :param name: the names of the threads begin with this text.
+    :returns: the threads. Use them in a ``with`` block.
+    """
+    return ThreadPoolExecutor(threads, name, _give_way)
+
+
+def map_ahead(work: Callable[[Item], Result], items: Iterable[Item], name: str = '',
+              threads: int = CORES, size_of: Callable[[Result], int] = lambda result: 0,
+              pool: ThreadPoolExecutor | None = None) -> Generator[Result, None, None]:
     """Yield ``work(item)`` for each item, in the order of the items.
 
     While the receiver uses a result, the threads already work on the next items. At most
@@ -42,19 +55,20 @@ def map_ahead(work: Callable[[Item], Result], items: Iterable[Item], name: str,
     :param work: several threads may call this function at the same time.
     :param name: the names of the threads begin with this text.
     :param size_of: returns the size of a result in bytes.
+    :param pool: threads that other calls of this function use too, see :func:`open_pool`; None for
+        ``threads`` new threads.
     :raises Exception: the exception that ``items`` or ``work`` raised. All earlier results are
         yielded before the exception is raised.
     """
     waiting: deque[Future[Result]] = deque()
     source = iter(items)
     try:
-        with ThreadPoolExecutor(threads, name, _give_way) as pool:
+        with nullcontext(pool) if pool else open_pool(name, threads) as used:
             try:
-                yield from _yield_results(lambda item: pool.submit(work, item), source, waiting,
+                yield from _yield_results(lambda item: used.submit(work, item), source, waiting,
                                           threads + 4, size_of)
             finally:
-                for future in waiting:
-                    future.cancel()
+                wait([future for future in waiting if not future.cancel()])
     finally:
         if close := getattr(source, 'close', None):
             close()

@@ -17,8 +17,8 @@ from ...engines.nvidia_driver import ask_driver
 from ...installed.version import commit
 
 PACKAGES = ('numpy', 'opencv-python-headless', 'onnxruntime', 'onnxruntime-gpu',
-            'ros-jazzy-rclpy', 'rosbags', 'cuda-core', 'cuda-bindings', 'torch', 'torchvision',
-            'tensorrt', 'tensorrt-rtx-cu13')
+            'ros-jazzy-rclpy', 'rosbags', 'simplejpeg', 'zlib-ng', 'cuda-core', 'cuda-bindings',
+            'torch', 'torchvision', 'tensorrt', 'tensorrt-rtx-cu13')
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import time
 
 from ...errors import EngineError, OutputError, SegmentationError
 from ...frame import Segmentation
+from ...memory import keep_freed_memory
 from ...model.card import find_card, load_card, ModelCard
 from ...segmented_image import SegmentedImage
 from ...segmenter import Segmenter
@@ -102,6 +103,7 @@ def run_segment(options: SegmentOptions) -> int:
         earlier results are complete.
     """
     options.check()
+    keep_freed_memory()
     sources = open_sources(options.sources, SourceOptions(
         options.recursive, options.every, options.image_topic, options.out, _print_error))
     card = load_card(options.model)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Generator, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 import json
@@ -131,14 +132,14 @@ class EvaluateJob(FleetJob):
                                f'{", ".join(bag.image_topics())}')
             return cameras[0]
 
-    def process(self, shard: Shard, path: Path, folder: Path, segmenter: Segmenter
-                ) -> Generator[None, None, dict[str, Any]]:
+    def process(self, shard: Shard, path: Path, folder: Path, segmenter: Segmenter,
+                pool: ThreadPoolExecutor) -> Generator[None, None, dict[str, Any]]:
         """See :class:`.FleetJob`.
 
         :raises EvaluationError: if a label map does not fit its image or the model.
         """
         sums = EvaluationSums()
-        with closing(self._count_frames(shard, path, segmenter)) as frames:
+        with closing(self._count_frames(shard, path, segmenter, pool)) as frames:
             for frame in frames:
                 sums.add(frame)
                 yield
@@ -146,8 +147,8 @@ class EvaluateJob(FleetJob):
         total = sums.total(len(segmenter.classes))
         return {'frames': total.images, **sums.count_unusable()}
 
-    def _count_frames(self, shard: Shard, path: Path, segmenter: Segmenter
-                      ) -> Generator[EvaluationSums, None, None]:
+    def _count_frames(self, shard: Shard, path: Path, segmenter: Segmenter,
+                      pool: ThreadPoolExecutor) -> Generator[EvaluationSums, None, None]:
         """Yield the sums of each frame. Several threads count the pixels."""
         classes = len(segmenter.classes)
         waiting: deque[npt.NDArray[Any] | None] = deque()
@@ -164,7 +165,7 @@ class EvaluateJob(FleetJob):
                 for answer in answers:
                     yield answer, waiting.popleft()
 
-        with closing(map_ahead(lambda pair: _count_frame(*pair, classes), pairs(), 'count pixels')
+        with closing(map_ahead(lambda pair: _count_frame(*pair, classes), pairs(), pool=pool)
                      ) as frames:
             yield from frames
 

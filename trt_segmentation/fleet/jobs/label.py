@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Generator, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,12 +41,12 @@ class LabelJob(FleetJob):
         every = f' every {self.every_s:g} s' if self.every_s else ''
         return run_key(card, self.engine, self.precision, self.label_format + every)
 
-    def process(self, shard: Shard, path: Path, folder: Path, segmenter: Segmenter
-                ) -> Generator[None, None, dict[str, Any]]:
+    def process(self, shard: Shard, path: Path, folder: Path, segmenter: Segmenter,
+                pool: ThreadPoolExecutor) -> Generator[None, None, dict[str, Any]]:
         """See :class:`.FleetJob`."""
         table = ShardTable(shard, shard.name(self))
         with closing(open_writer(self.label_format, folder, segmenter.card)) as writer, \
-                closing(self._segment(shard, path, writer, segmenter)) as results:
+                closing(self._segment(shard, path, writer, segmenter, pool)) as results:
             for result in results:
                 if not result.error:
                     writer.write(result.frame, result.labels)
@@ -59,12 +60,13 @@ class LabelJob(FleetJob):
         """Write the manifest. Return its number of rows."""
         return join_manifest(store, shards, classes)
 
-    def _segment(self, shard: Shard, path: Path, writer: LabelWriter, segmenter: Segmenter
-                 ) -> Generator[_Encoded, None, None]:
+    def _segment(self, shard: Shard, path: Path, writer: LabelWriter, segmenter: Segmenter,
+                 pool: ThreadPoolExecutor) -> Generator[_Encoded, None, None]:
         waiting: deque[ShardFrame] = deque()
 
         def images() -> Iterator[AnyImage]:
-            with closing(read_shard(shard, path, self.every_s)) as frames:
+            with closing(read_shard(shard, path, segmenter.allocate, pool, self.every_s)
+                         ) as frames:
                 for frame, image in frames:
                     waiting.append(frame)
                     yield image
@@ -80,7 +82,7 @@ class LabelJob(FleetJob):
                 return _Encoded(frame, writer.encode(frame, answer), measure_frame(answer))
             return _Encoded(frame, None, {}, str(answer.error))
 
-        with closing(map_ahead(encode, pairs(), 'encode labels')) as results:
+        with closing(map_ahead(encode, pairs(), pool=pool)) as results:
             yield from results
 
 

@@ -1,0 +1,54 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""Decodes JPEG images with simplejpeg, if this package is installed.
+
+OpenCV decodes into its own memory, and then copies the pixels into the memory of NumPy. The caller
+must copy the pixels again. simplejpeg decodes directly into the memory of the caller.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..memory import Allocate
+
+_SAMPLINGS = ('444', '422', '420')
+"""Only for these chroma samplings, every version of libjpeg-turbo gives the same pixels."""
+
+
+def decode_color(raw: bytes, height: int, width: int, allocate: Allocate | None = None
+                 ) -> npt.NDArray[np.uint8] | None:
+    """Decode a JPEG image with the pixels that OpenCV gives.
+
+    :param height: number of rows that the header states. The caller has checked this number.
+    :param width: number of columns that the header states, checked too.
+    :param allocate: allocates the memory of the pixels; None for memory of NumPy.
+    :returns: (height, width, 3) uint8 BGR. None if OpenCV must decode the image: simplejpeg is not
+        installed, the image is not in YCbCr colours, or simplejpeg found an error in the image.
+    """
+    simplejpeg = _find_simplejpeg()
+    if simplejpeg is None:
+        return None
+    try:
+        found = simplejpeg.decode_jpeg_header(raw)
+        if found[:3] != (height, width, 'YCbCr') or found[3] not in _SAMPLINGS:
+            return None
+        size = height * width * 3
+        place = allocate(size).view[:size] if allocate else np.empty(size, np.uint8)
+        simplejpeg.decode_jpeg(raw, 'BGR', buffer=place)
+    except ValueError:      # simplejpeg raises this error even for a damage that OpenCV accepts
+        return None
+    return place.reshape(height, width, 3)
+
+
+@cache
+def _find_simplejpeg() -> Any:
+    try:
+        return import_module('simplejpeg')
+    except ImportError:
+        return None
