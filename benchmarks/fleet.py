@@ -27,12 +27,13 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 from trt_segmentation.bags.message_types import STORE
 from trt_segmentation.bags.reader import COMPRESSED, IMAGE
 from trt_segmentation.bags.writer import add_topic
+from trt_segmentation.fleet.jobs.label import LabelJob
 from trt_segmentation.fleet.local_workers import LocalWorkers
 from trt_segmentation.fleet.recordings import find_recordings
 from trt_segmentation.fleet.run import FleetRun
 from trt_segmentation.fleet.run_folder import open_store
 from trt_segmentation.fleet.schedule import FleetStatus
-from trt_segmentation.fleet.shards import LabelJob, run_key
+from trt_segmentation.fleet.shards import run_key
 from trt_segmentation.model.card import load_card
 from trt_segmentation.serving.stopping import StopSignals
 from trt_segmentation.street import Drive

@@ -7,6 +7,7 @@ from __future__ import annotations
 import atexit
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
+from dataclasses import replace
 from functools import cache
 import hashlib
 from pathlib import Path
@@ -15,20 +16,25 @@ import tempfile
 from typing import Any
 
 from networks import color_classifier, cube_colors, write_card
-from recordings import image_messages, pictures, write_bag
+import numpy as np
+import numpy.typing as npt
+from recordings import FIRST, image, image_messages, Message, pictures, write_bag
 
+from trt_segmentation.fleet.jobs.evaluate import EvaluateJob
+from trt_segmentation.fleet.jobs.label import LabelJob
 from trt_segmentation.fleet.local_workers import Workers
 from trt_segmentation.fleet.recordings import find_recordings
 from trt_segmentation.fleet.run import FleetRun
-from trt_segmentation.fleet.run_folder import open_store
+from trt_segmentation.fleet.run_folder import open_store, place_job
 from trt_segmentation.fleet.schedule import FleetResult
-from trt_segmentation.fleet.shards import LabelJob, run_key
+from trt_segmentation.fleet.shards import FleetJob, run_key
 from trt_segmentation.fleet.worker import Event, FleetWorker, Lost, Task
 from trt_segmentation.model.card import load_card
 from trt_segmentation.serving.stopping import StopSignals
 
 ENGINE = 'onnxruntime-cpu'
 PALETTE = cube_colors(8)
+TRUTH = '/truth/labels'
 NAMES = [f'thing {number}' for number in range(8)]
 
 
@@ -48,6 +54,29 @@ def write_fleet(folder: Path, count: int, frames: int = 4) -> Path:
     return folder
 
 
+def write_labelled_bag(path: Path, seed: int, frames: int = 4, every: int = 1,
+                       delay_ns: int = 0) -> Path:
+    """Write a bag of pictures and random label maps, and return its path.
+
+    :param every: every this many pictures, a picture has a label map.
+    :param delay_ns: the log time of a label map is this much later than that of its picture.
+    """
+    truths = draw_truths(seed, frames)
+    messages = image_messages(pictures(frames, seed=seed))
+    messages += [replace(message, log_time_ns=message.log_time_ns + delay_ns) for message in [
+        Message(TRUTH, 'sensor_msgs/msg/Image', FIRST + 100_000_000 * index + 7_000_000,
+                image(truths[index], 'mono8', FIRST + 100_000_000 * index))
+        for index in range(0, frames, every)]]
+    return write_bag(path, sorted(messages, key=lambda message: message.log_time_ns))
+
+
+def draw_truths(seed: int, frames: int) -> npt.NDArray[np.uint8]:
+    """Return (frames, 48, 64) random classes of :data:`NAMES`; 255 in the first four rows."""
+    truths = np.random.default_rng([seed, 1]).integers(0, 8, (frames, 48, 64), np.uint8)
+    truths[:, :4] = 255
+    return truths
+
+
 def make_job(out: Path | str, model: str = '', **options: Any) -> LabelJob:
     """Return a job on the CPU, for the network of :func:`colors_model` by default."""
     model = model or colors_model()
@@ -55,12 +84,22 @@ def make_job(out: Path | str, model: str = '', **options: Any) -> LabelJob:
     return LabelJob(str(out), key, model, ENGINE, **options)
 
 
-def run_fleet(job: LabelJob, source: Path | str, workers: Workers | None = None, **options: Any
+def make_evaluation(out: Path | str, window_s: float = 0.3, **options: Any) -> EvaluateJob:
+    """Return a job that scores the network of :func:`colors_model` on the CPU.
+
+    Its shards have three images of a bag.
+    """
+    given = {'label_topic': TRUTH, **options}
+    return place_job(load_card(colors_model()), EvaluateJob(
+        str(out), '', colors_model(), ENGINE, window_s=window_s, **given))
+
+
+def run_fleet(job: FleetJob, source: Path | str, workers: Workers | None = None, **options: Any
               ) -> FleetResult:
     """Run a job over all recordings of a source, with one worker in this process by default."""
     with closing(open_store(job.out)) as store:
-        return FleetRun(job, store, find_recordings([str(source)]),
-                        workers or InlineWorkers(job), **options
+        recordings = find_recordings([str(source)], labelled=isinstance(job, EvaluateJob))
+        return FleetRun(job, store, recordings, workers or InlineWorkers(job), **options
                         ).run(StopSignals(), load_card(job.model).classes)
 
 
@@ -77,7 +116,7 @@ class InlineWorkers:
     :ivar fault: called before each event; it may return another event, which ends the worker.
     """
 
-    def __init__(self, job: LabelJob, fault: Callable[[Event], Event | None] = lambda event: None
+    def __init__(self, job: FleetJob, fault: Callable[[Event], Event | None] = lambda event: None
                  ) -> None:
         self.job, self.fault = job, fault
         self.events: list[Event] = []

@@ -290,11 +290,29 @@ def test_options_reach_the_build(monkeypatch):
         '--hold-out-frames', '7', '--compare', '--cut-resize', '--max-miou-drop', '0.01',
         '--report', 'r']) == 0
     assert seen == [BuildCommandOptions(
-        'card', 'fp16', '', '', 1 << 30, 3, '', True, (), (), None, 300, 'auto', (), (), (),
-        None, 48, False, None, False, None, None, 0, ''), BuildCommandOptions(
-        'card', 'mixed', '8x8', '2', 512 << 20, 5, 'sm_89', False, ('x*',), ('a', 'b'), '/t', 9,
-        'minmax', ('c',), ('d',), (range(3, 6),), 'ade20k', 7,
-            True, 0.01, True, Path('r'), Path('o'), 1, cut_resize=True)]
+        'card', 'fp16', '', '', 1 << 30, 3, '', True, (), 'auto', (), (), None, False, None,
+        False, None, None, 0, '', calibrate=(), topic=None, frames=300, every=1.0, hold_out=(),
+        hold_out_frames=48), BuildCommandOptions(
+        'card', 'mixed', '8x8', '2', 512 << 20, 5, 'sm_89', False, ('x*',), 'minmax', ('d',),
+        (range(3, 6),), 'ade20k', True, 0.01, True, Path('r'), Path('o'), 1, cut_resize=True,
+        calibrate=('a', 'b'), topic='/t', frames=9, hold_out=('c',), hold_out_frames=7)]
+
+
+def test_options_of_workers_reach_build_and_eval():
+    common = ['--workers', '3', '--ray', 'auto', '--cpus-per-worker', '2', '--lease', '9',
+              '--retry', '--work', 's3://b/w']
+    shared = {'workers': 3, 'ray': 'auto', 'cpus_per_worker': 2.0, 'lease': 9.0, 'retry': True,
+              'work': 's3://b/w'}
+    for words, expected in (
+            (['build', 'card', '--calibrate', 's3://b/in', '--every', '0.5'], BuildCommandOptions(
+                'card', calibrate=('s3://b/in',), every=0.5, **shared)),
+            (['eval', 'a', 'b', '--gpus-per-worker', '0.25', '--label-topic', '/l',
+              '--image-topic', '/i'], EvaluateOptions(
+                sources=('a', 'b'), gpus_per_worker=0.25, label_topic='/l', image_topic='/i',
+                **shared))):
+        parsed = cli.parser().parse_args([*words, *common])
+        assert parsed.make_options(parsed) == expected
+        expected.check()
 
 
 def test_options_reach_the_cache_and_the_doctor(monkeypatch):

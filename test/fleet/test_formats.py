@@ -17,8 +17,7 @@ from recordings import FIRST, image_messages, write_bag
 
 from trt_segmentation.bags.reader import BagReader
 from trt_segmentation.errors import FleetError
-from trt_segmentation.fleet.formats import read_labels
-from trt_segmentation.fleet.shards import FORMATS
+from trt_segmentation.fleet.formats import FORMATS, read_labels
 
 
 @pytest.fixture(scope='module')

@@ -26,6 +26,15 @@ def test_brightness_gives_the_condition(gray: int, condition: str) -> None:
     assert row['shares'] == {'road': 0.7, 'sky': 0.25} and 'entropy' not in row
 
 
+def test_contrast_is_the_deviation_of_the_pixels() -> None:
+    assert measure_frame(answer(200, None))['contrast'] == 0
+    half = answer(0, None)
+    half.image[:, 16:] = 255        # three of the five measured columns
+    row = measure_frame(half)
+    assert row['brightness'] == pytest.approx(0.6)
+    assert row['contrast'] == pytest.approx((0.6 * 0.4) ** 0.5)
+
+
 def test_confidence_and_entropy() -> None:
     confidence = np.full((40, 40), 255, np.uint8)
     sure = measure_frame(answer(9, confidence))

@@ -8,7 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 import random
 
-from fleets import make_job, read_tree, run_fleet, write_fleet
+from fleets import (
+    make_evaluation,
+    make_job,
+    read_tree,
+    run_fleet,
+    write_fleet,
+    write_labelled_bag,
+)
 import pytest
 
 pytest.importorskip('ray', reason='there is no wheel of Ray for this Python')
@@ -35,7 +42,7 @@ def add_node(cluster: Cluster) -> None:
             return
 
 
-@pytest.fixture
+@pytest.fixture(scope='module')
 def cluster() -> Iterator[Cluster]:
     """Start a cluster of three machines in processes of this machine. Each has one core."""
     found = Cluster()
@@ -81,6 +88,17 @@ def test_a_killed_raylet_changes_no_byte(tmp_path: Path, cluster: Cluster) -> No
     assert result.exit_code == 0 and result.recordings == 24 and result.rows == 24 * 4
     assert result.shards == calm.shards
     assert read_tree(tmp_path / 'wild') == read_tree(tmp_path / 'calm')
+
+
+@pytest.mark.timeout(200)
+def test_workers_score_shards_as_one_process_does(tmp_path: Path, cluster: Cluster) -> None:
+    for seed in range(4):
+        write_labelled_bag(tmp_path / f'in/drive{seed}', seed)
+    calm, wild = make_evaluation(tmp_path / 'calm'), make_evaluation(tmp_path / 'wild')
+    run_fleet(calm, tmp_path / 'in')
+    result = run_fleet(wild, tmp_path / 'in', RayWorkers(wild, cluster.address, 2, 0.5))
+    assert result.exit_code == 0 and result.rows == 4 * 4 and result.new == 4 * 2
+    assert read_tree(Path(wild.out)) == read_tree(Path(calm.out))
 
 
 @pytest.mark.soak

@@ -12,7 +12,7 @@ import pytest
 from recordings import image_messages, pictures, write_bag
 
 from trt_segmentation.errors import SourceError
-from trt_segmentation.fleet.recordings import copy_recording, find_recordings
+from trt_segmentation.fleet.recordings import copy_recording, find_recordings, RecordingCopies
 
 
 @pytest.fixture
@@ -83,3 +83,36 @@ def test_a_wrong_source_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch, 
     with pytest.raises(SourceError) as caught:
         find_recordings([name])
     assert reason in str(caught.value)
+
+
+def test_recordings_with_label_maps(folder: Path) -> None:
+    """Bags and folders of labelled images are found, but no videos."""
+    for name in ('photos/images', 'photos/labels', 'more/images', 'images', 'labels'):
+        (folder / 'deep' / name).mkdir(parents=True, exist_ok=True)
+        (folder / 'deep' / name / 'one.png').write_bytes(name.encode())
+    write_bag(folder / 'bags/images', image_messages(pictures(2, seed=7)))
+    found = find_recordings([str(folder)], labelled=True)
+    assert [r.url.removeprefix(f'file://{folder}/') for r in found] == [
+        'a', 'bags/images', 'deep', 'deep/bare.mcap', 'deep/er/b', 'deep/photos']
+    photos = found[-1]
+    assert (photos.name, photos.size) == ('photos', 2 * len('photos/images'))
+    (folder / 'deep/photos/labels/one.png').write_bytes(b'changed/label')
+    (changed,) = find_recordings([str(folder / 'deep/photos')], labelled=True)
+    assert changed.identity != photos.identity
+    with pytest.raises(SourceError, match='or a folder with the folders images and labels'):
+        find_recordings([str(folder / 'one.mp4')], labelled=True)
+
+
+def test_only_the_latest_copy_is_kept(folder: Path, tmp_path: Path) -> None:
+    memory = fsspec.filesystem('memory')
+    for name in ('a', 'b'):
+        memory.pipe_file(f'/copies/{name}.mp4', name.encode())
+    recordings = find_recordings(['memory://copies'])
+    copies = RecordingCopies(tmp_path / 'copy')
+    first = copies.find(recordings[0])
+    assert first.read_bytes() == b'a' and copies.find(recordings[0]) == first
+    second = copies.find(recordings[1])
+    assert second.read_bytes() == b'b' and not first.exists()
+    (local,) = find_recordings([str(folder / 'one.mp4')])
+    assert copies.find(local) == folder / 'one.mp4' and second.exists()
+    memory.rm('/copies', recursive=True)

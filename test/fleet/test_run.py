@@ -28,7 +28,7 @@ from trt_segmentation.fleet.manifest import read_table
 from trt_segmentation.fleet.run import forget_quarantine
 from trt_segmentation.fleet.run_folder import open_store
 from trt_segmentation.fleet.schedule import FleetStatus
-from trt_segmentation.fleet.worker import Event, Labelled, Lost, Planned, Progress
+from trt_segmentation.fleet.worker import Committed, Event, Lost, Planned, Progress
 
 WINDOW = 0.5
 """Seconds of a shard: five frames."""
@@ -105,7 +105,7 @@ def test_a_lost_worker_changes_no_byte(tmp_path: Path, source: Path,
         """Lose the worker at one event of three kinds each, before the run hears of it."""
         kind = type(event).__name__
         seen[kind] += 1
-        is_lost = isinstance(event, Planned | Labelled | Progress) and seen[kind] == 2
+        is_lost = isinstance(event, Planned | Committed | Progress) and seen[kind] == 2
         return Lost('the cable was cut') if is_lost else None
 
     job = make_job(tmp_path / 'wild', window_s=WINDOW)
@@ -162,7 +162,7 @@ def test_a_worker_that_says_nothing_is_replaced(tmp_path: Path, source: Path,
         silent = 0
 
         def wait(self, seconds: float) -> list[tuple[int, Event]]:
-            if not self.silent and self.events and isinstance(self.events[-1], Labelled):
+            if not self.silent and self.events and isinstance(self.events[-1], Committed):
                 self.silent = self._next
             if self.silent in self._workers:
                 time.sleep(0.02)
@@ -201,7 +201,7 @@ def test_a_vanished_source_is_quarantined_and_retried(tmp_path: Path, source: Pa
     job = make_job(tmp_path / 'wild', window_s=WINDOW)
 
     def vanish(event: Event) -> None:
-        if isinstance(event, Labelled):
+        if isinstance(event, Committed):
             shutil.move(source / 'drive000', tmp_path / 'away')
             workers.fault = lambda event: None
 
@@ -229,7 +229,7 @@ def test_a_shard_that_always_ends_its_worker_is_quarantined(tmp_path: Path) -> N
         def wait(self, seconds: float) -> list[tuple[int, Event]]:
             found = super().wait(seconds)
             number, event = found[0] if found else (0, None)
-            if isinstance(event, Labelled) and (shard := next(
+            if isinstance(event, Committed) and (shard := next(
                     (p for p in (tmp_path / 'out/shards').iterdir() if 'bad' in p.name), None)):
                 shutil.rmtree(shard)
                 self.stop(number)

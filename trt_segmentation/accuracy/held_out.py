@@ -56,7 +56,7 @@ def read_held_out(card: ModelCard, sources: Sequence[str], labels: Sequence[str]
             found += draw_held_out(card, count)
         else:
             source = open_recordings([name], topic)
-            positions = _spread_evenly(sum(1 for _ in source), count)
+            positions = spread_evenly(sum(1 for _ in source), count)
             found += read_positions(source, positions, condition)
     return found
 
@@ -73,7 +73,7 @@ def read_left_out(feeds: Feeds, count: int = HELD_OUT_FRAMES) -> list[Sample]:
     :returns: samples without truth; empty if calibration chose every frame.
     """
     left = np.setdiff1d(np.arange(len(feeds.choice.frames)), feeds.choice.chosen)
-    return list(read_positions(feeds.source, left[_spread_evenly(len(left), count)], ''))
+    return list(read_positions(feeds.source, left[spread_evenly(len(left), count)], ''))
 
 
 def draw_held_out(card: ModelCard, count: int) -> Iterator[Sample]:
@@ -88,7 +88,7 @@ def draw_held_out(card: ModelCard, count: int) -> Iterator[Sample]:
 
 def _read_labelled(card: ModelCard, images: Path, labels: Path, values: LabelValues, count: int,
                    condition: str) -> Iterator[Sample]:
-    wanted = set(_spread_evenly(len(pair_files(images, labels)), count).tolist())
+    wanted = set(spread_evenly(len(pair_files(images, labels)), count).tolist())
     samples = read_folder_samples(images, labels, len(card.classes), values)
     for index, sample in enumerate(samples):
         if index in wanted:
@@ -104,6 +104,6 @@ def read_positions(source: Iterable[NamedFrame], positions: npt.NDArray[np.intp]
             yield Sample(name, decode(frame).bgr(), condition=condition)
 
 
-def _spread_evenly(total: int, count: int) -> npt.NDArray[np.intp]:
+def spread_evenly(total: int, count: int) -> npt.NDArray[np.intp]:
     """Return ``count`` of ``total`` positions, spread evenly from the first to the last."""
     return np.unique(np.linspace(0, total - 1, min(total, count)).round().astype(np.intp))

@@ -138,5 +138,6 @@ def open_recordings(names: Sequence[str], topic: str | None = None,
             sources.append(Bag(path, topic))
         else:
             raise GraphError(f'there are no frames at {name}. Give a bag, a folder of images, or '
-                             f'the word street')
+                             f'the word street. --calibrate also takes a pattern, a URL, or a '
+                             f'folder of bags, if you give --workers or --ray')
     return JoinedRecordings(sources)

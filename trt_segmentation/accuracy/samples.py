@@ -22,9 +22,9 @@ from ..host.pictures import IMAGES, read_ids, read_picture
 from ..model.card import ModelCard
 from ..pipeline import Pipeline, segment_one
 from ..untrusted.terminal_text import did_you_mean
-from .confidence_counts import ConfidenceCounts
+from .label_counts import LabelCounts
 from .label_values import LabelValues
-from .metrics import confusion, Scores, size
+from .metrics import Scores, size
 
 FIRST_SEED = 1_000_000
 """Seed of the first street scene for measurements. Training uses only smaller seeds."""
@@ -64,21 +64,17 @@ def evaluate(pipeline: Pipeline, samples: Iterable[Sample], wanted: Wanted = Wan
     :raises EngineError: if the engine fails.
     """
     classes = pipeline.card.classes
-    matrix = np.zeros((len(classes), len(classes) + 1), np.int64)
-    images, counts = 0, ConfidenceCounts()
+    counts = LabelCounts(len(classes))
     for sample in samples:
         if sample.truth is None:
             raise EvaluationError(f'{sample.name} has no truth. Evaluate only labelled images')
         try:
             with closing_segmentation(pipeline, sample.image, wanted) as segmentation:
-                matrix += confusion(sample.truth, segmentation.labels, len(classes))
-                if segmentation.confidence is not None:
-                    counts.add(sample.truth, segmentation.labels, segmentation.confidence)
+                counts.add_image(sample.truth, segmentation.labels, segmentation.confidence)
                 observe(segmentation)
         except (FrameError, LabelError) as error:
             raise EvaluationError(f'{sample.name}: {error}') from error
-        images += 1
-    return Scores(classes, matrix, images, counts.calibration_error)
+    return counts.scores(classes)
 
 
 def label_image(pipeline: Pipeline, image: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:
@@ -166,11 +162,16 @@ def read_folder_samples(images: Path, labels: Path, classes: int,
         raise EvaluationError(str(error)) from error
     except LabelValueError as error:
         raise EvaluationError(f'{labels}: {error}') from error
-    return (_read_sample(*pair, classes, values) for pair in pairs)
+    return (read_sample(*pair, classes, values) for pair in pairs)
 
 
-def _read_sample(image_path: Path, label_path: Path, classes: int,
-                 values: LabelValues) -> Sample:
+def read_sample(image_path: Path, label_path: Path, classes: int,
+                values: LabelValues) -> Sample:
+    """Read an image and its label map.
+
+    :raises EvaluationError: if a file cannot be used, or if the sizes differ.
+    :raises LabelValueError: if a value in the label map has no class.
+    """
     try:
         image, truth = read_picture(image_path), read_ids(label_path)
     except PictureError as error:

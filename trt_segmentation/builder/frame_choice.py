@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from ..untrusted.output_files import write_figure, write_image
+from ..untrusted.output_files import make_folder, write_figure, write_image
 
 MAX_GROUPS = 8
 """Frames are divided into at most this many groups of similar light."""
@@ -77,7 +77,7 @@ def choose_by_light(frames: Sequence[FrameFeatures], count: int) -> FrameChoice:
     :param frames: features of all frames, the oldest frame first; at least one frame.
     :param count: number of frames to choose. If ``frames`` has fewer frames, all are chosen.
     """
-    group = _group_by_light(np.stack([frame.light for frame in frames]))
+    group = group_by_light(np.stack([frame.light for frame in frames]))
     chosen = []
     for index, share in enumerate(_deal_out(np.bincount(group), count)):
         members = np.flatnonzero(group == index)
@@ -87,8 +87,12 @@ def choose_by_light(frames: Sequence[FrameFeatures], count: int) -> FrameChoice:
     return FrameChoice(frames, group, np.sort(np.concatenate(chosen)))
 
 
-def _group_by_light(light: Numbers) -> npt.NDArray[np.intp]:
-    """Index of each frame's group. Group 0 is the darkest group."""
+def group_by_light(light: Numbers) -> npt.NDArray[np.intp]:
+    """Divide frames into groups of similar light.
+
+    :param light: (frames, 3) :attr:`FrameFeatures.light` of each frame.
+    :returns: (frames,) index of each frame's group. Group 0 is the darkest group.
+    """
     points = light.astype(np.float32)
     count = min(MAX_GROUPS, len(np.unique(points, axis=0)))
     if count == 1:
@@ -117,6 +121,18 @@ def _deal_out(sizes: npt.NDArray[np.intp], count: int) -> npt.NDArray[np.intp]:
         shares[order] += taken
         left -= int(taken.sum())
     return shares
+
+
+def write_choice(choice: FrameChoice, folder: Path) -> str:
+    """Write ``contact_sheet.png`` and ``histogram.png``, and return their paths as text.
+
+    :param folder: folder of the report. If the folder does not exist, it is created.
+    :raises OutputError: if the folder or a file cannot be written.
+    """
+    make_folder(folder, '--report')
+    write_contact_sheet(choice, folder / 'contact_sheet.png')
+    write_histogram(choice, folder / 'histogram.png')
+    return f'{folder / "contact_sheet.png"}, {folder / "histogram.png"}'
 
 
 def write_contact_sheet(choice: FrameChoice, path: Path, columns: int = 20) -> None:

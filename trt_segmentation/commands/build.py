@@ -24,7 +24,7 @@ from ..builder.build import OperatorSupport
 from ..builder.cache import EngineCache
 from ..builder.calibration import calibrate, Calibration
 from ..builder.feeds import choose_frames, Feeds
-from ..builder.frame_choice import write_contact_sheet, write_histogram
+from ..builder.frame_choice import write_choice
 from ..builder.graph import model_digest
 from ..builder.open_engine import build_graph, make_engine_key, write_plan
 from ..builder.prepare import (
@@ -42,7 +42,7 @@ from ..engines.plan import count_precisions, from_json, Plan
 from ..engines.tensorrt_plugins import load_plugins
 from ..errors import EngineError, GraphError
 from ..model.card import load_card, ModelCard
-from ..untrusted.output_files import check_file, check_folder, make_folder
+from ..untrusted.output_files import check_file, check_folder
 from ..view.progress import ProgressBars
 from .build_options import BuildCommandOptions
 
@@ -82,7 +82,7 @@ def run_build(options: BuildCommandOptions) -> int:
         if given.split is not None:
             _report_kernels(options, card, graph, calibration, plan, given.split.int8, identity,
                             bars)
-    _print_plan(plan, options, Console())
+    _print_plan(plan, options)
     return 0
 
 
@@ -127,10 +127,10 @@ def _build_options(options: BuildCommandOptions) -> BuildOptions:
 def _check_outputs(options: BuildCommandOptions, card: ModelCard) -> None:
     """Refuse output files that cannot be written, or that another program wrote."""
     if options.precision != 'fp32' or cuts_resize(card, _recipe(options)):
-        names = ['contact_sheet.png', 'histogram.png', METHODS_FILE] * bool(options.calibrate)
-        names += [KERNELS_FILE] if _recipe(options).needs_calibration else []
-        check_folder(_report_folder(options, card), '--report',
-                     [*names, 'accuracy.json', 'differences.png'])
+        names = ['contact_sheet.png', 'histogram.png', METHODS_FILE, 'calibration_frames.json']
+        check_folder(_report_folder(options, card), '--report', [
+            *names * bool(options.calibrate), *[KERNELS_FILE] * _recipe(options).needs_calibration,
+            'accuracy.json', 'differences.png'])
     if options.calibrate or options.keep_fp16:
         check_file(calibration_path(card), 'the ranges')
 
@@ -179,18 +179,19 @@ def _give_precision(options: BuildCommandOptions, card: ModelCard, graph: Prepar
 
 def _choose_frames(options: BuildCommandOptions, card: ModelCard, bars: ProgressBars) -> Feeds:
     """Choose the frames for the calibration, and write images that show the choice."""
+    folder = _report_folder(options, card)
+    if options.has_workers:
+        from .fleet.calibrate import choose_fleet_frames
+        return choose_fleet_frames(card, options.model, options, folder, bars)
     source = open_recordings(options.calibrate, options.topic, options.frames)
     counted = bars.track('frames examined', source)
     feeds = replace(choose_frames(card, counted, options.frames), source=source)
     if source.left_out:
         bars.print_line(f'{len(source.left_out)} frames cannot be decoded and are left out. The '
                         f'first is {source.left_out[0]}')
-    folder = _report_folder(options, card)
-    make_folder(folder, '--report')
-    write_contact_sheet(feeds.choice, folder / 'contact_sheet.png')
-    write_histogram(feeds.choice, folder / 'histogram.png')
+    files = write_choice(feeds.choice, folder)
     bars.print_line(f'calibrating on {len(feeds.choice.chosen)} of {len(feeds.choice.frames)} '
-                    f'frames: {folder / "contact_sheet.png"}, {folder / "histogram.png"}')
+                    f'frames: {files}')
     return feeds
 
 
@@ -289,12 +290,11 @@ def _report_folder(options: BuildCommandOptions, card: ModelCard) -> Path:
     return options.report or Path(f'{name}-{options.precision}-report')
 
 
-def _print_plan(plan: Plan, options: BuildCommandOptions, console: Console) -> None:
+def _print_plan(plan: Plan, options: BuildCommandOptions) -> None:
     counts = count_precisions(from_json(plan.about['layers']))
-    console.print(
-        f'{plan.about["library"]}, {len(plan.data) / 1e6:.1f} MB in {plan.about["seconds"]:.1f} '
-        f's; layers: ' + ', '.join(f'{n} {name}' for name, n in counts.items()),
-        markup=False, highlight=False, soft_wrap=True)
+    layers = ', '.join(f'{n} {name}' for name, n in counts.items())
+    text = (f'{plan.about["library"]}, {len(plan.data) / 1e6:.1f} MB in '
+            f'{plan.about["seconds"]:.1f} s; layers: {layers}')
     if options.out:
-        console.print(f'→ {options.out}; `trt_seg inspect {options.out}` lists its layers',
-                      markup=False, highlight=False, soft_wrap=True)
+        text += f'\n→ {options.out}; `trt_seg inspect {options.out}` lists its layers'
+    Console().print(text, markup=False, highlight=False, soft_wrap=True)

@@ -12,8 +12,6 @@ from pathlib import Path
 from ..builder.settings import (
     BEST_METHOD,
     BuildOptions,
-    CALIBRATION_FRAMES,
-    HELD_OUT_FRAMES,
     METHODS,
     OPEN_BATCH,
     Recipe,
@@ -21,21 +19,17 @@ from ..builder.settings import (
 from ..engines import PRECISIONS
 from ..errors import GraphError
 from .arguments.options import add_gpu, add_label_values, Commands, set_options
-from .arguments.values import byte_count, count, fraction
+from .arguments.values import byte_count, count, fraction, positive
+from .fleet.options import add_work, add_workers, CalibrationOptions
 
 
 @dataclass(frozen=True)
-class BuildCommandOptions:
+class BuildCommandOptions(CalibrationOptions):
     """The options of ``trt_seg build``. The help text of each argument explains its option.
 
     :class:`.Recipe` explains ``shapes``, ``batch``, ``precision``, ``simplify`` and
     ``cut_resize``. :class:`.BuildOptions` explains ``workspace`` (bytes), ``level`` and ``arch``.
 
-    :param calibrate: recordings for the measurement of ranges; () to use the ranges of an earlier
-        build.
-    :param topic: image topic of the bags; None if each bag has only one image topic.
-    :param hold_out: recordings for the measurement of accuracy; () to measure on the frames that
-        calibration did not use, or on street scenes if there are no such frames.
     :param hold_out_labels: one folder of label maps for each recording of ``hold_out``; ``-`` if
         a recording has no label maps.
     :param label_map: path or name of a value map for the label maps, see
@@ -55,15 +49,10 @@ class BuildCommandOptions:
     arch: str = BuildOptions.arch
     simplify: bool = Recipe.simplify
     keep_fp16: tuple[str, ...] = ()
-    calibrate: tuple[str, ...] = ()
-    topic: str | None = None
-    frames: int = CALIBRATION_FRAMES
     method: str = BEST_METHOD
-    hold_out: tuple[str, ...] = ()
     hold_out_labels: tuple[str, ...] = ()
     ignore: tuple[range, ...] = ()
     label_map: str | None = None
-    hold_out_frames: int = HELD_OUT_FRAMES
     compare: bool = False
     max_miou_drop: float | None = None
     search: bool = False
@@ -81,6 +70,7 @@ class BuildCommandOptions:
         :raises OutputError: if ``out`` cannot be written.
         """
         self._check_calibration()
+        self._check_workers()
         self._check_accuracy()
         self._check_destination()
 
@@ -108,6 +98,20 @@ class BuildCommandOptions:
                              '--max-miou-drop')
         if self.search and not self.calibrate:
             raise GraphError('--search needs recordings; give them with --calibrate')
+
+    def _check_workers(self) -> None:
+        if self.has_workers and not self.calibrate:
+            raise GraphError('--workers and --ray are for a calibration; give recordings with '
+                             '--calibrate')
+        if self.has_workers and 'street' in self.calibrate:
+            raise GraphError('workers read recordings only, so --calibrate street cannot be used '
+                             'with --workers or --ray')
+        for name in self._changed('every', 'cpus_per_worker', 'lease', 'retry', 'work'):
+            if not self.has_workers:
+                raise GraphError(f'{_option(name)} is for workers; give --workers or --ray')
+        if self.ray is not None and self.work is None:
+            raise GraphError('--ray needs a folder or URL that all machines see for the results '
+                             'of the shards; give it with --work')
 
     def _check_accuracy(self) -> None:
         if self.precision == 'fp32' and not self.cut_resize:
@@ -157,8 +161,7 @@ def add_command(commands: Commands) -> None:
         'TensorRT or TensorRT-RTX. Before the build, a precision below fp32 is compared with '
         'fp32, and a report is written to a folder. Without --out the plan is written to the '
         'cache. A node with the same card, precision, workspace and level uses this plan.')
-    parser.add_argument('model', metavar='MODEL_CARD',
-                        help='model card, or name of an installed card')
+    parser.add_argument('model', metavar='MODEL_CARD', help='path or name of a model card')
     parser.add_argument('--out', type=Path, metavar='PLAN',
                         help='write the plan to this file; TensorRT-RTX then needs no GPU')
     parser.add_argument('--cache', metavar='DIR',
@@ -180,13 +183,14 @@ def add_command(commands: Commands) -> None:
                         help='GPU architecture of the plan, only with TensorRT-RTX (the GPU of '
                         'this machine, or all architectures on a machine without a GPU)')
     parser.add_argument('--cut-resize', action='store_true',
-                        help='leave out the Resize at the end of the network, so that the scores '
-                        'are resized only once, to the size of the camera image; the report '
-                        'shows how many labels change')
+                        help='leave out the Resize at the end of the network. The scores are then '
+                        'resized only once, to the size of the camera image. The report shows how '
+                        'many labels change')
     parser.add_argument('--no-simplify', dest='simplify', action='store_false',
                         help='use the graph as it was exported')
     add_gpu(parser)
     _add_calibration(parser.add_argument_group('calibration'))
+    _add_workers(parser.add_argument_group('workers, which choose the frames for the calibration'))
     _add_accuracy(parser.add_argument_group('accuracy'))
     set_options(parser, BuildCommandOptions)
 
@@ -195,10 +199,12 @@ def _add_calibration(group: argparse._ArgumentGroup) -> None:
     group.add_argument('--calibrate', nargs='+', metavar='BAG|DIR|street',
                        help='recordings for the measurement of ranges. The ranges are stored '
                        'beside the ONNX file, and a later build without --calibrate uses them '
-                       'again. '
-                       'Graph nodes whose values are too large for FP16 stay FP32')
+                       'again. With --workers or --ray, a recording can also be a pattern, a URL '
+                       'or a folder of bags and videos. Graph nodes whose values are too large '
+                       'for FP16 stay FP32')
     group.add_argument('--topic', metavar='T',
-                       help='image topic of the bags (the only image topic)')
+                       help='image topic of the bags (the only image topic; with workers, every '
+                       'camera)')
     group.add_argument('--frames', type=count, metavar='N',
                        help='number of frames for the calibration; they are chosen from all kinds '
                        'of light and all times (%(default)s)')
@@ -210,6 +216,13 @@ def _add_calibration(group: argparse._ArgumentGroup) -> None:
     group.add_argument('--search', action='store_true',
                        help='keep the most sensitive layers FP16, so that the accuracy loss is at '
                        'most --max-miou-drop')
+
+
+def _add_workers(group: argparse._ArgumentGroup) -> None:
+    group.add_argument('--every', type=positive, metavar='S',
+                       help='workers look at one frame in each S seconds (%(default)s)')
+    add_work(group)
+    add_workers(group, '--work', uses_gpus=False)
 
 
 def _add_accuracy(group: argparse._ArgumentGroup) -> None:

@@ -44,7 +44,7 @@ SampleSource: TypeAlias = 'tuple[Iterable[Sample], int, str]'
 def run_evaluate(options: EvaluateOptions) -> int:
     """Score the model with a progress bar, print a table and write the JSON file.
 
-    :returns: the exit code, 0.
+    :returns: the exit code: 0, or 1 if shards of recordings are in quarantine.
     :raises EvaluationError, LabelValueError: if an option, an image or a label map is wrong.
     :raises ModelCardError, EngineError: if the model cannot be opened.
     :raises OutputError: if the JSON file cannot be written. The path is checked before any work.
@@ -54,6 +54,8 @@ def run_evaluate(options: EvaluateOptions) -> int:
         if path:
             check_file(path, name)
     card = load_card(options.model)
+    if options.sources:
+        return _evaluate_recordings(card, options)
     reference = ReferenceWriter(card, options)
     sources = _sources(card, options)
     with closing(open_pipeline(card, options.engine, gpu=options.gpu,
@@ -91,6 +93,25 @@ def _sources(card: ModelCard, options: EvaluateOptions) -> dict[str, SampleSourc
     count = options.street or SCENES
     return {condition: (draw_street_samples(card, count, condition), count, condition)
             for condition in options.condition or CONDITIONS}
+
+
+def _evaluate_recordings(card: ModelCard, options: EvaluateOptions) -> int:
+    """Score recordings with workers. Return 1 if shards are in quarantine, otherwise 0."""
+    from ..fleet.jobs.evaluate import EvaluateJob
+    from .fleet.evaluate import evaluate_recordings
+    job = EvaluateJob('', '', options.model, options.engine, options.precision,
+                      options.image_topic, label_topic=options.label_topic,
+                      values=read_label_values(options.ignore, options.label_map))
+    done = evaluate_recordings(card, job, options.sources, options.work, options)
+    if done.scores:
+        print_scores(done.scores, f'{card.name}, {options.engine} {options.precision}')
+    done.print_summary()
+    if options.json and done.scores:
+        write_json(options.json, {
+            'model': card.name, 'engine': options.engine, 'precision': options.precision,
+            'scores': {name: scores.tree() for name, scores in done.scores.items()},
+            'recordings': done.sums.recordings, 'quarantine': done.result.quarantined}, '--json')
+    return done.result.exit_code
 
 
 def print_scores(scored: dict[str, Scores], title: str) -> None:

@@ -8,15 +8,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import EvaluationError
-from .arguments.options import add_device, add_label_values, add_model, Commands, set_options
+from .arguments.options import (
+    add_device,
+    add_label_values,
+    add_model,
+    Arguments,
+    Commands,
+    set_options,
+)
 from .arguments.values import count
+from .fleet.options import add_work, add_workers, GpuWorkerOptions
 
 BESIDE = Path()
 """Stands for the file beside the model card. A user cannot mean this path, which is a folder."""
 
 
 @dataclass(frozen=True)
-class EvaluateOptions:
+class EvaluateOptions(GpuWorkerOptions):
     """The options of ``trt_seg eval``. The help text of each argument explains its option.
 
     :func:`.open_pipeline` explains ``engine``, ``gpu`` and ``precision``.
@@ -25,6 +33,10 @@ class EvaluateOptions:
     :param condition: conditions of the street scenes; () for all conditions.
     :param images: folder of images; None to score street scenes. ``images`` and ``labels`` must
         be given together.
+    :param sources: recordings for workers, see :func:`.find_recordings`; () to score street scenes
+        or ``images`` in this process.
+    :param image_topic: see :class:`.EvaluateJob` for this topic and ``label_topic``.
+    :param work: folder or URL for the results of the shards; None for a temporary folder.
     :param save_card: copy of the model card with the fitted temperature; None for no copy.
     :param save_reference: file of the reference; None for no reference. :data:`BESIDE` means the
         file beside the model card.
@@ -46,12 +58,17 @@ class EvaluateOptions:
     fit_temperature: bool = False
     save_card: Path | None = None
     save_reference: Path | None = None
+    sources: tuple[str, ...] = ()
+    image_topic: str | None = None
+    label_topic: str | None = None
+    work: str | None = None
 
     def check(self) -> None:
         """Raise an EvaluationError if options contradict each other."""
+        self._check_workers()
         if (self.images is None) != (self.labels is None):
             raise EvaluationError('--images and --labels must be given together')
-        if (self.ignore or self.label_map) and self.labels is None:
+        if (self.ignore or self.label_map) and self.labels is None and not self.sources:
             raise EvaluationError('--ignore and --map need label maps; give --images and '
                                   '--labels too')
         for option, value in (('--street', self.street), ('--condition', self.condition)):
@@ -69,6 +86,22 @@ class EvaluateOptions:
                                   'together, because a reference is for one temperature. Fit '
                                   'first, and then make the reference of the new card')
 
+    def _check_workers(self) -> None:
+        """Refuse options of this process together with SOURCE, and of workers without it."""
+        for_workers = ('image_topic', 'label_topic', 'ray', 'workers', 'gpus_per_worker',
+                       'cpus_per_worker', 'lease', 'retry', 'work')
+        for_process = ('gpu', 'street', 'condition', 'images', 'labels', 'fit_temperature',
+                       'save_card', 'save_reference')
+        changed = [name for name in (for_process if self.sources else for_workers)
+                   if getattr(self, name) != getattr(EvaluateOptions, name)]
+        if changed:
+            option = f'--{changed[0].replace("_", "-")}'
+            raise EvaluationError(f'{option} cannot be used with a SOURCE' if self.sources else
+                                  f'{option} is for recordings; give at least one SOURCE')
+        if self.ray is not None and self.work is None:
+            raise EvaluationError('--ray needs a folder or URL that all machines see for the '
+                                  'results of the shards; give it with --work')
+
 
 def add_command(commands: Commands) -> None:
     """Add ``trt_seg eval`` with its arguments."""
@@ -77,7 +110,13 @@ def add_command(commands: Commands) -> None:
         description='Measure the accuracy of a model on street scenes that were not used in '
         'training, or on your own images. For your images, give a folder of images and a folder '
         'of label maps. A label map is a PNG file of class ids. Its name is the name of the image '
-        'with the ending .png. The class id 255 means unlabelled.')
+        'with the ending .png. The class id 255 means unlabelled. For recordings, give one SOURCE '
+        'or more. Workers then score shards of about 60 seconds, and the command adds their '
+        'results. The exit code is then 1 if shards are in quarantine.')
+    parser.add_argument(
+        'sources', nargs='*', metavar='SOURCE', help='bag with images and label maps, or folder '
+        'that contains the folders images and labels, or a pattern, or a folder of such '
+        'recordings, or a URL such as s3://bucket/drives')
     add_model(parser)
     add_device(parser)
     parser.add_argument('--street', type=count, metavar='N',
@@ -96,7 +135,17 @@ def add_command(commands: Commands) -> None:
     parser.add_argument('--save-reference', nargs='?', type=Path, const=BESIDE, metavar='FILE',
                         help='write the reference with which the parameter `health` compares '
                         'frames. Without FILE, it is written beside the model card')
+    _add_workers(parser.add_argument_group('with SOURCE'))
     set_options(parser, EvaluateOptions)
+
+
+def _add_workers(group: Arguments) -> None:
+    group.add_argument('--label-topic', metavar='T', help='topic of the label maps in the bags, '
+                       'which have the same header stamps as their images')
+    group.add_argument('--image-topic', metavar='T',
+                       help='image topic of the bags (the only camera of each bag)')
+    add_work(group)
+    add_workers(group, '--work')
 
 
 def _names(text: str) -> tuple[str, ...]:

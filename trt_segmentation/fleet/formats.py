@@ -27,6 +27,7 @@ from ..untrusted.output_files import raise_output_errors
 from .frames import ShardFrame
 from .store import dump_json
 
+FORMATS = ('bag', 'png', 'coco')
 BAG, LABELS, COCO = 'bag', 'labels', 'coco.json'
 """File or folder names of the results of a shard. Each format writes one of these names."""
 _TOPIC = '/segmentation/label_map/compressed'
@@ -51,11 +52,11 @@ class LabelWriter(Protocol):
 def open_writer(label_format: str, folder: Path, card: ModelCard) -> LabelWriter:
     """Open a writer for the label maps of one shard.
 
-    :param label_format: one of :data:`.shards.FORMATS`.
+    :param label_format: one of :data:`FORMATS`, or ``none`` to write no label maps.
     :param folder: empty folder of the shard.
     """
     writers: dict[str, Callable[[Path, ModelCard], LabelWriter]] = {
-        'bag': BagLabels, 'png': PngLabels, 'coco': CocoLabels}
+        'bag': BagLabels, 'png': PngLabels, 'coco': CocoLabels, 'none': NoLabels}
     return writers[label_format](folder, card)
 
 
@@ -97,6 +98,22 @@ class PngLabels:
         path = self._folder / f'{frame.number:06d}_{frame.stamp_ns}.png'
         with raise_output_errors(path):
             path.write_bytes(encoded)
+
+    def close(self) -> None:
+        """See :class:`LabelWriter`."""
+
+
+class NoLabels:
+    """Writes nothing. The manifest is then the only result."""
+
+    def __init__(self, folder: Path, card: ModelCard) -> None:
+        pass
+
+    def encode(self, frame: ShardFrame, answer: SegmentedImage) -> None:
+        """See :class:`LabelWriter`."""
+
+    def write(self, frame: ShardFrame, encoded: None) -> None:
+        """See :class:`LabelWriter`."""
 
     def close(self) -> None:
         """See :class:`LabelWriter`."""

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from ..bags.reader import BagReader, COMPRESSED, Recorded
 from ..errors import BagError, FrameError, VideoError
 from ..host.decode_raw import decode
 from ..memory import Allocate, place_bytes
-from ..sources.image import AnyImage, BadImage, SourceImage
+from ..sources.image import AnyImage, BadImage, count_bytes, SourceImage
 from ..threads.ordered_map import map_ahead
 from ..video.reader import VideoReader
 from .shards import Shard
@@ -40,7 +40,7 @@ class ShardFrame:
 
 
 def read_shard(shard: Shard, path: Path, allocate: Allocate | None = None,
-               pool: ThreadPoolExecutor | None = None
+               pool: ThreadPoolExecutor | None = None, every_s: float = 0.0
                ) -> Generator[tuple[ShardFrame, AnyImage], None, None]:
     """Yield the frames of a shard and their images, in order.
 
@@ -50,55 +50,84 @@ def read_shard(shard: Shard, path: Path, allocate: Allocate | None = None,
     :param path: the recording on this machine.
     :param allocate: allocates the memory of the images of a bag; see :attr:`.Pipeline.allocate`.
     :param pool: the threads that decode the images of a bag; None for new threads.
+    :param every_s: yield only the first frame of each part of this length in seconds. The parts
+        are counted from the start of the shard. 0 yields every frame.
     :raises BagError, VideoError: if the recording cannot be read.
     :raises FileNotFoundError: if the recording does not exist any more.
     """
-    with closing(_read_bag(shard, path, allocate, pool) if shard.topic
-                 else _read_video(shard, path)) as frames:
+    is_wanted = _Sampler(shard.begin_ns, every_s)
+    with closing(_read_bag(shard, path, allocate, pool, is_wanted) if shard.topic
+                 else _read_video(shard, path, is_wanted)) as frames:
         for number, (stamp_ns, log_time_ns, frame_id, image) in enumerate(frames, 1):
             yield ShardFrame(number, stamp_ns, log_time_ns, frame_id), image
+
+
+class _Sampler:
+    """Tells which frames to keep: the first frame of each part of a shard."""
+
+    def __init__(self, begin_ns: int, every_s: float) -> None:
+        self._begin_ns, self._every_ns = begin_ns, round(every_s * 1e9)
+        self._last: int | None = None
+
+    def __call__(self, time_ns: int) -> bool:
+        if not self._every_ns:
+            return True
+        part = (time_ns - self._begin_ns) // self._every_ns
+        if part == self._last:
+            return False
+        self._last = part
+        return True
 
 
 _Frame = tuple[int | None, int, str, AnyImage]
 
 
+def decode_message(message: Recorded, shard: Shard, allocate: Allocate | None = None
+                   ) -> tuple[str, AnyImage]:
+    """Decode an image of a shard.
+
+    :param allocate: see :func:`read_shard`.
+    :returns: the frame id and the image. If the image cannot be decoded, a BadImage.
+    """
+    origin = f'{shard.recording.name} {shard.topic} {message.log_time_ns}'
+    try:
+        frame = message.frame(allocate)
+        pixels = decode(frame).bgr()
+        is_placed = message.msgtype == COMPRESSED and frame.encoding == 'bgr8'
+        if allocate is None or is_placed:
+            pixels = np.require(pixels, requirements=['C', 'W'])
+        else:
+            pixels = place_bytes(pixels.reshape(-1), allocate).reshape(pixels.shape)
+    except FrameError as error:
+        return '', BadImage(origin, BagError(str(error)))
+    return frame.frame_id, SourceImage('', origin, pixels, message.stamp_ns or 0)
+
+
 def _read_bag(shard: Shard, path: Path, allocate: Allocate | None,
-              pool: ThreadPoolExecutor | None) -> Generator[_Frame, None, None]:
-    def decode_message(message: Recorded) -> _Frame:
-        origin = f'{shard.recording.name} {shard.topic} {message.log_time_ns}'
-        try:
-            frame = message.frame(allocate)
-            pixels = decode(frame).bgr()
-            is_placed = message.msgtype == COMPRESSED and frame.encoding == 'bgr8'
-            if allocate is None or is_placed:
-                pixels = np.require(pixels, requirements=['C', 'W'])
-            else:
-                pixels = place_bytes(pixels.reshape(-1), allocate).reshape(pixels.shape)
-        except FrameError as error:
-            return (message.stamp_ns, message.log_time_ns, '',
-                    BadImage(origin, BagError(str(error))))
-        return (message.stamp_ns, message.log_time_ns, frame.frame_id,
-                SourceImage('', origin, pixels, message.stamp_ns or 0))
+              pool: ThreadPoolExecutor | None, is_wanted: _Sampler
+              ) -> Generator[_Frame, None, None]:
+    def choose(messages: Iterable[Recorded]) -> Iterator[Recorded]:
+        return (message for message in messages if is_wanted(message.log_time_ns))
+
+    def decode_frame(message: Recorded) -> _Frame:
+        return message.stamp_ns, message.log_time_ns, *decode_message(message, shard, allocate)
 
     with BagReader(path) as bag:
         messages = bag.messages([shard.topic], shard.begin_ns, shard.end_ns)
-        with closing(map_ahead(decode_message, messages, 'decode image', pool=pool,
-                               size_of=_count_bytes)) as frames:
+        with closing(map_ahead(decode_frame, choose(messages), 'decode image', pool=pool,
+                               size_of=lambda frame: count_bytes(frame[3]))) as frames:
             yield from frames
 
 
-def _count_bytes(frame: _Frame) -> int:
-    image = frame[3]
-    return image.image.nbytes if isinstance(image, SourceImage) else 0
-
-
-def _read_video(shard: Shard, path: Path) -> Generator[_Frame, None, None]:
+def _read_video(shard: Shard, path: Path, is_wanted: _Sampler) -> Generator[_Frame, None, None]:
     told = 0
     with VideoReader(path, window=(shard.begin_ns, shard.end_ns)) as reader:
         for frame in reader:
             for line in reader.bad[told:]:
                 yield _bad(shard, line, frame.time_ns)
             told = len(reader.bad)
+            if not is_wanted(frame.time_ns):
+                continue
             origin = f'{shard.recording.name} {frame.time_ns}'
             yield (frame.time_ns, frame.time_ns, '',
                    SourceImage('', origin, frame.image, frame.time_ns))

@@ -18,7 +18,7 @@ import time
 from typing import Protocol
 
 from ..engines.nvidia_driver import ask_driver
-from .shards import LabelJob
+from .shards import FleetJob
 from .worker import Event, FleetWorker, Lost, Task
 
 CLOSE_SECONDS = 3.0
@@ -69,7 +69,7 @@ class LocalWorkers:
     :param gpus_per_worker: share of a GPU that a worker needs. With 0.5, two workers share a GPU.
     """
 
-    def __init__(self, job: LabelJob, count: int | None, gpus_per_worker: float) -> None:
+    def __init__(self, job: FleetJob, count: int | None, gpus_per_worker: float) -> None:
         self._job = job
         gpus = 0 if job.engine == 'onnxruntime-cpu' else len(ask_driver().gpus)
         self._gpus = max(1, gpus)
@@ -143,7 +143,7 @@ class LocalWorkers:
         return f'the worker ended with exit code {code}'
 
 
-def run_worker(job: LabelJob, gpu: int, pipe: Connection) -> None:
+def run_worker(job: FleetJob, gpu: int, pipe: Connection) -> None:
     """Run a worker until the other end of the pipe is closed, then end this process.
 
     Call this function only in a process that was started for it.

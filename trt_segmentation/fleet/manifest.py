@@ -38,6 +38,7 @@ def make_schema(classes: Sequence[str]) -> pa.Schema:
         ('recording', pa.string()), ('url', pa.string()), ('topic', pa.string()),
         ('shard', pa.string()), ('number', pa.int32()), ('stamp_ns', pa.int64()),
         ('log_time_ns', pa.int64()), ('condition', pa.string()), ('brightness', number),
+        ('contrast', number),
         ('mean_confidence', number), ('p5_confidence', number), ('entropy', number),
         ('shares', pa.struct([(name, number) for name in classes])),
         ('decode_error', pa.string())], metadata={KEY: MARKER})
@@ -79,13 +80,22 @@ def measure_frame(answer: SegmentedImage) -> dict[str, Any]:
     result has no entropy and no confidence columns.
     """
     sample = answer.image[::_STEP, ::_STEP]
-    brightness = float(sample.mean()) / 255
+    brightness, condition = measure_light(answer.image)
     row: dict[str, Any] = {
-        'brightness': brightness, 'shares': dict(answer.share),
-        'condition': next(name for name, limit in CONDITIONS if brightness < limit)}
+        'brightness': brightness, 'condition': condition, 'contrast': float(sample.std()) / 255,
+        'shares': dict(answer.share)}
     if answer.confidence is not None:
         row |= _measure_confidence(answer.confidence)
     return row
+
+
+def measure_light(image: npt.NDArray[np.uint8]) -> tuple[float, str]:
+    """Return the brightness of an image, 0 to 1, and its condition, see :data:`CONDITIONS`.
+
+    :param image: (height, width, 3) uint8.
+    """
+    brightness = float(image[::_STEP, ::_STEP].mean()) / 255
+    return brightness, next(name for name, limit in CONDITIONS if brightness < limit)
 
 
 def _measure_confidence(confidence: npt.NDArray[np.uint8]) -> dict[str, float]:

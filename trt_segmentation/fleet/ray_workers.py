@@ -15,7 +15,7 @@ import ray
 from ray.util.metrics import Gauge
 
 from ..errors import FleetError
-from .shards import LabelJob
+from .shards import FleetJob
 from .worker import Event, FleetWorker, Lost, Task
 
 CONNECT_SECONDS = 10.0
@@ -38,7 +38,7 @@ class RayWorkers:
     :raises FleetError: if there is no cluster at ``address``.
     """
 
-    def __init__(self, job: LabelJob, address: str, count: int | None, gpus_per_worker: float,
+    def __init__(self, job: FleetJob, address: str, count: int | None, gpus_per_worker: float,
                  cpus_per_worker: float = 1.0) -> None:
         try:
             _check_port(address)
@@ -124,7 +124,7 @@ class RayWorkers:
 class _Actor:
     """A worker in a process of Ray. The process sees only the GPU that Ray gave to the actor."""
 
-    def __init__(self, job: LabelJob) -> None:
+    def __init__(self, job: FleetJob) -> None:
         self._worker = FleetWorker(job)
 
     def open(self) -> Iterator[Event]:

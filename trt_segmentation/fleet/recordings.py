@@ -21,6 +21,8 @@ from ..untrusted.regular_file import expand_home
 from ..video.source import VIDEO_SUFFIXES
 
 SUFFIXES = frozenset(MAGIC) | VIDEO_SUFFIXES
+IMAGES, LABELS = 'images', 'labels'
+"""Names of the two folders in a folder of labelled images."""
 EDGE = 1 << 16
 """The identity of a local recording depends on the size of each file, and on this number of bytes
 at the start and at the end of the file."""
@@ -52,28 +54,32 @@ class Recording:
         return Path(self.url.removeprefix('file://')) if self.url.startswith('file://') else None
 
 
-def find_recordings(names: Sequence[str]) -> list[Recording]:
+def find_recordings(names: Sequence[str], labelled: bool = False) -> list[Recording]:
     """Find all bags and videos. Folders are searched with all their subfolders.
 
     If two local recordings have the same content, only the first one is returned.
 
     :param names: files, folders and patterns such as ``drives/*.mcap``, or URLs that fsspec can
         open, such as ``s3://bucket/drives``.
+    :param labelled: find recordings that may have label maps: bags, and folders that hold the
+        folders :data:`IMAGES` and :data:`LABELS`. Videos are left out.
     :raises SourceError: if there is no recording at a name, or if the files there cannot be read.
         The message quotes the name.
     """
     found: dict[str, Recording] = {}
     for name in names:
         try:
-            recordings = list(_find(name))
+            recordings = list(_find(name, labelled))
         except ImportError as error:
             raise SourceError(f'{name} needs another package: {error}') from error
         except Exception as error:      # each object store has its own error classes
             raise SourceError(f'{name} cannot be read: {error or type(error).__name__}'
                               ) from error
         if not recordings:
+            other = (f'a folder with the folders {IMAGES} and {LABELS}' if labelled else
+                     'a video file such as .mp4')
             raise SourceError(f'there is no recording at {name}. A recording is a rosbag2 folder, '
-                              'an .mcap or .db3 file, or a video file such as .mp4')
+                              f'an .mcap or .db3 file, or {other}')
         for recording in recordings:
             found.setdefault(recording.identity, recording)
     return list(found.values())
@@ -98,6 +104,32 @@ def copy_recording(recording: Recording, folder: Path) -> Iterator[Path | None]:
     yield target
 
 
+class RecordingCopies:
+    """Copies remote recordings to this machine. Only the latest copy is kept.
+
+    :param folder: folder for the copy. It must not exist yet, or must be empty.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._last: tuple[str, Path] | None = None
+
+    def find(self, recording: Recording) -> Path:
+        """Return the path of a recording on this machine.
+
+        :raises OSError: if the recording cannot be copied.
+        """
+        if (local := recording.local) is not None:
+            return local
+        if self._last is None or self._last[0] != recording.identity:
+            self._last = None
+            remove_copy(self._folder)
+            *_, path = copy_recording(recording, self._folder)
+            assert path, 'the last item is the path'
+            self._last = recording.identity, path
+        return self._last[1]
+
+
 def remove_copy(folder: Path) -> None:
     """Delete a folder that :func:`copy_recording` filled."""
     shutil.rmtree(folder, ignore_errors=True)
@@ -112,32 +144,36 @@ def open_filesystem(url: str) -> tuple[Any, str]:
     return fs, path
 
 
-def _find(name: str) -> Iterator[Recording]:
+def _find(name: str, labelled: bool) -> Iterator[Recording]:
     fs, path = open_filesystem(name if '://' in name else str(expand_home(name).absolute()))
     entries = fs.glob(path, detail=True) if glob.has_magic(path) else {path: fs.info(path)}
     for root, info in sorted(entries.items()):
         files: Mapping[str, Any] = {root: info}
         if info['type'] == 'directory':
             files = fs.find(root, detail=True)
-        yield from _group(fs, files)
+        yield from _group(fs, files, labelled)
 
 
-def _group(fs: Any, files: Mapping[str, Any]) -> Iterator[Recording]:
-    """Yield a recording for each rosbag2 folder, and for each other file with a known suffix."""
-    folders: dict[str, dict[str, Any]] = {
-        str(PurePosixPath(file).parent): {} for file in files
-        if PurePosixPath(file).name == 'metadata.yaml'}
+def _group(fs: Any, files: Mapping[str, Any], labelled: bool) -> Iterator[Recording]:
+    """Yield a recording for each folder that is one, and for each file with a known suffix."""
+    paths = {file: PurePosixPath(file) for file in files}
+    owners = {path.parent: path.parent for path in paths.values() if path.name == 'metadata.yaml'}
+    if labelled:
+        parents = {path.parent for path in paths.values()}
+        for images in parents:
+            if images.name == IMAGES and (labels := images.with_name(LABELS)) in parents:
+                owners |= {images: images.parent, labels: images.parent}
+    folders: dict[str, dict[str, Any]] = {str(owner): {} for owner in owners.values()}
     single: dict[str, dict[str, Any]] = {}
     for file, info in files.items():
-        parent = str(PurePosixPath(file).parent)
-        if parent in folders:
-            folders[parent][file] = info
-        elif PurePosixPath(file).suffix.lower() in SUFFIXES:
+        if (owner := owners.get(paths[file].parent)) is not None:
+            folders[str(owner)][file] = info
+        elif paths[file].suffix.lower() in (MAGIC if labelled else SUFFIXES):
             single[file] = {file: info}
     for root, members in sorted({**folders, **single}.items()):
         digest = hashlib.sha256()
         for file, info in sorted(members.items()):
-            name = '' if file == root else PurePosixPath(file).name
+            name = '' if file == root else str(PurePosixPath(file).relative_to(root))
             digest.update(json.dumps([name, info['size'], _version(fs, file, info)]).encode())
         yield Recording(PurePosixPath(root).stem, fs.unstrip_protocol(root),
                         digest.hexdigest()[:40], sum(i['size'] or 0 for i in members.values()))

@@ -13,13 +13,12 @@ import time
 from ..errors import FleetError
 from ..serving.stopping import StopSignals
 from .local_workers import Workers
-from .manifest import join_manifest
 from .recordings import Recording
 from .run_folder import PLANS
 from .schedule import FleetResult, FleetStatus, Schedule
-from .shards import dump_plan, LabelJob, read_plan, Shard
+from .shards import dump_plan, FleetJob, read_plan, Shard
 from .store import dump_json, Store
-from .worker import Event, Failed, Labelled, Lost, Planned, Progress, Ready, Task
+from .worker import Committed, Event, Failed, Lost, Planned, Progress, Ready, Task
 
 LEASE = 300.0
 """If a worker with a task reports nothing for this time in seconds, the worker is ended. Another
@@ -37,7 +36,7 @@ QUARANTINE = 'quarantine'
 
 
 class FleetRun:
-    """A run over all recordings. Shards that are already complete are not labelled again.
+    """A run over all recordings. Shards that are already complete are not processed again.
 
     :param store: the folder of the run, see :func:`.open_store`.
     :param lease: see :data:`LEASE`.
@@ -45,7 +44,7 @@ class FleetRun:
     :param say: called with a line of text if a task is given up or a worker is lost.
     """
 
-    def __init__(self, job: LabelJob, store: Store, recordings: Sequence[Recording],
+    def __init__(self, job: FleetJob, store: Store, recordings: Sequence[Recording],
                  workers: Workers, *, lease: float = LEASE,
                  report: Callable[[FleetStatus], None] = lambda _: None,
                  say: Callable[[str], None] = lambda _: None) -> None:
@@ -65,9 +64,9 @@ class FleetRun:
         self._recent: deque[tuple[float, int]] = deque()
 
     def run(self, stop: StopSignals, classes: Sequence[str]) -> FleetResult:
-        """Label the shards that are not complete, and write the manifest.
+        """Process the shards that are not complete, and join the results.
 
-        :param classes: names of the classes, for the manifest.
+        :param classes: names of the classes of the model.
         :raises FleetError: if no worker can start, or if a result cannot be written, such as on a
             full disk. The complete shards stay complete.
         """
@@ -89,7 +88,7 @@ class FleetRun:
                                if name in self._done]
         self._result.recordings = sum(
             self._done.issuperset(names) for names in self._plans.values())
-        self._result.rows = join_manifest(self._store, self._result.shards, classes)
+        self._result.rows = self._job.join(self._store, self._result.shards, classes)
         return self._result
 
     def _read_plans(self) -> None:
@@ -154,7 +153,7 @@ class FleetRun:
             self._unplanned -= 1
             self._store.write(self._plan_name(task), dump_json(dump_plan(task, shards)))
             self._add_plan(task, shards)
-        elif isinstance(event, Labelled) and isinstance(
+        elif isinstance(event, Committed) and isinstance(
                 task := self._schedule.finish(worker), Shard):
             self._done.add(task.name(self._job))
             self._result.new += 1

@@ -4,19 +4,20 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ..errors import FleetError
 from ..model.card import ModelCard
 from .local_store import LocalStore
 from .object_store import ObjectStore
 from .recordings import open_filesystem
-from .shards import LabelJob, read_plan, Shard
+from .shards import FleetJob, read_plan, Shard
 from .store import dump_json, Store
 
+_Job = TypeVar('_Job', bound=FleetJob)
 FACTS = 'run.json'
 """Name of the file with the options of a run."""
 PLANS = 'plans'
@@ -39,7 +40,18 @@ def find_run(out: str, card: ModelCard, key: str) -> str:
     return f'{out.rstrip("/")}/{card.name}-{key}'
 
 
-def claim_run(store: Store, job: LabelJob, card: ModelCard) -> None:
+def place_job(card: ModelCard, job: _Job) -> _Job:
+    """Return a copy of a job with its key and the folder of its run.
+
+    :param job: ``job.out`` is the folder or URL that holds all runs. A relative path becomes
+        absolute, because a worker may have another current folder. ``job.key`` is not used.
+    """
+    key = job.make_key(card)
+    out = job.out if '://' in job.out else str(Path(job.out).absolute())
+    return replace(job, out=find_run(out, card, key), key=key)
+
+
+def claim_run(store: Store, job: FleetJob, card: ModelCard) -> None:
     """Write :data:`FACTS` into a new folder, or check that the folder belongs to the run.
 
     :raises FleetError: if the folder holds another run or files of another program.
@@ -61,7 +73,7 @@ def list_runs(out: str) -> dict[str, dict[str, Any]]:
     return {path.split('/')[-2]: json.loads(fs.cat_file(path)) for path in found}
 
 
-def read_shards(store: Store, job: LabelJob) -> dict[str, Shard]:
+def read_shards(store: Store, job: FleetJob) -> dict[str, Shard]:
     """Return all planned shards of a run by name."""
     shards: dict[str, Shard] = {}
     for name in sorted(store.find(PLANS)):

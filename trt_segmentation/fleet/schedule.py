@@ -54,7 +54,7 @@ class FleetResult:
     :param shards: names of the complete shards, in the order of the recordings.
     :param new: number of shards that this run completed.
     :param quarantined: maps the recordings and shards that were given up to the reasons.
-    :param rows: number of rows of the manifest.
+    :param rows: number of frames with a result, see :meth:`.FleetJob.join`.
     :param stopped_by: number of the signal that stopped the run; None if no signal did.
     """
 

@@ -1,10 +1,15 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Divides recordings into shards. A worker labels and commits one shard at a time."""
+"""The base class of the jobs of workers, and the shards of recordings.
+
+A worker processes and commits one shard at a time.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 import hashlib
 import json
@@ -18,26 +23,26 @@ from ..bags.video_topic import is_keyframe
 from ..errors import BagError
 from ..installed.version import version
 from ..model.card import ModelCard
+from ..segmenter import Segmenter
 from ..untrusted.onnx_file import hash_model
 from ..video.keyframes import find_keyframes
 from .recordings import Recording
+from .store import Store
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of the file formats of a run. It is part of the run key."""
 WINDOW = 60.0
-"""Default of :attr:`LabelJob.window_s`."""
-FORMATS = ('bag', 'png', 'coco')
+"""Default of :attr:`FleetJob.window_s`."""
 _SECOND = 1_000_000_000
 
 
 @dataclass(frozen=True)
-class LabelJob:
-    """The settings of a run. Every worker gets a copy.
+class FleetJob(ABC):
+    """What the workers of a run do, and its settings. Every worker gets a copy.
 
     :param out: folder or URL of the run, see :func:`.find_run`.
-    :param key: result of :func:`run_key`.
+    :param key: result of :meth:`make_key`.
     :param engine: for ``engine`` and ``precision``, see :func:`.open_pipeline`.
-    :param label_format: one of :data:`FORMATS`.
     :param topic: image topic of the bags; None for all cameras of each bag.
     :param window_s: longest duration of a shard in seconds, see :func:`plan_shards`.
     """
@@ -47,9 +52,37 @@ class LabelJob:
     model: str
     engine: str = 'auto'
     precision: str = 'auto'
-    label_format: str = 'bag'
     topic: str | None = None
     window_s: float = WINDOW
+
+    @abstractmethod
+    def make_key(self, card: ModelCard) -> str:
+        """Return a digest of all settings that change the results, see :func:`run_key`."""
+
+    def plan(self, recording: Recording, path: Path) -> list[Shard]:
+        """Divide a recording into shards, see :func:`plan_shards`."""
+        return plan_shards(recording, path, self)
+
+    @abstractmethod
+    def process(self, shard: Shard, path: Path, folder: Path, segmenter: Segmenter,
+                pool: ThreadPoolExecutor) -> Generator[None, None, dict[str, Any]]:
+        """Process a shard. The generator yields once for each frame.
+
+        The same shard must always give the same bytes.
+
+        :param path: the recording on this machine.
+        :param folder: empty folder for the results.
+        :param pool: threads of the worker, for decoding and encoding.
+        :returns: further entries of the file ``DONE`` of the shard.
+        :raises SegmentationError: if the shard cannot be processed.
+        """
+
+    @abstractmethod
+    def join(self, store: Store, shards: Sequence[str], classes: Sequence[str]) -> int:
+        """Join the results of the complete shards into one file of the run.
+
+        :returns: number of frames with a result.
+        """
 
 
 @dataclass(frozen=True)
@@ -71,7 +104,7 @@ class Shard:
     end_ns: int
     frames: int
 
-    def name(self, job: LabelJob) -> str:
+    def name(self, job: FleetJob) -> str:
         """Return the name of the shard's results. It ends with a hash of all that changes them."""
         causes = [job.key, self.recording.identity, self.topic, self.begin_ns, self.end_ns]
         digest = hashlib.sha256(json.dumps(causes).encode()).hexdigest()[:16]
@@ -80,20 +113,21 @@ class Shard:
         return '-'.join(re.sub(r'[^A-Za-z0-9._]+', '_', part) for part in parts if part)
 
 
-def run_key(card: ModelCard, engine: str, precision: str, label_format: str) -> str:
+def run_key(card: ModelCard, engine: str, precision: str, results: str) -> str:
     """Return a digest of all settings that change the results. It does not depend on recordings.
 
+    :param results: text that stands for the kind of the results and all their other settings.
     :raises EngineError: if the ONNX file cannot be read.
     """
     facts = {'network': hash_model(card.model), 'card': [
         card.name, card.classes, card.palette.tolist(), asdict(card.input), asdict(card.output)],
-        'engine': engine, 'precision': precision, 'format': label_format, 'version': version(),
+        'engine': engine, 'precision': precision, 'format': results, 'version': version(),
         'schema': SCHEMA}
     text = json.dumps(facts, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def plan_shards(recording: Recording, path: Path, job: LabelJob) -> list[Shard]:
+def plan_shards(recording: Recording, path: Path, job: FleetJob) -> list[Shard]:
     """Divide a recording into shards.
 
     A shard begins at a keyframe, because a keyframe can be decoded alone. A shard lasts at
@@ -106,12 +140,12 @@ def plan_shards(recording: Recording, path: Path, job: LabelJob) -> list[Shard]:
     """
     if not (path.is_dir() or path.suffix.lower() in MAGIC):
         index = find_keyframes(path)
-        return list(_divide(recording, '', index.keyframes, index.end_ns, index.count, job))
+        return list(divide(recording, '', index.keyframes, index.end_ns, index.count, job))
     shards: list[Shard] = []
     with BagReader(path) as bag:
         counts = bag.image_topics()
         begin, end = bag.start_ns, bag.start_ns + bag.duration_ns + 1
-        for topic in _choose_topics(bag, job.topic):
+        for topic in choose_topics(bag, job.topic):
             cuts = list(range(begin, end, round(job.window_s * _SECOND)))
             if topic in bag.video_topics():
                 cuts = [message.log_time_ns for message in bag.undecoded_messages([topic])
@@ -119,7 +153,7 @@ def plan_shards(recording: Recording, path: Path, job: LabelJob) -> list[Shard]:
             # Frames before the first keyframe cannot be decoded. The first shard has them as bad
             # frames.
             cuts = [begin, *(cut for cut in cuts if cut > begin)]
-            shards += _divide(recording, topic, cuts, end, counts[topic], job)
+            shards += divide(recording, topic, cuts, end, counts[topic], job)
     return shards
 
 
@@ -139,7 +173,7 @@ def read_plan(tree: dict[str, Any], recording: Recording | None = None) -> list[
     return [Shard(recording, **entry) for entry in tree['shards']]
 
 
-def _choose_topics(bag: BagReader, asked: str | None) -> Sequence[str]:
+def choose_topics(bag: BagReader, asked: str | None) -> Sequence[str]:
     """Return one image topic for each camera of a bag."""
     if asked is not None:
         return [bag.image_topic(asked)]
@@ -147,16 +181,27 @@ def _choose_topics(bag: BagReader, asked: str | None) -> Sequence[str]:
     counts = bag.image_topics()
     for topic in sorted(t for t, count in counts.items() if count and not is_result(t)):
         # A camera may have a raw and a compressed topic. In sorted order, the raw topic is first.
-        camera = re.sub(r'/(compressed|ffmpeg|foxglove)$', '', topic)
-        chosen.setdefault(camera, topic)
+        chosen.setdefault(name_camera(topic), topic)
     if not chosen:
         raise BagError(f'{bag.path} has no images of a camera. Its image topics: '
                        f'{", ".join(counts) or "none"}')
     return list(chosen.values())
 
 
-def _divide(recording: Recording, topic: str, cuts: Sequence[int], end: int, count: int,
-            job: LabelJob) -> Iterator[Shard]:
+def name_camera(topic: str) -> str:
+    """Return an image topic without the name of its transport, such as ``/compressed``."""
+    return re.sub(r'/(compressed|ffmpeg|foxglove)$', '', topic)
+
+
+def divide(recording: Recording, topic: str, cuts: Sequence[int], end: int, count: int,
+           job: FleetJob) -> Iterator[Shard]:
+    """Yield the shards of a topic.
+
+    :param cuts: times at which a shard may begin, in nanoseconds and ascending. The first shard
+        begins at the first time.
+    :param end: end of the last shard.
+    :param count: number of frames of all shards together.
+    """
     window = round(job.window_s * _SECOND)
     begins = [cuts[0]]
     for cut, following in zip(cuts[1:], [*cuts[2:], end]):

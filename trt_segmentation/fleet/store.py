@@ -67,9 +67,9 @@ class Store(Protocol):
         """Allow another process to lead the run."""
 
 
-def dump_json(tree: dict[str, Any]) -> bytes:
+def dump_json(tree: dict[str, Any], indent: int | None = 1) -> bytes:
     """Return a tree as JSON, with an entry that tells that this package wrote the file."""
-    return (json.dumps({KEY: MARKER, **tree}, indent=1) + '\n').encode()
+    return (json.dumps({KEY: MARKER, **tree}, indent=indent, default=str) + '\n').encode()
 
 
 def describe_shard(folder: Path, facts: dict[str, Any]) -> bytes:

@@ -1,11 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""A worker of a run. It divides recordings into shards and labels shards, one task at a time."""
+"""A worker of a run. It divides recordings into shards and processes shards, one at a time."""
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 import errno
@@ -13,25 +12,20 @@ from pathlib import Path
 import shutil
 import socket
 import time
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 from ..errors import EngineError, FleetError, OutputError
 from ..memory import keep_freed_memory
 from ..model.card import load_card
-from ..segmented_image import SegmentedImage
 from ..segmenter import Segmenter
-from ..sources.image import AnyImage, BadImage
-from ..threads.ordered_map import map_ahead, open_pool
-from .formats import LabelWriter, open_writer
-from .frames import read_shard, ShardFrame
-from .manifest import FRAMES, measure_frame, ShardTable
+from ..threads.ordered_map import open_pool
 from .recordings import copy_recording, Recording, remove_copy
 from .run_folder import open_store
 from .scratch import ScratchFolder
-from .shards import LabelJob, plan_shards, run_key, Shard
+from .shards import FleetJob, Shard
 
 REPORT_SECONDS = 1.0
-"""While a worker labels, it reports its progress at this interval in seconds."""
+"""While a worker processes a shard, it reports its progress at this interval in seconds."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +50,8 @@ class Planned:
 
 
 @dataclass(frozen=True)
-class Labelled:
-    """The worker has labelled and committed a shard."""
+class Committed:
+    """The worker has processed and committed a shard."""
 
 
 @dataclass(frozen=True)
@@ -81,16 +75,7 @@ class Lost:
 
 
 Task: TypeAlias = Recording | Shard
-Event: TypeAlias = Ready | Progress | Planned | Labelled | Failed | Lost
-
-
-class _Encoded(NamedTuple):
-    """The results of a frame, ready to be written."""
-
-    frame: ShardFrame
-    labels: Any
-    measured: Mapping[str, Any]
-    error: str = ''
+Event: TypeAlias = Ready | Progress | Planned | Committed | Failed | Lost
 
 
 class FleetWorker:
@@ -99,7 +84,7 @@ class FleetWorker:
     :param gpu: CUDA index of the GPU.
     """
 
-    def __init__(self, job: LabelJob, gpu: int = 0) -> None:
+    def __init__(self, job: FleetJob, gpu: int = 0) -> None:
         self._job = job
         self._gpu = gpu
         self._copy: tuple[str, Path] | None = None
@@ -111,13 +96,12 @@ class FleetWorker:
             keep_freed_memory()
             self._scratch = ScratchFolder()
             self._store = open_store(job.out, self._scratch.path)
-            self._card = load_card(job.model)
-            key = run_key(self._card, job.engine, job.precision, job.label_format)
-            if key != job.key:
+            card = load_card(job.model)
+            if job.make_key(card) != job.key:
                 raise FleetError(f'{socket.gethostname()} has another version of the model '
                                  f'{job.model} or of trt_segmentation. Install the same versions '
                                  'on all machines')
-            self._segmenter = Segmenter(self._card, engine=job.engine, gpu=self._gpu,
+            self._segmenter = Segmenter(card, engine=job.engine, gpu=self._gpu,
                                         precision=job.precision, overlay=False)
             self._pool = open_pool('decode and encode')
         except Exception as error:
@@ -127,15 +111,15 @@ class FleetWorker:
         yield Ready(f'{identity.engine}, {identity.device}')
 
     def work(self, task: Task) -> Iterator[Event]:
-        """Do one task. The last event is Planned, Labelled or Failed."""
+        """Do one task. The last event is Planned, Committed or Failed."""
         try:
             if isinstance(task, Recording):
                 path = yield from self._fetch(task)
-                yield Planned(tuple(plan_shards(task, path, self._job)))
+                yield Planned(tuple(self._job.plan(task, path)))
             else:
                 path = yield from self._fetch(task.recording)
-                yield from self._label(task, path)
-                yield Labelled()
+                yield from self._process(task, path)
+                yield Committed()
         except EngineError as error:
             yield Failed(str(error), can_go_on=False)
         except Exception as error:
@@ -171,48 +155,31 @@ class FleetWorker:
         assert self._copy
         return self._copy[1]
 
-    def _label(self, shard: Shard, path: Path) -> Iterator[Event]:
+    def _process(self, shard: Shard, path: Path) -> Iterator[Event]:
+        """Process and commit a shard. Report the number of frames from time to time."""
         name = shard.name(self._job)
         folder = self._store.make_folder(name)
         try:
-            table = ShardTable(shard, name)
-            with closing(open_writer(self._job.label_format, folder, self._card)) as writer:
-                yield from self._segment(shard, path, table, writer)
-            table.write(folder / FRAMES, self._card.classes)
-            bad = sum(row['decode_error'] is not None for row in table.rows)
-            self._store.commit(folder, name, {'frames': len(table.rows), 'bad': bad})
+            with closing(self._job.process(shard, path, folder, self._segmenter, self._pool)
+                         ) as work:
+                facts = yield from _count_frames(work)
+            self._store.commit(folder, name, facts)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _segment(self, shard: Shard, path: Path, table: ShardTable, writer: LabelWriter
-                 ) -> Iterator[Event]:
-        waiting: deque[ShardFrame] = deque()
 
-        def images() -> Iterator[AnyImage]:
-            with closing(read_shard(shard, path, self._segmenter.allocate, self._pool)) as frames:
-                for frame, image in frames:
-                    waiting.append(frame)
-                    yield image
-
-        def pairs() -> Iterator[tuple[ShardFrame, SegmentedImage | BadImage]]:
-            with closing(self._segmenter.segment_images(images())) as answers:
-                for answer in answers:
-                    yield waiting.popleft(), answer
-
-        def encode(pair: tuple[ShardFrame, SegmentedImage | BadImage]) -> _Encoded:
-            frame, answer = pair
-            if isinstance(answer, SegmentedImage):
-                return _Encoded(frame, writer.encode(frame, answer), measure_frame(answer))
-            return _Encoded(frame, None, {}, str(answer.error))
-
-        told, done = time.monotonic(), 0
-        with closing(map_ahead(encode, pairs(), pool=self._pool)) as results:
-            for result in results:
-                if not result.error:
-                    writer.write(result.frame, result.labels)
-                table.add(result.frame, result.measured, result.error)
-                done += 1
-                if time.monotonic() - told >= REPORT_SECONDS:
-                    yield Progress(done)
-                    told, done = time.monotonic(), 0
-        yield Progress(done)
+def _count_frames(work: Generator[None, None, dict[str, Any]]
+                  ) -> Generator[Event, None, dict[str, Any]]:
+    """Report the number of frames once a second, and return the result of the generator."""
+    told, done = time.monotonic(), 0
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            yield Progress(done)
+            facts: dict[str, Any] = end.value
+            return facts
+        done += 1
+        if time.monotonic() - told >= REPORT_SECONDS:
+            yield Progress(done)
+            told, done = time.monotonic(), 0

@@ -20,7 +20,8 @@ import pyarrow as pa
 from ..errors import FleetError
 from ..fleet.formats import read_labels
 from ..fleet.frames import read_shard
-from ..fleet.shards import LabelJob, Shard
+from ..fleet.jobs.label import LabelJob
+from ..fleet.shards import Shard
 from ..fleet.store import Store
 from ..frame import UNLABELLED
 from ..model.card import ModelCard

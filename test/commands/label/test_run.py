@@ -13,9 +13,7 @@ import pytest
 
 from trt_segmentation.commands.cli import main
 from trt_segmentation.commands.label.options import FORMATS
-from trt_segmentation.commands.label.progress import describe_status
-from trt_segmentation.fleet import shards
-from trt_segmentation.fleet.schedule import FleetStatus
+from trt_segmentation.fleet import formats
 
 
 @pytest.fixture
@@ -103,10 +101,5 @@ def test_wrong_picks_are_refused(here: Path, capsys: pytest.CaptureFixture[str],
     assert f'{text!r} is neither uncertain:N nor disagree:N' in capsys.readouterr().err
 
 
-def test_the_status_is_one_line() -> None:
-    status = FleetStatus(3, 9, 0, 400, 85.25, 4, 4, 3725.0)
-    assert describe_status(status) == '85.2 frames/s, 4 of 4 workers busy, 1:02:05 left'
-    status = FleetStatus(0, 0, 7, 0, 0.0, 0, 2, None)
-    assert describe_status(status) == (
-        '0.0 frames/s, 0 of 2 workers busy, 7 recordings not yet divided into shards')
-    assert FORMATS == shards.FORMATS
+def test_the_formats_of_the_option_exist() -> None:
+    assert FORMATS == formats.FORMATS

@@ -13,9 +13,10 @@ from rich.console import Console
 
 from ...errors import FleetError, SegmentationError
 from ...fleet.frames import read_shard
-from ...fleet.recordings import copy_recording, Recording
+from ...fleet.jobs.label import LabelJob
+from ...fleet.recordings import Recording, RecordingCopies
 from ...fleet.scratch import ScratchFolder
-from ...fleet.shards import LabelJob, plan_shards, Shard
+from ...fleet.shards import Shard
 from ...model.card import ModelCard
 from ...segmenter import Segmenter
 from ...sources.image import AnyImage
@@ -36,8 +37,8 @@ def print_dry_run(recordings: Sequence[Recording], job: LabelJob, card: ModelCar
     for recording in recordings:
         with closing(ScratchFolder()) as scratch:
             try:
-                path = fetch_recording(recording, scratch.path)
-                planned = plan_shards(recording, path, job)
+                path = RecordingCopies(scratch.path / 'copy').find(recording)
+                planned = job.plan(recording, path)
                 rate = rate or _measure_rate(planned[0], path, job, card)
                 shards += planned
             except (SegmentationError, OSError) as error:
@@ -52,19 +53,6 @@ def print_dry_run(recordings: Sequence[Recording], job: LabelJob, card: ModelCar
                 f'{len(shards)} shards, {frames} frames, {hours:.2f} hours of camera images')
     _print_line(f'One worker on this machine labels {rate:.1f} frames/s, so it needs '
                 f'{frames / rate / 3600:.2f} hours')
-
-
-def fetch_recording(recording: Recording, folder: Path) -> Path:
-    """Return the path of a recording on this machine.
-
-    :param folder: a remote recording is copied into this folder.
-    :raises OSError: if the recording cannot be copied.
-    """
-    local = recording.local
-    if local is None:
-        *_, local = copy_recording(recording, folder)
-    assert local, 'the last item is the path'
-    return local
 
 
 def _measure_rate(shard: Shard, path: Path, job: LabelJob, card: ModelCard) -> float:

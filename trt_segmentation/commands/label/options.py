@@ -9,18 +9,17 @@ from dataclasses import dataclass
 
 from ...errors import FleetError
 from ..arguments.options import add_model, add_precision, Arguments, Commands, set_options
-from ..arguments.values import count, positive
+from ..arguments.values import positive
+from ..fleet.options import add_workers, GpuWorkerOptions
 
 FORMATS = ('bag', 'png', 'coco')
 
 
 @dataclass(frozen=True)
-class LabelOptions:
+class LabelOptions(GpuWorkerOptions):
     """The options of ``trt_seg label``. The help text of each argument explains its option.
 
     :param sources: see :func:`.find_recordings`; empty to use the results of an earlier run.
-    :param ray: address of a Ray cluster; None for processes of this machine.
-    :param workers: number of workers; None for as many as the GPUs can hold, at least 1.
     :param pick: kind and number of the frames to choose; None to choose none.
     :param against: for ``disagree``: folder name of the run to compare with. None is allowed if
         there is only one other run.
@@ -31,15 +30,9 @@ class LabelOptions:
     model: str = 'street'
     engine: str = 'auto'
     precision: str = 'auto'
-    ray: str | None = None
-    gpus_per_worker: float = 0.5
-    cpus_per_worker: float = 1.0
-    workers: int | None = None
     format: str = 'bag'
     image_topic: str | None = None
     shard_seconds: float = 60.0
-    lease: float = 300.0
-    retry: bool = False
     dry_run: bool = False
     summary: bool = False
     pick: tuple[str, int] | None = None
@@ -84,31 +77,11 @@ def add_command(commands: Commands) -> None:
     parser.add_argument('--shard-seconds', type=positive, metavar='S',
                         help='longest duration of a shard in seconds. A shard can be longer '
                         'if keyframes are further apart (%(default)s)')
-    parser.add_argument('--retry', action='store_true',
-                        help='try the shards in quarantine again')
     parser.add_argument('--dry-run', action='store_true', help='print the number of shards and '
                         'the hours that one worker on this machine needs. Write no results')
-    _add_workers(parser.add_argument_group('workers'))
+    add_workers(parser.add_argument_group('workers'), '--out')
     _add_use(parser.add_argument_group('use of the results'))
     set_options(parser, LabelOptions)
-
-
-def _add_workers(workers: Arguments) -> None:
-    workers.add_argument('--ray', metavar='auto|ADDRESS',
-                         help='run the workers on a Ray cluster. `auto` means the cluster of this '
-                         'machine. All machines must see the sources and --out at the same paths '
-                         'or URLs')
-    workers.add_argument('--workers', type=count, metavar='N',
-                         help='number of workers; default: as many as the GPUs can hold. On one '
-                         'machine without a GPU: 1')
-    workers.add_argument('--gpus-per-worker', type=positive, metavar='G',
-                         help='share of a GPU that each worker needs (%(default)s)')
-    workers.add_argument('--cpus-per-worker', type=positive, metavar='C',
-                         help='with --ray on a cluster without GPUs: number of cores that each '
-                         'worker needs (%(default)s)')
-    workers.add_argument('--lease', type=positive, metavar='S',
-                         help='if a worker does not report for S seconds, end it and give '
-                         'its shard to another worker (%(default)s)')
 
 
 def _add_use(use: Arguments) -> None:

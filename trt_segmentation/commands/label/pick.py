@@ -9,18 +9,18 @@ from contextlib import closing
 from pathlib import Path
 
 from ...errors import FleetError
+from ...fleet.jobs.label import LabelJob
 from ...fleet.manifest import read_table
-from ...fleet.recordings import remove_copy
+from ...fleet.recordings import RecordingCopies
 from ...fleet.run_folder import list_runs, open_store, read_shards
 from ...fleet.scratch import ScratchFolder
-from ...fleet.shards import LabelJob, Shard
+from ...fleet.shards import Shard
 from ...fleet.store import Store
 from ...model.card import load_card, ModelCard
 from ...picking.annotation import write_annotation_folder
 from ...picking.choose import choose_picks, Pick, read_picked, read_picks, score_by_disagreement
 from ...segmented_image import SegmentedImage
 from ...segmenter import Segmenter
-from .dry_run import fetch_recording
 from .options import LabelOptions
 
 
@@ -72,15 +72,6 @@ def _score_disagreement(picks: Sequence[Pick], job: LabelJob, card: ModelCard, s
 
 def _segment(segmenter: Segmenter, chosen: Sequence[Pick], shards: dict[str, Shard],
              scratch: Path) -> Iterator[tuple[str, SegmentedImage]]:
-    folder = scratch / 'copy'
-    last: tuple[str, Path] | None = None
-
-    def find_path(shard: Shard) -> Path:
-        nonlocal last
-        if last is None or last[0] != shard.recording.identity:
-            remove_copy(folder)
-            last = shard.recording.identity, fetch_recording(shard.recording, folder)
-        return last[1]
-
-    for pick, image in read_picked(chosen, shards, find_path):
+    copies = RecordingCopies(scratch / 'copy')
+    for pick, image in read_picked(chosen, shards, lambda shard: copies.find(shard.recording)):
         yield f'{pick.shard}-{pick.number:06d}', segmenter(image.image)

@@ -7,26 +7,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
-import sys
 
 from rich.console import Console
 from rich.table import Table
 
 from ...errors import FleetError
-from ...fleet.local_workers import LocalWorkers, Workers
+from ...fleet.jobs.label import LabelJob
 from ...fleet.manifest import read_table
 from ...fleet.recordings import find_recordings, Recording
-from ...fleet.run import FleetRun, forget_quarantine
-from ...fleet.run_folder import claim_run, find_run, open_store
+from ...fleet.run_folder import claim_run, open_store, place_job
 from ...fleet.schedule import FleetResult
-from ...fleet.shards import LabelJob, run_key
 from ...fleet.store import Store
 from ...model.card import load_card, ModelCard
-from ...serving.stopping import StopSignals
+from ..fleet.progress import FleetProgress
+from ..fleet.workers import open_workers, print_line, print_quarantine, run_workers
 from .dry_run import print_dry_run
 from .options import LabelOptions
 from .pick import write_picks
-from .progress import FleetProgress
 from .summary import count_bad, draw_summary, summarise_manifest
 
 SUMMARY = 'summary.png'
@@ -50,9 +47,9 @@ def run_label(options: LabelOptions) -> int:
     """
     options.check()
     card = load_card(options.model)
-    key = run_key(card, options.engine, options.precision, options.format)
-    job = LabelJob(find_run(options.out, card, key), key, options.model, options.engine,
-              options.precision, options.format, options.image_topic, options.shard_seconds)
+    job = place_job(card, LabelJob(
+        options.out, '', options.model, options.engine, options.precision, options.image_topic,
+        options.shard_seconds, options.format))
     recordings = find_recordings(options.sources)
     if options.dry_run:
         print_dry_run(recordings, job, card)
@@ -66,39 +63,26 @@ def run_label(options: LabelOptions) -> int:
         if options.summary and code < 128:
             _summarise(run)
         if options.pick and code < 128:
-            write_picks(job, card, store, options, _print_line)
+            write_picks(job, card, store, options, print_line)
     return code
 
 
 def _label(run: OpenRun, recordings: Sequence[Recording], options: LabelOptions) -> int:
-    if options.retry:
-        forget_quarantine(run.store)
-    with StopSignals() as stop, FleetProgress() as progress:
-        result = FleetRun(
-            run.job, run.store, recordings, _open_workers(run.job, options), lease=options.lease,
-            report=progress.show, say=progress.print_line).run(stop, run.card.classes)
+    workers = open_workers(run.job, options)
+    with FleetProgress() as progress:
+        result = run_workers(run.job, run.store, recordings, run.card.classes, workers, options,
+                             progress.show, progress.print_line)
     _print_result(result, len(recordings), run.job.out)
     return result.exit_code
 
 
-def _open_workers(job: LabelJob, options: LabelOptions) -> Workers:
-    if options.ray is None:
-        return LocalWorkers(job, options.workers, options.gpus_per_worker)
-    from ...fleet.ray_workers import RayWorkers
-    return RayWorkers(job, options.ray, options.workers, options.gpus_per_worker,
-                      options.cpus_per_worker)
-
-
 def _print_result(result: FleetResult, recordings: int, out: str) -> None:
-    _print_line(f'{result.recordings} of {recordings} recordings are complete: '
+    print_line(f'{result.recordings} of {recordings} recordings are complete: '
                 f'{len(result.shards)} shards, {result.new} of them new, {result.rows} frames → '
                 f'{out}')
     if result.stopped_by:
-        _print_line('stopped. Run the same command again to label the rest')
-    if result.quarantined:
-        _print_line(f'{len(result.quarantined)} in quarantine (--retry tries them again):')
-        for name, reason in result.quarantined.items():
-            _print_line(f'  {name}: {reason}')
+        print_line('stopped. Run the same command again to label the rest')
+    print_quarantine(result)
 
 
 def _summarise(run: OpenRun) -> None:
@@ -120,8 +104,4 @@ def _summarise(run: OpenRun) -> None:
     Console().print(shown)
     if found:
         run.store.write(SUMMARY, draw_summary(found, run.card))
-        _print_line(f'plot → {run.job.out}/{SUMMARY}')
-
-
-def _print_line(line: str) -> None:
-    Console(file=sys.stdout).print(line, markup=False, highlight=False, soft_wrap=True)
+        print_line(f'plot → {run.job.out}/{SUMMARY}')

@@ -1,0 +1,73 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""Runs a job on the workers that the options of a command ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+import sys
+
+from rich.console import Console
+
+from ...fleet.local_workers import LocalWorkers, Workers
+from ...fleet.recordings import Recording
+from ...fleet.run import FleetRun, forget_quarantine
+from ...fleet.schedule import FleetResult, FleetStatus
+from ...fleet.scratch import ScratchFolder
+from ...fleet.shards import FleetJob
+from ...fleet.store import Store
+from ...serving.stopping import StopSignals
+from .options import GpuWorkerOptions, WorkerOptions
+
+
+def run_workers(job: FleetJob, store: Store, recordings: Sequence[Recording],
+                classes: Sequence[str], workers: Workers, options: WorkerOptions,
+                report: Callable[[FleetStatus], None], say: Callable[[str], None]) -> FleetResult:
+    """Process all recordings. :class:`.FleetRun` explains ``report`` and ``say``.
+
+    :param classes: names of the classes of the model.
+    :param workers: result of :func:`open_workers`.
+    :raises FleetError: see :meth:`.FleetRun.run`.
+    """
+    if options.retry:
+        forget_quarantine(store)
+    with StopSignals() as stop:
+        return FleetRun(job, store, recordings, workers, lease=options.lease, report=report,
+                        say=say).run(stop, classes)
+
+
+def open_workers(job: FleetJob, options: WorkerOptions) -> Workers:
+    """Return the workers that the options ask for. They are not started yet.
+
+    :raises FleetError: if there is no Ray cluster at ``options.ray``.
+    :raises ModuleNotFoundError: if ``options.ray`` is given and Ray is not installed.
+    """
+    gpus = options.gpus_per_worker if isinstance(options, GpuWorkerOptions) else 1.0
+    if options.ray is None:
+        return LocalWorkers(job, options.workers, gpus)
+    from ...fleet.ray_workers import RayWorkers
+    return RayWorkers(job, options.ray, options.workers, gpus, options.cpus_per_worker)
+
+
+@contextmanager
+def open_work_folder(work: str | None) -> Iterator[str]:
+    """Yield the value of ``--work``. If it is None, yield a folder that is deleted at the end."""
+    if work is not None:
+        yield work
+        return
+    with closing(ScratchFolder()) as scratch:
+        yield str(scratch.path / 'work')
+
+
+def print_quarantine(result: FleetResult) -> None:
+    """Print the shards and recordings that were given up, and the reasons."""
+    if result.quarantined:
+        print_line(f'{len(result.quarantined)} in quarantine (--retry tries them again):')
+        for name, reason in result.quarantined.items():
+            print_line(f'  {name}: {reason}')
+
+
+def print_line(line: str) -> None:
+    """Print a line on stdout. The line is not wrapped, and brackets in it are not markup."""
+    Console(file=sys.stdout).print(line, markup=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,201 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""The job that measures accuracy. Each shard gives sums, and the sums of all shards are added."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy.typing as npt
+
+from ...accuracy.label_counts import LabelCounts, read_label_counts
+from ...accuracy.label_values import LabelValues
+from ...bags.reader import BagReader
+from ...errors import BagError, EvaluationError, FleetError, LabelError
+from ...model.card import ModelCard
+from ...segmented_image import SegmentedImage
+from ...segmenter import Segmenter
+from ...sources.image import AnyImage, BadImage
+from ...threads.ordered_map import map_ahead
+from ..manifest import CONDITIONS, measure_light
+from ..recordings import Recording
+from ..shards import choose_topics, divide, FleetJob, name_camera, plan_shards, run_key, Shard
+from ..store import dump_json, SHARDS, Store
+from .truth import find_pairs, is_labelled_folder, PAIR_NS, read_labelled
+
+COUNTS = 'counts.json'
+"""Name of the file with the sums, in the folder of each shard and in the folder of the run."""
+
+
+@dataclass
+class EvaluationSums:
+    """Sums over the frames of a shard or of a run.
+
+    :param conditions: maps the name of each condition, see :data:`.manifest.CONDITIONS`, to its
+        sums. Only conditions with frames are present.
+    :param unusable: maps ``bad`` to the number of frames that cannot be decoded. Maps
+        ``unlabelled`` to the number of frames without a label map.
+    :param recordings: the scores of each recording as JSON, by URL. A shard has no such scores.
+    """
+
+    conditions: dict[str, LabelCounts] = field(default_factory=dict)
+    unusable: Counter[str] = field(default_factory=Counter)
+    recordings: dict[str, Any] = field(default_factory=dict)
+
+    def total(self, classes: int) -> LabelCounts:
+        """Return the sums over all conditions."""
+        total = LabelCounts(classes)
+        for counts in self.conditions.values():
+            total.add(counts)
+        return total
+
+    def add(self, other: EvaluationSums) -> None:
+        """Add the sums of other frames of the same model."""
+        for name, counts in other.conditions.items():
+            self.conditions.setdefault(name, LabelCounts(len(counts.matrix))).add(counts)
+        self.unusable += other.unusable
+
+    def count_unusable(self) -> dict[str, int]:
+        """Return the two numbers of ``unusable``."""
+        return {key: self.unusable[key] for key in ('bad', 'unlabelled')}
+
+    def dump(self, **facts: Any) -> bytes:
+        """Return all sums as JSON, in an order that does not depend on the frames.
+
+        :param facts: further entries of the file.
+        """
+        return dump_json({
+            **facts, **self.count_unusable(),
+            'conditions': {name: self.conditions[name].tree() for name, _ in CONDITIONS
+                           if name in self.conditions}, 'recordings': self.recordings}, None)
+
+
+def read_sums(tree: Mapping[str, Any]) -> EvaluationSums:
+    """Return the sums of a file that :meth:`EvaluationSums.dump` wrote."""
+    return EvaluationSums(
+        {name: read_label_counts(counts) for name, counts in tree['conditions'].items()},
+        Counter({key: tree[key] for key in ('bad', 'unlabelled')}), tree['recordings'])
+
+
+@dataclass(frozen=True)
+class EvaluateJob(FleetJob):
+    """Compares the frames of recordings with their label maps.
+
+    :class:`.FleetJob` explains the other settings.
+
+    :param topic: image topic of the bags; None if each bag has one camera.
+    :param label_topic: topic of the label maps in the bags; None if no source is a bag.
+    :param values: tells how the values of the label maps become class ids.
+    """
+
+    label_topic: str | None = None
+    values: LabelValues = field(default_factory=LabelValues)
+
+    def make_key(self, card: ModelCard) -> str:
+        """See :class:`.FleetJob`."""
+        values = [str(self.values.left_out), sorted(self.values.mapped.items())]
+        return run_key(card, self.engine, self.precision,
+                       'evaluate ' + json.dumps([self.label_topic, values]))
+
+    def plan(self, recording: Recording, path: Path) -> list[Shard]:
+        """Divide a recording into shards.
+
+        :raises EvaluationError, BagError: if the recording has no label maps, or if an image topic
+            cannot be chosen.
+        """
+        if is_labelled_folder(path):
+            count = len(find_pairs(path))
+            cuts = [index * PAIR_NS for index in range(count)]
+            return list(divide(recording, '', cuts, count * PAIR_NS, count, self))
+        if self.label_topic is None:
+            raise EvaluationError('a bag needs the topic of its label maps; give it with '
+                                  '--label-topic')
+        return plan_shards(recording, path, replace(self, topic=self._choose_topic(path)))
+
+    def _choose_topic(self, path: Path) -> str:
+        with BagReader(path) as bag:
+            assert self.label_topic
+            bag.image_topic(self.label_topic)       # raises an error if the bag has no such topic
+            truth = name_camera(self.label_topic)
+            cameras = [topic for topic in choose_topics(bag, self.topic)
+                       if self.topic or name_camera(topic) != truth]
+            if len(cameras) != 1:
+                raise BagError(f'{path} has {len(cameras)} cameras besides {self.label_topic}. '
+                               'Choose one with --image-topic: '
+                               f'{", ".join(bag.image_topics())}')
+            return cameras[0]
+
+    def process(self, shard: Shard, path: Path, folder: Path, segmenter: Segmenter,
+                pool: ThreadPoolExecutor) -> Generator[None, None, dict[str, Any]]:
+        """See :class:`.FleetJob`.
+
+        :raises EvaluationError: if a label map does not fit its image or the model.
+        """
+        sums = EvaluationSums()
+        with closing(self._count_frames(shard, path, segmenter, pool)) as frames:
+            for frame in frames:
+                sums.add(frame)
+                yield
+        (folder / COUNTS).write_bytes(sums.dump(recording=shard.recording.url))
+        total = sums.total(len(segmenter.classes))
+        return {'frames': total.images, **sums.count_unusable()}
+
+    def _count_frames(self, shard: Shard, path: Path, segmenter: Segmenter,
+                      pool: ThreadPoolExecutor) -> Generator[EvaluationSums, None, None]:
+        """Yield the sums of each frame. Several threads count the pixels."""
+        classes = len(segmenter.classes)
+        waiting: deque[npt.NDArray[Any] | None] = deque()
+
+        def images() -> Iterator[AnyImage]:
+            with closing(read_labelled(shard, path, self.label_topic, self.values, classes)
+                         ) as labelled:
+                for image, truth in labelled:
+                    waiting.append(truth)
+                    yield image
+
+        def pairs() -> Iterator[tuple[SegmentedImage | BadImage, npt.NDArray[Any] | None]]:
+            with closing(segmenter.segment_images(images())) as answers:
+                for answer in answers:
+                    yield answer, waiting.popleft()
+
+        with closing(map_ahead(lambda pair: _count_frame(*pair, classes), pairs(), pool=pool)
+                     ) as frames:
+            yield from frames
+
+    def join(self, store: Store, shards: Sequence[str], classes: Sequence[str]) -> int:
+        """Add the sums of all shards. Return the number of images."""
+        sums = EvaluationSums()
+        recordings: dict[str, EvaluationSums] = {}
+        for shard in shards:
+            data = store.read(f'{SHARDS}/{shard}/{COUNTS}')
+            if data is None:
+                raise FleetError(f'the shard {shard} has lost its file {COUNTS}')
+            tree = json.loads(data)
+            found = read_sums(tree)
+            sums.add(found)
+            recordings.setdefault(tree['recording'], EvaluationSums()).add(found)
+        for url, part in recordings.items():
+            scores = part.total(len(classes)).scores(classes)
+            sums.recordings[url] = {**scores.tree(), **part.count_unusable()}
+        store.write(COUNTS, sums.dump())
+        return sums.total(len(classes)).images
+
+
+def _count_frame(answer: SegmentedImage | BadImage, truth: npt.NDArray[Any] | None, classes: int
+                 ) -> EvaluationSums:
+    if truth is None or isinstance(answer, BadImage):
+        is_unlabelled = isinstance(answer, BadImage) and isinstance(answer.error, EvaluationError)
+        return EvaluationSums(unusable=Counter(['unlabelled' if is_unlabelled else 'bad']))
+    counts = LabelCounts(classes)
+    try:
+        counts.add_image(truth, answer.labels, answer.confidence)
+    except LabelError as error:
+        raise EvaluationError(f'{answer.origin}: {error}') from error
+    return EvaluationSums({measure_light(answer.image)[1]: counts})

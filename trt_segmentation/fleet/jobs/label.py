@@ -1,0 +1,95 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""The job that labels frames. Its results are label maps and a manifest."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ...model.card import ModelCard
+from ...segmented_image import SegmentedImage
+from ...segmenter import Segmenter
+from ...sources.image import AnyImage, BadImage
+from ...threads.ordered_map import map_ahead
+from ..formats import LabelWriter, open_writer
+from ..frames import read_shard, ShardFrame
+from ..manifest import FRAMES, join_manifest, measure_frame, ShardTable
+from ..shards import FleetJob, run_key, Shard
+from ..store import Store
+
+
+@dataclass(frozen=True)
+class LabelJob(FleetJob):
+    """Labels frames. :class:`.FleetJob` explains the other settings.
+
+    :param label_format: see :func:`.open_writer`.
+    :param every_s: label one frame in each part of a shard of this length in seconds; 0 for every
+        frame.
+    """
+
+    label_format: str = 'bag'
+    every_s: float = 0.0
+
+    def make_key(self, card: ModelCard) -> str:
+        """See :class:`.FleetJob`."""
+        every = f' every {self.every_s:g} s' if self.every_s else ''
+        return run_key(card, self.engine, self.precision, self.label_format + every)
+
+    def process(self, shard: Shard, path: Path, folder: Path, segmenter: Segmenter,
+                pool: ThreadPoolExecutor) -> Generator[None, None, dict[str, Any]]:
+        """See :class:`.FleetJob`."""
+        table = ShardTable(shard, shard.name(self))
+        with closing(open_writer(self.label_format, folder, segmenter.card)) as writer, \
+                closing(self._segment(shard, path, writer, segmenter, pool)) as results:
+            for result in results:
+                if not result.error:
+                    writer.write(result.frame, result.labels)
+                table.add(result.frame, result.measured, result.error)
+                yield
+        table.write(folder / FRAMES, segmenter.classes)
+        bad = sum(row['decode_error'] is not None for row in table.rows)
+        return {'frames': len(table.rows), 'bad': bad}
+
+    def join(self, store: Store, shards: Sequence[str], classes: Sequence[str]) -> int:
+        """Write the manifest. Return its number of rows."""
+        return join_manifest(store, shards, classes)
+
+    def _segment(self, shard: Shard, path: Path, writer: LabelWriter, segmenter: Segmenter,
+                 pool: ThreadPoolExecutor) -> Generator[_Encoded, None, None]:
+        waiting: deque[ShardFrame] = deque()
+
+        def images() -> Iterator[AnyImage]:
+            with closing(read_shard(shard, path, segmenter.allocate, pool, self.every_s)
+                         ) as frames:
+                for frame, image in frames:
+                    waiting.append(frame)
+                    yield image
+
+        def pairs() -> Iterator[tuple[ShardFrame, SegmentedImage | BadImage]]:
+            with closing(segmenter.segment_images(images())) as answers:
+                for answer in answers:
+                    yield waiting.popleft(), answer
+
+        def encode(pair: tuple[ShardFrame, SegmentedImage | BadImage]) -> _Encoded:
+            frame, answer = pair
+            if isinstance(answer, SegmentedImage):
+                return _Encoded(frame, writer.encode(frame, answer), measure_frame(answer))
+            return _Encoded(frame, None, {}, str(answer.error))
+
+        with closing(map_ahead(encode, pairs(), pool=pool)) as results:
+            yield from results
+
+
+class _Encoded(NamedTuple):
+    """The results of a frame, ready to be written."""
+
+    frame: ShardFrame
+    labels: Any
+    measured: Mapping[str, Any]
+    error: str = ''
