@@ -40,9 +40,10 @@ class Supervised:
         self.supervisor.start([self.camera])
         self.sink = self.supervisor.sink(self.camera)
 
-    def _make_worker(self, pipeline: Any) -> Worker:
+    def _make_worker(self, pipeline: Any, **options: Any) -> Worker:
         return Worker(pipeline, 1, FakeSettings(), FakeClock(),  # type: ignore[arg-type]
-                      lambda *_: None, FrameLog('', pytest.fail), self.supervisor.health)
+                      lambda *_: None, FrameLog('', pytest.fail), self.supervisor.health,
+                      **options)
 
     def _reopen(self, old: Any) -> Any:
         self.pipelines.append(FakePipeline())

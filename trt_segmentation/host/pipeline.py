@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from time import perf_counter
+from time import perf_counter, sleep
 from typing import NamedTuple
 
 import numpy as np
@@ -68,16 +68,18 @@ class HostPipeline:
         self.depth = self.batch = 1
         self.gives_confidence = self.signature.output.has_confidence
         self.allocate = None  # the CPU can read frames from any memory
+        self.lends_memory = False
         self._tensor = np.empty(image.shape(0), image.dtype)
         # One thread may append to a deque while another thread pops from it.
         self._batches: deque[tuple[list[_Waiting], Wanted]] = deque()
         self._is_closed = False
 
-    def warm_up(self) -> None:
+    def warm_up(self, rest: float = 0.0) -> None:
         """Segment blank images, so that the first real frame is not the slowest frame.
 
         In their first calls, ONNX Runtime and OpenCV start threads and allocate memory.
 
+        :param rest: after each blank image, sleep for this number of times the time of the image.
         :raises EngineError: if the network failed.
         """
         image, wanted = self.signature.input, Wanted(True, self.gives_confidence)
@@ -85,8 +87,10 @@ class HostPipeline:
         waiting = self._decode(Frame(blank, 'bgr8', image.height, image.width, 3 * image.width))
         tensor = self._tensor_for(1)
         for _ in range(WARM_UP_RUNS):
+            began = perf_counter()
             self._preprocess(waiting.pixels, waiting.geometry, tensor[0])
             self._segment(waiting, self._engine.run(tensor)[0], wanted)
+            sleep(rest * (perf_counter() - began))
 
     def run_network(self, frame: Frame) -> tuple[npt.NDArray[np.float32], Geometry]:
         """Run the network on one frame.

@@ -91,6 +91,15 @@ class TunedOpener:
         return results
 
 
+def refuse_measuring(card: ModelCard, gpu: int) -> list[Measured]:
+    """Refuse to measure, because another network works on the GPU and would change the results.
+
+    :raises EngineError: always.
+    """
+    raise EngineError(f'{card.name} is opened beside another network, which would disturb the '
+                      'measurement. The next start without another network measures')
+
+
 def describe(results: Sequence[Measured]) -> str:
     """Return a text with the chosen candidate, its time and the time without tuning."""
     best = choose(results)
