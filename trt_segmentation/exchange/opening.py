@@ -11,11 +11,11 @@ from typing import Generic, Protocol, TypeVar
 from ..serving.stopping import start_unstoppable
 
 
-class _Closable(Protocol):
+class _CanClose(Protocol):
     def close(self) -> None: ...
 
 
-Network = TypeVar('Network', bound=_Closable)
+Network = TypeVar('Network', bound=_CanClose)
 
 
 class Opening(Generic[Network]):
