@@ -22,10 +22,6 @@ from .model.card import ModelCard
 
 Log = Callable[[str], None]
 
-REST = 3.0
-"""After each run of a warm-up beside a network at work, the new network rests for this number of
-runs. So the warm-up disturbs at most one frame, and then lets the next frame pass undisturbed."""
-
 
 @dataclass(frozen=True)
 class EngineSettings:
@@ -239,7 +235,10 @@ def _open_onnxruntime_cpu(card: ModelCard, precision: str, settings: EngineSetti
     from .host.pipeline import HostPipeline
     pipeline = HostPipeline(card, reason=reason)
     try:
-        pipeline.warm_up(REST if settings.exchange else 0.0)
+        if settings.exchange:
+            pipeline.warm_up_network()
+        else:
+            pipeline.warm_up()
     except EngineError:
         pipeline.close()
         raise

@@ -21,13 +21,14 @@ class Closing:
     :param has_ended: returns whether no thread uses the pipeline any more. Images may still lie in
         memory that the pipeline allocated. This object waits until they are released.
     :param warn: called with one line if the pipeline cannot be closed.
+    :param then: called in the thread of this object, after the pipeline was closed.
     """
 
     def __init__(self, pipeline: Pipeline, has_ended: Callable[[], bool],
-                 warn: Callable[[str], None]) -> None:
+                 warn: Callable[[str], None], then: Callable[[], None]) -> None:
         self._pipeline: Pipeline | None = pipeline
         self._has_ended = has_ended
-        self._warn = warn
+        self._warn, self._then = warn, then
         self._is_closed = threading.Event()
         start_unstoppable(self._run)
 
@@ -44,4 +45,5 @@ class Closing:
         except Exception as error:
             self._warn(f'the old network cannot be closed: {describe_error(error)}')
         self._pipeline, self._has_ended = None, lambda: True  # frees the pipeline and its worker
+        self._then()
         self._is_closed.set()

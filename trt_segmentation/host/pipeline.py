@@ -27,6 +27,9 @@ from .preprocess import Preprocess, rectify
 
 WARM_UP_RUNS = 3
 """Number of blank images in a warm-up. In the first run, ONNX Runtime plans its memory."""
+REST = 3.0
+"""Length of a rest, as a multiple of the time of the run before it. A run disturbs one frame of the
+pipeline at work, and the rest lets the next frame pass undisturbed."""
 
 
 class _Waiting(NamedTuple):
@@ -74,12 +77,11 @@ class HostPipeline:
         self._batches: deque[tuple[list[_Waiting], Wanted]] = deque()
         self._is_closed = False
 
-    def warm_up(self, rest: float = 0.0) -> None:
+    def warm_up(self) -> None:
         """Segment blank images, so that the first real frame is not the slowest frame.
 
         In their first calls, ONNX Runtime and OpenCV start threads and allocate memory.
 
-        :param rest: after each blank image, sleep for this number of times the time of the image.
         :raises EngineError: if the network failed.
         """
         image, wanted = self.signature.input, Wanted(True, self.gives_confidence)
@@ -87,10 +89,22 @@ class HostPipeline:
         waiting = self._decode(Frame(blank, 'bgr8', image.height, image.width, 3 * image.width))
         tensor = self._tensor_for(1)
         for _ in range(WARM_UP_RUNS):
-            began = perf_counter()
             self._preprocess(waiting.pixels, waiting.geometry, tensor[0])
             self._segment(waiting, self._engine.run(tensor)[0], wanted)
-            sleep(rest * (perf_counter() - began))
+
+    def warm_up_network(self) -> None:
+        """Run only the network on blank images, with a rest after each run.
+
+        Use this method beside a pipeline at work. This pipeline has already started OpenCV.
+
+        :raises EngineError: if the network failed.
+        """
+        tensor = self._tensor_for(1)
+        tensor[:] = 0
+        for _ in range(WARM_UP_RUNS):
+            began = perf_counter()
+            self._engine.run(tensor)
+            sleep(REST * (perf_counter() - began))
 
     def run_network(self, frame: Frame) -> tuple[npt.NDArray[np.float32], Geometry]:
         """Run the network on one frame.

@@ -24,6 +24,7 @@ from .health import HealthReference
 from .live_parameters import find_problem, MODEL_DEPENDENT
 from .parameters.setting import EXCHANGED
 from .process.late_answers import answer_later, LateAnswer
+from .process.malloc import give_back_freed_memory
 
 if TYPE_CHECKING:
     from .node import SegmentationNode
@@ -228,4 +229,7 @@ class ModelExchange:
             f'opened in {identity.opened_s:.1f} s')
 
     def _close(self, pipeline: Pipeline, has_ended: Callable[[], bool]) -> None:
-        self._closing = Closing(pipeline, has_ended, self._node.get_logger().warning)
+        # malloc has separate memory for each thread. Without the last argument, it would keep the
+        # freed memory of each exchange, and the process would grow during the first exchanges.
+        self._closing = Closing(pipeline, has_ended, self._node.get_logger().warning,
+                                give_back_freed_memory)
