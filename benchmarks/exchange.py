@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Exchanges the model of a working node again and again, and checks every label map.
 
-A camera process sends the same street image again and again. The node's process segments it. This
-process receives the label maps, and sets the parameter ``model`` through the parameter service. The
-second network is the first network with its classes in reverse order. So each label map shows
-which network it came from.
+A camera process sends the same street image again and again. The node's process segments it.
+This process receives the label maps, and sets the parameter ``model`` through the parameter
+service. The second network is the first network with its classes in reverse order. So each label
+map shows which network it came from.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ memory of two networks is first used."""
 MOST_GROWTH = 10.0
 """Bar for the growth of the memory in MB."""
 SAMPLE = 10
-"""Number of exchanges over which the memory is averaged. It depends on the exchange: malloc puts the
-networks into different arenas, and finds free blocks of different sizes there."""
+"""Number of exchanges of which the median of the memory is taken. The memory is not the same after
+each exchange, because malloc finds free blocks of different sizes for each network."""
 
 
 @dataclass

@@ -28,8 +28,8 @@ from .preprocess import Preprocess, rectify
 WARM_UP_RUNS = 3
 """Number of blank images in a warm-up. In the first run, ONNX Runtime plans its memory."""
 REST = 3.0
-"""Length of a rest, as a multiple of the time of the run before it. A run disturbs one frame of the
-pipeline at work, and the rest lets the next frame pass undisturbed."""
+"""Length of a rest, as a multiple of the time of the run before it. A run disturbs one frame of
+the pipeline at work, and the rest lets the next frame pass undisturbed."""
 
 
 class _Waiting(NamedTuple):
