@@ -9,7 +9,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, OpaqueFunction
+from launch.actions import (
+    DeclareLaunchArgument,
+    IncludeLaunchDescription,
+    OpaqueFunction,
+    SetLaunchConfiguration,
+)
 from launch.launch_description_entity import LaunchDescriptionEntity
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch_ros.actions import Node
@@ -42,30 +47,39 @@ ARGUMENTS = [
 ]
 
 
-def actions(context: LaunchContext) -> list[LaunchDescriptionEntity]:
-    """Return the node with its DDS profile, and the cameras.
+def choose_image(context: LaunchContext) -> list[LaunchDescriptionEntity]:
+    """Check the arguments, and set ``image`` if the user did not set this argument.
 
     :raises LaunchArgumentError: if an argument cannot be used. Nothing is started then.
     """
     given = context.launch_configurations
     check_street_camera_arguments(given)
-    names = camera_names(given['cameras'])
-    image = given['image'] or ('image_raw' if names else '/camera/image_raw')
-    topics = {name: f'{name}/{image}' for name in names} or {'': image}
-    cameras = [Node(
+    image = 'image_raw' if camera_names(given['cameras']) else '/camera/image_raw'
+    return [SetLaunchConfiguration('image', given['image'] or image)]
+
+
+def camera_actions(context: LaunchContext) -> list[LaunchDescriptionEntity]:
+    """Return the cameras."""
+    given = context.launch_configurations
+    image = given['image']
+    topics = {name: f'{name}/{image}' for name in camera_names(given['cameras'])} or {'': image}
+    return [Node(
         package='trt_segmentation', executable='street_camera',
         name=f'street_camera_{name}'.rstrip('_').replace('/', '_'),
         namespace=given.get('namespace', ''), remappings=[('image', topic)],
         parameters=[{'condition': given['condition'], 'seed': int(given['seed']) + index,
                      'fps': float(given['fps'])}],
         output='screen', emulate_tty=True) for index, (name, topic) in enumerate(topics.items())]
-    # The node comes first. seg.launch.py checks its arguments, and it sets the DDS profile for the
-    # cameras too.
-    node = IncludeLaunchDescription(
-        PythonLaunchDescriptionSource(str(SEG)), launch_arguments={'image': image}.items())
-    return [node, *cameras]
 
 
 def generate_launch_description() -> LaunchDescription:
-    """Return the arguments, the node and the cameras."""
-    return LaunchDescription([*ARGUMENTS, OpaqueFunction(function=actions)])
+    """Return the arguments, the node with its DDS profile, and the cameras.
+
+    ``ros2 launch --show-args`` finds the arguments of the included file only if the inclusion is
+    not inside a function.
+    """
+    # The node comes before the cameras. seg.launch.py checks its arguments, and it sets the DDS
+    # profile for the cameras too.
+    node = IncludeLaunchDescription(PythonLaunchDescriptionSource(str(SEG)))
+    return LaunchDescription([*ARGUMENTS, OpaqueFunction(function=choose_image), node,
+                              OpaqueFunction(function=camera_actions)])

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ament_index_python.packages import get_package_prefix, PackageNotFoundError
 from launch.actions import IncludeLaunchDescription, OpaqueFunction
 from launch.launch_description_entity import LaunchDescriptionEntity
 from launch.launch_description_sources import PythonLaunchDescriptionSource
@@ -19,25 +20,46 @@ from launch import LaunchContext, LaunchDescription
 
 SEG = Path(__file__).resolve().parent / 'seg.launch.py'
 NODE = 'trt_segmentation'
+MANAGER = 'nav2_lifecycle_manager'
 
 
-def actions(context: LaunchContext) -> list[LaunchDescriptionEntity]:
-    """Return the node, and a lifecycle manager in the node's namespace."""
+def check_nav2(_: LaunchContext) -> None:
+    """Check that Nav2 is installed, before a process is started.
+
+    Without this check, launch_ros would find the missing package only after it started the node.
+    Then ``ros2 launch`` ends, but the node goes on.
+
+    :raises RuntimeError: if Nav2 is not installed.
+    """
+    try:
+        get_package_prefix(MANAGER)
+    except PackageNotFoundError as error:
+        raise RuntimeError(
+            f'the package {MANAGER} is not installed; to install: sudo apt install '
+            'ros-$ROS_DISTRO-nav2-lifecycle-manager') from error
+
+
+def manager_actions(context: LaunchContext) -> list[LaunchDescriptionEntity]:
+    """Return a lifecycle manager in the node's namespace."""
     given = context.launch_configurations
-    node = IncludeLaunchDescription(
-        PythonLaunchDescriptionSource(str(SEG)), launch_arguments={'autostart': 'false'}.items())
-    manager = Node(
-        package='nav2_lifecycle_manager', executable='lifecycle_manager',
+    return [Node(
+        package=MANAGER, executable='lifecycle_manager',
         name='lifecycle_manager_segmentation', namespace=given.get('namespace', ''),
         parameters=[{
             'autostart': True,  # the manager configures and activates the node at once
             'node_names': [NODE],
             'bond_timeout': 0.0,  # 0 means no bond, because the node does not support bonds
             'use_sim_time': given.get('use_sim_time') == 'true' or bool(given.get('bag'))}],
-        output='screen', emulate_tty=True)
-    return [node, manager]
+        output='screen', emulate_tty=True)]
 
 
 def generate_launch_description() -> LaunchDescription:
-    """Return the node and the manager."""
-    return LaunchDescription([OpaqueFunction(function=actions)])
+    """Return the node and the manager.
+
+    ``ros2 launch --show-args`` finds the arguments of the included file only if the inclusion is
+    not inside a function.
+    """
+    node = IncludeLaunchDescription(
+        PythonLaunchDescriptionSource(str(SEG)), launch_arguments={'autostart': 'false'}.items())
+    return LaunchDescription([OpaqueFunction(function=check_nav2), node,
+                              OpaqueFunction(function=manager_actions)])

@@ -16,12 +16,17 @@ class RtspCamera:
     """Serves one client, and closes the connection after the last packet.
 
     :param packets: frames in Annex B. Each NAL unit must fit into one RTP packet.
+    :param status: answer to each request, such as ``404 Not Found``.
+    :param stalls: whether the connection stays open after the last packet, until the client closes
+        the connection.
     :ivar url: address of the camera.
     :ivar sent: an event that is set after all packets were sent.
     """
 
-    def __init__(self, packets: list[bytes], rate: int) -> None:
+    def __init__(self, packets: list[bytes], rate: int, status: str = '200 OK',
+                 stalls: bool = False) -> None:
         self.sent = threading.Event()
+        self._status, self._stalls = status, stalls
         self._packets, self._rate = packets, rate
         self._server = socket.create_server(('127.0.0.1', 0))
         self.url = f'rtsp://127.0.0.1:{self._server.getsockname()[1]}/camera'
@@ -42,14 +47,15 @@ class RtspCamera:
                 method, sequence = request
                 body = _SDP.format(rate=self._rate) if method == 'DESCRIBE' else ''
                 connection.sendall(
-                    f'RTSP/1.0 200 OK\r\nCSeq: {sequence}\r\nSession: 1\r\n'
+                    f'RTSP/1.0 {self._status}\r\nCSeq: {sequence}\r\nSession: 1\r\n'
                     'Public: OPTIONS, DESCRIBE, SETUP, PLAY, TEARDOWN\r\n'
                     'Transport: RTP/AVP/TCP;unicast;interleaved=0-1\r\n'
                     'Content-Type: application/sdp\r\n'
                     f'Content-Length: {len(body)}\r\n\r\n{body}'.encode())
                 if method == 'PLAY':
                     self._send(connection)
-                    return
+                    if not self._stalls:
+                        return
 
     def _send(self, connection: socket.socket) -> None:
         number = 0

@@ -38,7 +38,7 @@ NOT_RUN = {
     r'source \.venv/bin/activate$': 'the tests already run in that environment',
     r'(python -m )?pip install ': 'downloads',
     r'trt_seg label s3:|ray |kubectl ': 'needs a cluster or an object store',
-    r'trt_seg segment (0|rtsp://\S+)$': 'needs a camera',
+    r"(timeout -s INT 60 )?trt_seg segment (0|'?rtsp://\S+)$": 'needs a camera',
     r'python docs/recipes/export\.py ': 'needs torch and models of other libraries',
 }
 """Patterns of commands that do not run here, and the reasons."""

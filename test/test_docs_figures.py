@@ -16,7 +16,7 @@ PRECISIONS = ('fp32', 'fp16', 'int8', 'mixed')
 GPU, ROS, MANY = 'gpu_pipeline', 'ros_end_to_end', 'gpu_cameras'
 RIVALS, DEEPLAB, ROS_RIVALS = 'gpu_pipeline_rivals', 'gpu_pipeline_deeplabv3', 'ros_rivals'
 PHOTOGRAPHED = [('lraspp', 'LR-ASPP MobileNetV3-Large')]
-NETWORKS = 'gpu_pipeline_networks'
+NETWORKS, BATCHES = 'gpu_pipeline_networks', 'gpu_pipeline_batches'
 SOAK, SOAK_GPU = 'soak', 'soak_gpu'
 
 
@@ -47,6 +47,10 @@ FIGURES = [
     ('docs/latency.md', 'An image of 640×480 pixels takes {:.1f} ms, 1280×720 pixels take {:.1f} '
      'ms, and 3840×2160 pixels take {:.1f} ms', [('transport', f'{size} two processes direct p50')
                    for size in ('640x480', '1280x720', '3840x2160')]),
+    ('docs/latency.md', 'a 1080p image takes {:.1f} ms from the camera to the subscriber of the '
+     'label map on Jazzy, and {:.1f} ms on Kilted. With typed transport, the image takes {:.1f} '
+     'and {:.1f} ms.', [('ros_kilted', f'{name}, {way}, label map: p50')
+                        for way in ('direct', 'typed') for name in ('jazzy', 'kilted')]),
     ('README.md', '| mean IoU | {:.3f} | {:.3f} | {:.3f} | {:.3f} |',
      conditions('accuracy', '{}: mean IoU, 300 scenes')),
     ('README.md', '| lane marking IoU | {:.3f} | {:.3f} | {:.3f} | {:.3f} |',
@@ -78,10 +82,24 @@ FIGURES = [
     ('README.md', '| {:.0f} | {:.0f} | **{:.0f}** | | | |', [
         (NETWORKS, f'segformer-fp16: {way} streaming') for way in (
             'alone', 'ours', 'compiled, frozen')]),
-    ('README.md', 'A batch of four images takes {:.2f} ms with UNet and {:.2f} ms with SegFormer. '
-     'Compiled PyTorch takes {:.2f} and {:.2f} ms.', [
-         (NETWORKS, f'{name}-fp16-b4: {way} p50') for way in ('ours', 'compiled, frozen')
-         for name in ('unet', 'segformer')]),
+    ('README.md', 'A batch of four images takes {:.2f} ms with LR-ASPP, {:.2f} ms with UNet and '
+     '{:.2f} ms with SegFormer. Compiled PyTorch takes {:.2f}, {:.2f} and {:.2f} ms.', [
+         (BATCHES if name == 'lraspp' else NETWORKS,
+          f'{name}-fp16-b4: {way + ", cut" * (name == "lraspp" and way == "ours")} p50')
+         for way in ('ours', 'compiled, frozen') for name in ('lraspp', 'unet', 'segformer')]),
+    ('docs/trust.md', 'the GPU needs {:.4f} ms more for the counts of a 1080p image. After the '
+     'label map is published, the node needs another {:.2f} ms', [
+         ('health_gpu', f'onnxruntime-cuda, 1080p: {what} p50 with the tally: more')
+         for what in ('postprocess', 'wall clock')]),
+    *(('docs/segment.md', f'| demo model, {where} | {{:.{digits}f}} | {{:.{digits}f}} | '
+       f'{{:.{digits}f}} |', [(name, f'{engine}: {what}') for what in (
+           'pipeline alone', 'image folder', 'video')])
+      for where, digits, name, engine in (
+          ('two CPU cores', 1, 'segment', 'onnxruntime-cpu'),
+          ('one H200 and 16 CPU cores', 0, 'segment_gpu', 'onnxruntime-cuda'))),
+    ('docs/segment.md', 'the folder would need {:.0f} cores to keep up with the GPU, and the '
+     'video {:.0f}', [('segment_gpu', f'onnxruntime-cuda: {what}, cores needed at the rate of the '
+                 'pipeline alone') for what in ('image folder', 'video')]),
     ('README.md', 'Without tuning and without the cut, these two networks took {:.2f} and '
      '{:.2f} ms',
      [(RIVALS, 'lraspp-fp16: untuned p50'), (DEEPLAB, 'deeplabv3-fp16: untuned p50')]),

@@ -21,7 +21,7 @@ import pytest
 
 pytest.importorskip('launch_ros', reason='launch_ros comes with a ROS install')
 
-from launch.actions import DeclareLaunchArgument, SetEnvironmentVariable
+from launch.actions import IncludeLaunchDescription, SetEnvironmentVariable
 
 from trt_segmentation.engines import ENGINES, PRECISION_CHOICES
 from trt_segmentation.street import CONDITIONS
@@ -46,9 +46,9 @@ def nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def arguments(module: Any) -> dict[str, Any]:
-    entities = module.generate_launch_description().entities
-    return {entity.name: entity for entity in entities
-            if isinstance(entity, DeclareLaunchArgument)}
+    """Return the arguments that ``ros2 launch --show-args`` prints."""
+    return {argument.name: argument
+            for argument in module.generate_launch_description().get_launch_arguments()}
 
 
 def default(argument: Any) -> str:
@@ -68,10 +68,13 @@ def started(monkeypatch: pytest.MonkeyPatch, **given: str) -> tuple[Any, ...]:
     return tuple(seg.actions(SimpleNamespace(launch_configurations={**configurations, **given})))
 
 
+SEG = {'image', 'cameras', 'model', 'engine', 'precision', 'gpu', 'namespace', 'params_file',
+       'use_sim_time', 'autostart', 'log_level', 'respawn', 'bag'}
+DEMO = {'image', 'cameras', 'condition', 'seed', 'fps'}
+
+
 @pytest.mark.parametrize(('name', 'expected'), [
-    ('seg', {'image', 'cameras', 'model', 'engine', 'precision', 'gpu', 'namespace',
-             'params_file', 'use_sim_time', 'autostart', 'log_level', 'respawn', 'bag'}),
-    ('demo', {'image', 'cameras', 'condition', 'seed', 'fps'})])
+    ('seg', SEG), ('demo', SEG | DEMO), ('nav2', SEG)])
 def test_every_argument_is_described_and_its_default_is_a_choice(
         name: str, expected: set[str]) -> None:
     found = arguments(load(name))
@@ -141,10 +144,14 @@ def test_the_demo_starts_one_street_camera_per_camera(
         expected: list[tuple[str, str, int]], image: str) -> None:
     demo = load('demo')
     monkeypatch.setattr(demo, 'Node', lambda **options: options)
-    configurations = {name: default(argument) for name, argument in arguments(demo).items()}
-    node, *cameras = demo.actions(
-        SimpleNamespace(launch_configurations={**configurations, **given}))
-    assert dict(node.launch_arguments) == {'image': image}
+    monkeypatch.setattr(demo, 'SetLaunchConfiguration', lambda name, value: {name: value})
+    configurations = {name: default(argument) for name, argument in arguments(demo).items()
+                      if name in DEMO}
+    configurations.update(given)
+    (choice,) = demo.choose_image(SimpleNamespace(launch_configurations=configurations))
+    assert choice == {'image': image}
+    cameras = demo.camera_actions(
+        SimpleNamespace(launch_configurations={**configurations, **choice}))
     assert [(camera['name'], dict(camera['remappings'])['image'],
              camera['parameters'][0]['seed']) for camera in cameras] == expected
 
@@ -158,7 +165,9 @@ def test_nav2s_manager_starts_a_node_that_does_not_start_itself(
     """If the node started itself, it would refuse the first request of the manager."""
     nav2 = load('nav2')
     monkeypatch.setattr(nav2, 'Node', lambda **options: options)
-    node, manager = nav2.actions(SimpleNamespace(launch_configurations=given))
+    (manager,) = nav2.manager_actions(SimpleNamespace(launch_configurations=given))
+    (node,) = [entity for entity in nav2.generate_launch_description().entities
+               if isinstance(entity, IncludeLaunchDescription)]
     assert dict(node.launch_arguments) == {'autostart': 'false'}
     (parameters,) = manager['parameters']
     assert parameters == {'autostart': True, 'node_names': ['trt_segmentation'],
@@ -285,6 +294,17 @@ def test_ros2_launch_refuses_a_bad_argument_before_it_starts_a_process(given: st
     refusals = (f'{argument} is refused: ', f'Argument "{name}" provided value "{value}"')
     assert any(text in line for line in log.splitlines() if line.startswith('[ERROR]')
                for text in refusals), log
+
+
+def test_ros2_launch_starts_nothing_if_nav2_is_missing() -> None:
+    if shutil.which('ros2') and subprocess.run(
+            ['ros2', 'pkg', 'prefix', 'nav2_lifecycle_manager'], capture_output=True,
+            check=False).returncode == 0:
+        pytest.skip('Nav2 is installed')
+    with launched('nav2.launch.py') as process:
+        log = process.communicate(timeout=60)[0]
+    assert process.returncode == 1 and 'process started' not in log, log
+    assert 'sudo apt install ros-$ROS_DISTRO-nav2-lifecycle-manager' in log, log
 
 
 def test_ros2_launch_ends_when_the_bag_cannot_be_played(tmp_path: Path) -> None:

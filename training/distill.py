@@ -23,7 +23,7 @@ import time
 from typing import Any
 
 from learning import Batches, Budget, fit, Learner, Loss, plot, supervised, test_iou, versions
-from networks import count_parameters, export, StreetNet, Teacher
+from networks import count_parameters, export, StreetNet, UNet
 import numpy as np
 from scenes import DEVICE, Scenes, test_scenes, training_scenes
 import torch
@@ -119,10 +119,10 @@ def get_teacher(args: argparse.Namespace, weight: torch.Tensor, batches: Batches
                 quick: dict[str, Scenes], record: Record, left: float) -> nn.Module:
     """Load the teacher if the file ``args.teacher`` exists. Otherwise train and save it."""
     if args.teacher and args.teacher.exists():
-        net = Teacher().to(DEVICE, memory_format=torch.channels_last).eval()
+        net = UNet().to(DEVICE, memory_format=torch.channels_last).eval()
         net.load_state_dict(torch.load(args.teacher, map_location=DEVICE, weights_only=True))
         return net
-    learner = Learner(Teacher(), supervised(weight), args.teacher_lr)
+    learner = Learner(UNet(), supervised(weight), args.teacher_lr)
     fit({'teacher': learner}, batches, Budget(args.steps, left * args.teacher_share), quick,
         args.tests, lambda: record.follow({'teacher': learner}))
     if args.teacher:

@@ -92,7 +92,7 @@ class StreetNet(nn.Module):  # type: ignore[misc]
         return logits
 
 
-class Teacher(nn.Module):  # type: ignore[misc]
+class UNet(nn.Module):  # type: ignore[misc]
     """A UNet on ResNet-18. Its logits have stride 2, so that thin objects stay visible."""
 
     STAGES = ('relu', 'layer1', 'layer2', 'layer3', 'layer4')

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from learning import consistent, Loss, supervised
-from networks import StreetNet
+from networks import StreetNet, UNet
 from restyle import Restyler, Style
 from scene_pool import Mixture, ScenePool, SIZES, StyledBatches
 from scenes import DEVICE
 import torch
+from torch import nn
 from warm_start import load_onnx
 
 from trt_segmentation.street import CLASSES
@@ -48,10 +49,14 @@ class Recipe:
         return consistent(loss, mixture.mild_count, mixture.scene_count, self.share)
 
 
-def make_net(warm_start: Path | None, batches: StyledBatches, seed: int) -> StreetNet:
-    """Make the network, with the weights of the ONNX file if there is one."""
+def make_net(warm_start: Path | None, batches: StyledBatches, seed: int, large: bool = False
+             ) -> nn.Module:
+    """Make the network, with the weights of the ONNX file if there is one.
+
+    :param large: whether to make the UNet, which is larger than the network of the demo model.
+    """
     torch.manual_seed(seed)
-    net = StreetNet(refined=True)
+    net = UNet() if large else StreetNet(refined=True)
     net.to(DEVICE, memory_format=torch.channels_last)
     if warm_start:
         load_onnx(net, warm_start, next(batches)[0])

@@ -44,7 +44,8 @@ def main() -> None:
     print(f'{pool.drawn} scenes after {time.monotonic() - began:.0f} s', flush=True)
     recipe = Recipe(Mixture(args.batch, args.mild, args.views), Style())
     batches = recipe.batches(pool, args.seed)
-    learner = Learner(make_net(args.warm_start, batches, args.seed), recipe.loss(pool), args.lr)
+    net = make_net(args.warm_start, batches, args.seed, args.large)
+    learner = Learner(net, recipe.loss(pool), args.lr)
     left = args.minutes * 60 - (time.monotonic() - began) - args.reserve
 
     def tested() -> None:
@@ -81,6 +82,7 @@ def arguments() -> argparse.Namespace:
     add('--pool', type=int, default=24000, help='number of scenes on the device')
     add('--first', type=int, default=3000, help='number of scenes before the first step')
     add('--warm-start', type=Path, help='ONNX file of the same network, drawn scenes only')
+    add('--large', action='store_true', help='train a UNet on ResNet-18 instead, 54 MB')
     add('--tests', type=int, default=8, help='number of tests in the training')
     add('--test-scenes', type=int, default=75, help='number for each condition')
     add('--tune', action='store_true', help='let cuDNN try several algorithms')

@@ -544,10 +544,15 @@ def test_a_signal_ends_it_after_the_frame_with_a_readable_bag(tmp_path, card, ca
     assert threads_of_the_replay() == []
 
 
-def test_the_first_signal_is_recorded_and_the_second_interrupts():
+def test_the_first_signal_is_recorded_and_a_later_one_interrupts(monkeypatch):
+    """`timeout -s INT` sends the same signal twice at once. The second one must not interrupt."""
+    monkeypatch.setattr('trt_segmentation.serving.stopping.ECHO', 60.0)
     with StopSignals() as stop:
-        os.kill(os.getpid(), signal.SIGINT)
+        for _ in range(3):
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.01)
         assert stop.caught == signal.SIGINT
+        monkeypatch.setattr('trt_segmentation.serving.stopping.ECHO', 0.0)
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)
             time.sleep(1)

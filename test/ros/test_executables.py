@@ -18,6 +18,7 @@ from trt_segmentation.installed.version import version
 
 pytest.importorskip('rclpy', reason='needs ROS 2')
 
+from trt_segmentation.ros import executables
 from trt_segmentation.serving.stopping import BROKEN, GPU_LOST
 
 
@@ -89,3 +90,18 @@ def test_a_camera_that_is_done_ends_with_0() -> None:
         'width': 64, 'height': 64, 'loop': 1, 'count': 2, 'fps': 50.0}
     done = start('street_camera', *ros_arguments(parameters))
     assert done.returncode == 0 and '2 frames published' in done.stderr
+
+
+def test_ctrl_c_during_the_imports_prints_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(executables, 'import_module', interrupt)
+    monkeypatch.setattr(sys, 'argv', ['seg_node'])
+    assert executables.seg_node() == 0
+
+
+def test_a_street_camera_that_cannot_start_is_named_in_the_log() -> None:
+    done = start('street_camera', '--ros-args', '-p', 'fps:=-1.0')
+    (line,) = done.stderr.splitlines()
+    assert done.returncode == 2 and '[street_camera]: cannot start: ' in line and 'fps' in line

@@ -433,3 +433,15 @@ def test_shutdown_from_every_state(make_rig: Any, transitions: int) -> None:
     assert rig.node.state == 'finalized'
     assert [pipeline.closed for pipeline in rig.pipelines] == [1] * bool(transitions)
     rig.node.stop()
+
+
+def test_a_file_that_ros2_param_dump_wrote_is_accepted(make_rig: Any, tmp_path: Path) -> None:
+    """`ros2 param dump` writes null for each empty list."""
+    lists = [setting.name for setting in SETTINGS if isinstance(setting.default, tuple)]
+    file = tmp_path / 'dump.yaml'
+    file.write_text('/trt_segmentation:\n  ros__parameters:\n' + ''.join(
+        f'    {name}: null\n' for name in lists) + '    alpha: 0.25\n', 'utf-8')
+    rig = make_rig(cli_args=['--ros-args', '--params-file', str(file)])
+    assert {'cameras', 'palette'} <= set(lists)
+    assert not any(rig.node.get_parameter(name).value for name in lists)
+    assert rig.node.get_parameter('alpha').value == 0.25 and rig.node.state == 'active'

@@ -182,11 +182,21 @@ def test_every_must_be_positive(tmp_path):
         VideoReader(tmp_path / 'a.mp4', every=0)
 
 
-def test_a_network_camera_starts_at_a_keyframe_and_ends_with_the_camera():
+def read_to_the_end(reader):
+    """Return the frames of a network camera, and the message at the end."""
+    frames = []
+    with pytest.raises(VideoError, match='sends no more frames: ') as caught:
+        frames.extend(reader)   # extend() keeps the frames before the exception
+    return frames, str(caught.value)
+
+
+def test_a_network_camera_starts_at_a_keyframe_and_its_end_is_reported():
+    """A camera goes on for ever. So if the connection is closed, the camera broke down."""
     packets = encode(30)
     with RtspCamera(packets[5:], RATE) as camera, VideoReader(camera.url) as reader:
         assert reader.is_live and reader.count is None and reader.size == (HEIGHT, WIDTH)
-        frames = list(reader)
+        frames, message = read_to_the_end(reader)
+    assert message == f'{camera.url} sends no more frames: the camera ended the video'
     assert frames and reader.dropped + len(frames) == 20 and reader.bad == []
     times = [f.time_ns for f in frames]
     assert times == sorted(times)
@@ -196,6 +206,15 @@ def test_a_slow_receiver_gets_the_newest_frame_of_a_camera():
     with RtspCamera(encode(30), RATE) as camera, VideoReader(camera.url) as reader:
         assert camera.sent.wait(20)
         reader._thread.join(20)
-        numbers = [f.number for f in reader]
-    assert numbers == [30] and reader.dropped == 29
+        frames, _ = read_to_the_end(reader)
+    assert [f.number for f in frames] == [30] and reader.dropped == 29
     assert reader.rate == Fraction(RATE)
+
+
+def test_a_camera_that_stalls_is_reported(monkeypatch):
+    for module in ('reader', 'source'):
+        monkeypatch.setattr(f'trt_segmentation.video.{module}.SECONDS', 1.0)
+    with RtspCamera(encode(60), RATE, stalls=True) as camera, VideoReader(camera.url) as reader:
+        frames, message = read_to_the_end(reader)
+    assert frames and reader.dropped + len(frames) == 60
+    assert message == f'{camera.url} sends no more frames: there was no frame for 1 s'

@@ -53,7 +53,7 @@ def test_a_host_that_is_unknown(monkeypatch):
 def test_a_camera_that_never_answers(monkeypatch):
     monkeypatch.setattr('trt_segmentation.video.source.SECONDS', 0.2)
     with socket.create_server(('127.0.0.1', 0)) as server, pytest.raises(
-            VideoError, match=r'as a video: 127\.0\.0\.1 did not answer within 0\.2 s'):
+            VideoError, match=r'as a video: 127\.0\.0\.1 sent no video within 0\.2 s'):
         find_source(f'rtsp://127.0.0.1:{server.getsockname()[1]}/front').open()
 
 

@@ -4,7 +4,7 @@
 
 import pytest
 
-from trt_segmentation.view.waterfall import FrameTime, typical_steps
+from trt_segmentation.view.waterfall import format_ms, FrameTime, typical_steps
 
 NODE = {'preprocess': 2.0, 'inference': 50.0, 'postprocess': 8.0, 'wait': 3.0, 'decode': 1.0,
         'publish': 4.0, 'total': 70.0, 'age': 75.0}
@@ -53,3 +53,7 @@ def test_a_typical_frame_is_the_mean_of_the_middle_tenth():
 def test_no_frames_have_no_typical_frame():
     with pytest.raises(ValueError, match='no latencies'):
         typical_steps([])
+
+
+def test_a_short_time_has_more_digits():
+    assert [format_ms(ms) for ms in (0.0384, 0.99, 1.28, 10.84)] == ['0.04', '0.99', '1.3', '10.8']

@@ -39,6 +39,8 @@ def _run(executable: str, module: str) -> int:
     except ModuleNotFoundError as error:
         print(f'{executable}: error: {error}; {advise_install(error.name or "")}', file=sys.stderr)
         return 2
+    except KeyboardInterrupt:   # Ctrl-C during the imports; from then on, the node handles signals
+        return 0
     return int(main())
 
 

@@ -235,7 +235,7 @@ def camera_info(drive: Drive, width: int, height: int) -> CameraInfo:
 def main(args: list[str] | None = None) -> int:
     """Run the camera until a signal comes or ``count`` frames are sent. Returns the exit code."""
     return run(StreetCamera, StreetCamera.begin, args,
-               lambda camera: 0 if camera.finished() else None)
+               lambda camera: 0 if camera.finished() else None, 'street_camera')
 
 
 if __name__ == '__main__':

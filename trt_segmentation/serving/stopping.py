@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 import signal
 import threading
+import time
 from types import FrameType
 from weakref import WeakSet
 
@@ -18,6 +19,13 @@ GPU_LOST = 75
 
 BROKEN = 70
 """Exit code if nothing works in this process any more. sysexits.h calls it EX_SOFTWARE."""
+
+ECHO = 1.0
+"""A signal that comes at most this many seconds after the first signal counts as the same signal.
+
+Some programs send one signal twice. For example, ``timeout -s INT`` sends it to the process and
+then to the process group.
+"""
 
 _unstoppable: WeakSet[threading.Thread] = WeakSet()
 _lock = threading.Lock()
@@ -63,13 +71,14 @@ class StopSignals:
     """Lets a program finish its current image after SIGINT (Ctrl-C), SIGTERM or SIGHUP.
 
     The first signal only sets :attr:`caught`. The program reads this attribute between two images.
-    A second signal acts as usual. Python handles signals only in the main thread, so in another
-    thread this object does nothing.
+    A signal that comes more than :data:`ECHO` seconds later acts as usual. Python handles signals
+    only in the main thread, so in another thread this object does nothing.
     """
 
     def __init__(self) -> None:
         self.caught: int | None = None
         """Number of the first signal. None if no signal came."""
+        self._first = 0.0
         self._before: dict[int, object] = {}
 
     def __enter__(self) -> StopSignals:
@@ -84,5 +93,8 @@ class StopSignals:
             signal.signal(number, handler)  # type: ignore[arg-type]
 
     def _catch(self, number: int, _: FrameType | None) -> None:
-        self.caught = number
-        signal.signal(number, self._before[number])  # type: ignore[arg-type]
+        if self.caught is None:
+            self.caught, self._first = number, time.monotonic()
+        elif time.monotonic() > self._first + ECHO:
+            signal.signal(number, self._before[number])  # type: ignore[arg-type]
+            signal.raise_signal(number)

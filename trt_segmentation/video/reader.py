@@ -85,8 +85,7 @@ class VideoReader:
         found = find_source(source)
         self.path, self.is_live = found.name, found.is_live
         self.bad: list[str] = []
-        self._every = every
-        self._window = window
+        self._every, self._window = every, window
         self._container = found.open()
         try:
             self._open_stream()
@@ -174,6 +173,8 @@ class VideoReader:
             going_on = self._ahead.put(first)
             while going_on and (frame := next(frames, None)) is not None:
                 going_on = self._ahead.put(frame)
+            if going_on and self.is_live:
+                raise VideoError(f'{self.path} sends no more frames: the camera ended the video')
             self._ahead.finish()
         except Exception as error:
             self._ahead.finish(error)
@@ -182,8 +183,7 @@ class VideoReader:
 
     def _frames(self) -> Iterator[VideoFrame]:
         """Decode the video without the damaged frames and the frames that ``every`` leaves out."""
-        converter = BgrConverter()
-        damage = _Damage(self.bad)
+        converter, damage = BgrConverter(), _Damage(self.bad)
         last_ns = number = 0
         for decoded, reason in self._checked():
             number += 1
@@ -263,8 +263,9 @@ class VideoReader:
                 yield packet, 'the file is damaged or cut off' if packet.is_corrupt else ''
         except av.FFmpegError as error:
             if self.is_live:
-                raise VideoError(f'{self.path} sends no more frames: {reason_of(error)}'
-                                 ) from error
+                is_late = isinstance(error, av.error.ExitError)     # PyAV's own time limit
+                reason = f'there was no frame for {SECONDS:g} s' if is_late else reason_of(error)
+                raise VideoError(f'{self.path} sends no more frames: {reason}') from error
             yield None, f'the rest of the file cannot be read: {reason_of(error)}'
 
     def _time_ns(self, decoded: DecodedFrame, number: int) -> int:
@@ -280,9 +281,8 @@ class _Damage:
     """Adds one line to ``lines`` for each group of consecutive damaged frames."""
 
     def __init__(self, lines: list[str]) -> None:
-        self._lines = lines
+        self._lines, self._reason = lines, ''
         self._first = self._last = 0
-        self._reason = ''
 
     def add(self, number: int, reason: str) -> None:
         if not self._first:

@@ -7,7 +7,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 import re
-import socket
 import time
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -15,6 +14,7 @@ from urllib.parse import urlsplit
 from ..errors import VideoError
 from ..untrusted.git_lfs import is_lfs_pointer, LFS_ADVICE
 from ..untrusted.regular_file import expand_home
+from .camera_failure import explain_device, explain_network
 from .pyav import import_av, LIMITS, reason_of
 
 if TYPE_CHECKING:
@@ -75,35 +75,23 @@ class VideoSource:
                 self.address, 'r', self.format, {**LIMITS, **self.options},
                 metadata_errors='replace', timeout=limit)
         except (av.FFmpegError, OSError, ValueError) as error:
-            raise VideoError(f'{self.name} cannot be opened as a video: '
-                             f'{self._explain(error, time.monotonic() - began)}. {self._advise()}'
+            reason, advice = self._explain(error, time.monotonic() - began)
+            raise VideoError(f'{self.name} cannot be opened as a video: {reason}. {advice}'
                              ) from error
         return container
 
-    def _explain(self, error: Exception, seconds: float) -> str:
-        """Return why the source cannot be opened. FFmpeg's text about a network says too little.
+    def _explain(self, error: Exception, seconds: float) -> tuple[str, str]:
+        """Return why the source cannot be opened, and what the user can do.
 
         :param seconds: seconds until FFmpeg gave up.
         """
-        if not self.is_live or self.format:
-            return reason_of(error)
-        host = urlsplit(self.address).hostname
-        try:
-            socket.getaddrinfo(host, None)
-        except OSError:
-            return f'the host {host} is unknown'
-        if seconds >= SECONDS:
-            return f'{host} did not answer within {SECONDS:g} s'
-        return reason_of(error)
-
-    def _advise(self) -> str:
         if self.format:
-            return ('List the cameras of this machine with `ls /dev/video*`. To read a camera, a '
-                    'user must be in the group `video`')
+            return explain_device(error, self.address)
         if self.is_live:
-            return 'Check that the camera is on, and test the address with `ffplay`'
-        return ('The file is cut off or damaged, or it is no video. Check it with `ffprobe`, or '
-                'convert it with `ffmpeg`')
+            return explain_network(error, urlsplit(self.address).hostname,
+                                   SECONDS if seconds >= SECONDS else None)
+        return reason_of(error), ('The file is cut off or damaged, or it is no video. Check it '
+                                  'with `ffprobe`, or convert it with `ffmpeg`')
 
 
 def find_source(source: str | Path) -> VideoSource:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..untrusted.output_files import write_figure
-from .waterfall import FrameTime, OTHER, TO_NODE, TO_SUBSCRIBER, typical_steps
+from .waterfall import format_ms, FrameTime, OTHER, TO_NODE, TO_SUBSCRIBER, typical_steps
 
 LINE, MIDDLE, HIGH, DROP, WAY = '#33658a', '#2a9d63', '#d1793a', '#c1443f', '#a7adb5'
 INK, FAINT = '#202124', '#6e7278'
@@ -58,7 +58,8 @@ def _draw_steps(axes: Axes, steps: Mapping[str, float]) -> None:
     whole = ends[-1]
     for row, ((step, ms), end) in enumerate(zip(steps.items(), ends)):
         axes.barh(row, ms, left=end - ms, height=0.62, color=STEP_COLORS.get(step, STEP_COLOR))
-        axes.text(end + 0.006 * whole, row, f'{ms:.1f} ms', va='center', fontsize=13, color=INK)
+        axes.text(end + 0.006 * whole, row, f'{format_ms(ms)} ms', va='center', fontsize=13,
+                  color=INK)
     _style(axes, f'A typical frame: {whole:.1f} ms', 'ms since the stamp of the image', '')
     axes.set_yticks(range(len(steps)), list(steps), fontsize=13)
     axes.set_ylim(len(steps) - 0.4, -0.6)

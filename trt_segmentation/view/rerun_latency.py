@@ -15,7 +15,7 @@ import rerun.blueprint as rrb
 
 from .latency_plot import DROP, HIGH, LINE, MIDDLE, STEP_COLOR, STEP_COLORS
 from .montage import load_font, Picture
-from .waterfall import FrameTime, typical_steps
+from .waterfall import format_ms, FrameTime, typical_steps
 
 STAGES, WHOLE, STEPS, SPREAD = 'latency', 'whole', 'steps', 'distribution'
 TIMELINE = 'stamp'
@@ -98,8 +98,8 @@ def draw_steps(steps: Mapping[str, float]) -> Picture:
         draw.text((left - 12, middle), step, LIGHT, load_font(18), anchor='rm')
         draw.rectangle((begin, middle - 9, max(end, begin + 1), middle + 9),
                        STEP_COLORS.get(step, STEP_COLOR))
-        draw.text((max(end, begin + 1) + 8, middle), f'{ms:.1f} ms', LIGHT, load_font(18),
-                  anchor='lm')
+        draw.text((max(end, begin + 1) + 8, middle), f'{format_ms(ms)} ms', LIGHT,
+                  load_font(18), anchor='lm')
         start += ms
     return np.asarray(page)
 

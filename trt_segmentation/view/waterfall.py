@@ -15,6 +15,11 @@ STAGES = ('wait', 'decode', 'stage', 'upload', 'preprocess', 'inference', 'postp
 """Stages of the node before it publishes, in this order. No pipeline has all of these stages."""
 
 
+def format_ms(ms: float) -> str:
+    """Return a number of milliseconds as text. A number below 1 has two decimals."""
+    return f'{ms:.2f}' if ms < 1 else f'{ms:.1f}'
+
+
 @dataclass(frozen=True)
 class FrameTime:
     """The times of one segmented frame.

@@ -436,8 +436,9 @@ def test_a_network_camera(card, here, capsys):
     from rtsp_camera import RtspCamera
     from videos import encode, RATE
     with RtspCamera(encode(60), RATE) as camera:
-        assert segment(card, camera.url, '--labels') == 0
+        assert segment(card, camera.url, '--labels') == 1
     out = capsys.readouterr().out
+    assert f'{camera.url} sends no more frames: the camera ended the video' in out
     shown = re.search(r'(\d+) images? in', out)
     left_out = re.search(r'skipped because the network was busy: (\d+)\n', out)
     assert shown and int(shown[1]) >= 1

@@ -26,7 +26,7 @@ from ...street import CLASSES, Drive
 from ...view.ground_picture import draw_ground
 from ...view.montage import MontageRow
 from ...view.progress import ProgressBars
-from ...view.waterfall import FrameTime
+from ...view.waterfall import format_ms, FrameTime
 
 NODE = '/trt_segmentation'
 TOPICS = {'/image': 'image', f'{NODE}/label_map': 'labels',
@@ -243,6 +243,6 @@ def print_report(report: dict[str, Any], out: Path) -> None:
     for column in ('stage', 'p50', 'p95', 'p99'):
         latency.add_column(column, justify='left' if column == 'stage' else 'right')
     for stage, found in report['latency_ms'].items():
-        latency.add_row(stage, *(f'{ms:.1f}' for ms in found.values()))
+        latency.add_row(stage, *map(format_ms, found.values()))
     console.print(latency)
     console.print(f'report.json, montage.png, latency.png and bag/ are in {out}')

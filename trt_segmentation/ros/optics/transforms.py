@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from rclpy.clock import JumpThreshold
+from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.time import Time
 from std_msgs.msg import Header
@@ -33,6 +35,11 @@ class Transforms:
                 'pose with `camera_height`, `camera_pitch` and `camera_roll`')
         self._buffer = tf2_ros.Buffer()
         self._listener = tf2_ros.TransformListener(self._buffer, node)
+        # A bag in a loop sets the clock back. Without this, tf2 would refuse the transforms of the
+        # next round, because they are older than those of the last round. Static transforms stay.
+        self._jumps = node.get_clock().create_jump_callback(
+            JumpThreshold(min_forward=None, min_backward=Duration(nanoseconds=-1)),
+            post_callback=lambda jump: self._buffer.clear())
         self._is_open = True
 
     def find_pose(self, ground_frame: str, header: Header) -> Pose:
@@ -45,10 +52,11 @@ class Transforms:
             found = self._buffer.lookup_transform(
                 ground_frame, header.frame_id, Time.from_msg(header.stamp)).transform
         except tf2_ros.TransformException as error:
+            reason = ' '.join(str(error).split()).rstrip('.')
             raise GroundError(
                 f'tf2 has no pose of the camera {header.frame_id!r} in {ground_frame!r}: '
-                f'{" ".join(str(error).split())}. Publish the transform, or set `ground_frame` to '
-                'a frame that has a transform to the camera') from error
+                f'{reason}. Publish the transform, or set `ground_frame` to a frame that has a '
+                'transform to the camera') from error
         place, turn = found.translation, found.rotation
         return Pose.of_transform((place.x, place.y, place.z), (turn.x, turn.y, turn.z, turn.w))
 
@@ -56,4 +64,5 @@ class Transforms:
         """Unsubscribe. A second call does nothing."""
         if self._is_open:
             self._listener.unregister()
+            self._jumps.unregister()
         self._is_open = False

@@ -40,16 +40,27 @@ def declare(node: Node, settings: Iterable[Setting],
 
     node.add_on_set_parameters_callback(check)
     for setting in by_name.values():
-        default = setting.default
-        node.declare_parameter(
-            setting.name, list(default) if isinstance(default, tuple) else default,
-            setting.descriptor())
+        default: Any = setting.default
+        if isinstance(default, tuple):
+            default = list(default)
+            _read_null_as_empty(node, setting.name)
+        node.declare_parameter(setting.name, default, setting.descriptor())
     _warn_of_unknown_names(node, [*by_name, 'use_sim_time'])
+
+
+def _read_null_as_empty(node: Node, name: str) -> None:
+    """Replace the start-up value ``null`` of a list by an empty list.
+
+    ``ros2 param dump`` writes null for an empty list, and ROS reads null as the string 'null'.
+    """
+    given = node._parameter_overrides  # rclpy has no public access to the start-up values
+    if name in given and given[name].value == 'null':
+        given[name] = Parameter(name, Parameter.Type.NOT_SET)
 
 
 def _warn_of_unknown_names(node: Node, known: list[str]) -> None:
     """Warn of start-up values for parameters that the node does not have. rclpy does not warn."""
-    for name in node._parameter_overrides:  # rclpy has no public access to the start-up values
+    for name in node._parameter_overrides:
         # The parameters qos_overrides.* are declared later, together with their topics.
         if not node.has_parameter(name) and not name.startswith('qos_overrides.'):
             node.get_logger().warning(

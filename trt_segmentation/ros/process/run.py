@@ -47,16 +47,16 @@ N = TypeVar('N', bound=Stoppable)
 
 
 def run(make: Callable[[], N], begin: Callable[[N], None], args: list[str] | None = None,
-        ended: Callable[[N], int | None] = lambda node: None) -> int:
+        ended: Callable[[N], int | None] = lambda node: None, name: str = 'trt_segmentation'
+        ) -> int:
     """Make a node, run its callbacks until the process must end, then destroy the node.
 
     The process must end after a signal, or if ``ended`` returns a number. If a callback raises an
     exception, the exception is counted, and the node goes on.
 
-    :param make: makes the node, after ROS was started.
-    :param begin: called once with the node, before the first callback.
-    :param ended: called again and again with the node. Returns the exit code if the process must
-        end. Returns None if the process may go on.
+    :param make: makes the node, after ROS was started. Then ``begin`` is called once.
+    :param ended: called again and again. Returns the exit code if the process must end, else None.
+    :param name: name in the log if the node cannot be made.
     :returns: the exit code. It is 0 after a signal, or if ``ended`` returned 0. It is 2 if ROS
         does not start, or if a start-up parameter is refused. With any other exit code, or if a
         thread cannot be stopped, this function ends the process itself. :data:`BROKEN` means
@@ -69,7 +69,7 @@ def run(make: Callable[[], N], begin: Callable[[N], None], args: list[str] | Non
         rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
         node: Any = make()
     except (ParameterException, rclpy_implementation.RCLError) as error:
-        rclpy.logging.get_logger('trt_segmentation').fatal(f'cannot start: {error}')
+        rclpy.logging.get_logger(name).fatal(f'cannot start: {error}')
         rclpy.try_shutdown()
         return 2
     executor = SingleThreadedExecutor()
