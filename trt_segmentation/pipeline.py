@@ -219,13 +219,13 @@ def _open_onnxruntime_cuda(card: ModelCard, gpu: int, precision: str, gpu_settin
         from .gpu.device_engine import OpenEngine
         from .gpu.pipeline import GpuPipeline
         from .tuning.measure import measure_candidates
-        from .tuning.open_tuned import refuse_measuring, TunedOpener
+        from .tuning.open_tuned import TunedOpener
     except ImportError as error:
         raise EngineError(f'{error}. The engine onnxruntime-cuda needs the packages '
                           'onnxruntime-gpu and cuda-python') from error
     opener: OpenEngine = (
-        TunedOpener(settings.cache, log, refuse_measuring if settings.exchange
-                    else measure_candidates) if settings.tune else OnnxRuntimeCuda)
+        TunedOpener(settings.cache, log, None if settings.exchange else measure_candidates)
+        if settings.tune else OnnxRuntimeCuda)
     return GpuPipeline(card, opener, gpu, settings=gpu_settings, reason=reason)
 
 
