@@ -184,13 +184,14 @@ def exchange(made: Supervised) -> tuple[Any, list[str]]:
 
 def test_an_exchange_lets_the_old_pipeline_finish_and_the_new_one_take_the_waiting_frame() -> None:
     made = Supervised()
-    old = made.pipelines[0]
+    old: Any = made.pipelines[0]
     old.gate.clear()
     made.sink.offer(FakeImage(1))
     until(lambda: old.batches)
     made.sink.offer(FakeImage(2))
     new, events = exchange(made)
-    assert made.supervisor.pipeline is new and not events and not new.batches
+    present: Any = made.supervisor.pipeline
+    assert present is new and not events and not new.batches
     old.gate.set()
     until(lambda: len(made.camera.published) == 2)
     assert made.camera.published == ['header 1', 'header 2'] and events == ['1 published']
@@ -215,7 +216,7 @@ def test_an_old_engine_that_hangs_during_an_exchange_is_reported(
         monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervisor, 'STALLED_SECONDS', 0.02)
     made = Supervised()
-    old = made.pipelines[0]
+    old: Any = made.pipelines[0]
     old.gate.clear()
     made.sink.offer(FakeImage())
     until(lambda: old.batches)

@@ -33,7 +33,7 @@ from .parameters.declare import declare
 from .parameters.table import SETTINGS
 from .process.clock import ForwardClock
 from .process.guarded import Guarded
-from .process.malloc import give_back_freed_memory, keep_freed_memory
+from .process.malloc import give_back_freed_memory, keep_freed_memory, limit_arenas
 from .process.python_log import forward_python_log
 from .process.requests import answer_requests
 from .process.run import run
@@ -282,6 +282,7 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
 
 def main(args: list[str] | None = None) -> int:
     """Run the node until a signal ends it, and return the exit code."""
+    limit_arenas()  # because each exchange of the model starts new threads
     return run(SegmentationNode, SegmentationNode.begin, args, lambda node: node.exit_code)
 
 

@@ -23,7 +23,6 @@ from ...serving.stopping import (
     request_stop_on_signals,
     STOP_REQUESTED,
 )
-from .malloc import limit_arenas
 from .mishap_counter import MishapCounter
 
 ENDLESS = 100
@@ -64,7 +63,6 @@ def run(make: Callable[[], N], begin: Callable[[N], None], args: list[str] | Non
     """
     # rclpy's own signal handlers would end ROS before the last frames and diagnostics are sent.
     request_stop_on_signals()
-    limit_arenas()
     try:
         rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
         node: Any = make()
