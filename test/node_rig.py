@@ -58,6 +58,7 @@ class FakePipeline:
         self.palette = card.palette
         self.depth = 1
         self.batch = 8
+        self.lends_memory = False
         self.gives_confidence = True
         self.allocate = None
         self.identity = Identity(card.name, 'onnxruntime-cpu', '1.2', 'fp32', 'a fake', 'test')

@@ -25,7 +25,7 @@ FLOORS = (
     ('the root', 'installed'), ('untrusted', 'street', 'threads', 'lens', 'tracing'),
     ('model', 'video'), ('engines', 'ground', 'trust'), ('host', 'fp16'),
     ('gpu/kernels', 'fusion', 'int8'), ('gpu', 'builder', 'bags'), ('tuning',),
-    ('pipeline', 'sources'), ('serving', 'accuracy'), ('view',), ('segmented_image',),
+    ('pipeline', 'sources'), ('serving', 'accuracy'), ('view', 'exchange'), ('segmented_image',),
     ('segmenter',), ('fleet',), ('fleet/jobs',), ('picking',),
     ('ros/process', 'ros/transport'), ('ros/parameters', 'ros/optics'), ('ros',),
     ('commands/arguments',), ('commands/fleet',),

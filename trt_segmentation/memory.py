@@ -12,9 +12,11 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
 LARGEST_BLOCK = 32 << 20
 """Size in bytes of the largest block that malloc keeps. glibc does not accept a larger size."""
+ARENAS = 2
+"""Number of malloc's arenas. An arena is memory for which a thread needs one lock."""
 
 
 class Memory(Protocol):
@@ -73,6 +75,17 @@ class ArrayMemory:
         self.nbytes = headroom + pixels.nbytes
         block: Any = (ctypes.c_uint8 * self.nbytes).from_address(self.address)
         self.view: npt.NDArray[np.uint8] = np.frombuffer(block, np.uint8)
+
+
+def limit_arenas() -> None:
+    """Let all threads of this process share a few arenas. Call this before threads are started.
+
+    By default, glibc makes up to eight arenas for each core. A new thread may get any arena, and
+    an arena keeps memory that its thread has freed. So a process that starts new threads again
+    and again would grow for a long time.
+    """
+    if mallopt := _libc('mallopt'):
+        mallopt(M_ARENA_MAX, ARENAS)
 
 
 def keep_freed_memory() -> bool:

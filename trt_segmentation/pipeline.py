@@ -35,12 +35,16 @@ class EngineSettings:
         longer for fast kernels.
     :param tune: whether ONNX Runtime CUDA is tuned. If it is, the speed of several sets of options
         is measured when a network is first opened on a GPU. The network uses the fastest set.
+    :param exchange: 0 for a network that is opened alone. For a network that is opened beside a
+        network at work: the number of this exchange, from 1. Such a network takes less of the
+        machine while it is opened, and is not tuned unless it was measured before.
     """
 
     cache: str = ''
     workspace: int = BuildOptions.workspace
     level: int = BuildOptions.level
     tune: bool = True
+    exchange: int = 0
 
 
 class Pipeline(Protocol):
@@ -83,6 +87,10 @@ class Pipeline(Protocol):
         pipeline reads frames in any memory without a copy. Before :meth:`close`, the caller must
         delete every reference to memory that this function allocated.
         """
+
+    @property
+    def lends_memory(self) -> bool:
+        """Whether anything still refers to memory that :attr:`allocate` allocated."""
 
     def submit(self, frames: Sequence[Frame], wanted: Wanted = Wanted()) -> None:
         """Start a batch. The bytes of the frames must not change until the batch is collected.
@@ -147,13 +155,15 @@ def open_pipeline(card: ModelCard, engine: str = 'auto', *, gpu: int = 0,
                                ('precision', precision, PRECISION_CHOICES)):
         if value not in known:
             raise EngineError(f'{what} is {value!r}; expected one of {", ".join(known)}')
-    gpu_settings = GpuSettings(memory, networks=networks, max_batch=max_batch)
+    gpu_settings = GpuSettings(memory, networks=networks, max_batch=max_batch,
+                               exchange=settings.exchange)
     openers: dict[str, Callable[[str], Pipeline]] = {
         'tensorrt': lambda reason: _open_tensorrt(
             card, gpu, precision, gpu_settings, settings, log, reason),
         'onnxruntime-cuda': lambda reason: _open_onnxruntime_cuda(
             card, gpu, precision, gpu_settings, settings, log, reason),
-        'onnxruntime-cpu': lambda reason: _open_onnxruntime_cpu(card, precision, reason)}
+        'onnxruntime-cpu': lambda reason: _open_onnxruntime_cpu(
+            card, precision, settings, reason)}
     return openers[engine]('asked for') if engine != 'auto' else _open_first(openers, gpu)
 
 
@@ -208,20 +218,27 @@ def _open_onnxruntime_cuda(card: ModelCard, gpu: int, precision: str, gpu_settin
         from .engines.onnxruntime_cuda import OnnxRuntimeCuda
         from .gpu.device_engine import OpenEngine
         from .gpu.pipeline import GpuPipeline
+        from .tuning.measure import measure_candidates
         from .tuning.open_tuned import TunedOpener
     except ImportError as error:
         raise EngineError(f'{error}. The engine onnxruntime-cuda needs the packages '
                           'onnxruntime-gpu and cuda-python') from error
-    opener: OpenEngine = TunedOpener(settings.cache, log) if settings.tune else OnnxRuntimeCuda
+    opener: OpenEngine = (
+        TunedOpener(settings.cache, log, None if settings.exchange else measure_candidates)
+        if settings.tune else OnnxRuntimeCuda)
     return GpuPipeline(card, opener, gpu, settings=gpu_settings, reason=reason)
 
 
-def _open_onnxruntime_cpu(card: ModelCard, precision: str, reason: str) -> Pipeline:
+def _open_onnxruntime_cpu(card: ModelCard, precision: str, settings: EngineSettings,
+                          reason: str) -> Pipeline:
     _refuse_precision(precision)
     from .host.pipeline import HostPipeline
     pipeline = HostPipeline(card, reason=reason)
     try:
-        pipeline.warm_up()
+        if settings.exchange:
+            pipeline.warm_up_network()
+        else:
+            pipeline.warm_up()
     except EngineError:
         pipeline.close()
         raise

@@ -65,8 +65,8 @@ TOPICS = {
     '~/ground': 'The ground around the camera as a grid, with the stamp of the image. The topic '
                 'exists only with `ground: true`. [Plan with the results](planner.md) explains '
                 'the values.',
-    '~/label_info': 'The class name of each id. The node publishes it once, and only if '
-                    'vision_msgs is installed.',
+    '~/label_info': 'The class name of each id. The node publishes it when it becomes '
+                    'active, and after each exchange of the model, if vision_msgs is installed.',
     '~/transition_event': 'The changes of the lifecycle state. Every lifecycle node publishes '
                           'them.',
     '/diagnostics': 'The state and the counts of the node, at the interval that '

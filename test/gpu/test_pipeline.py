@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The GPU pipeline gives the segmentations of the host pipeline."""
 
+from contextlib import closing
 import ctypes
 from dataclasses import replace
 from itertools import product
@@ -648,3 +649,45 @@ def test_scores_that_look_like_probabilities_are_said_once(tmp_path, memory, cap
     memory.make_current()
     (line,) = [text for text in caplog.messages if 'between 0 and 1' in text]
     assert 'write `kind: probability` under `output` in the model card' in line
+
+
+def test_memory_is_lent_until_no_view_of_it_exists(tmp_path):
+    card = color_card(color_classifier(tmp_path / 'c.onnx', PALETTE), PALETTE)
+    with closing(open_gpu(card)) as pipeline:
+        assert not pipeline.lends_memory
+        memory = pipeline.allocate(1000)
+        view = memory.view[10:20]
+        del memory
+        assert pipeline.lends_memory
+        del view
+        assert not pipeline.lends_memory
+
+
+def test_a_pipeline_works_while_others_are_opened_and_closed_beside_it(tmp_path, current):
+    """The frames lie in memory of another pipeline, as after an exchange."""
+    card = color_card(color_classifier(tmp_path / 'c.onnx', PALETTE), PALETTE)
+    frame = painted(blocks(np.random.default_rng(1), 96, 128), PALETTE)
+    with closing(open_gpu(card)) as live, closing(open_gpu(card)) as other:
+        memory = other.allocate(frame.size)
+        memory.view[:frame.size] = frame.data[:frame.size]
+        frame = replace(frame, data=memory.view[:frame.size])
+        expected = segment(live, [frame])
+        stop, wrong, done = threading.Event(), [], []
+
+        def work():
+            while not stop.is_set():
+                found = segment(live, [frame])
+                wrong.extend(one for one, right in zip(found[0], expected[0], strict=True)
+                             if not np.array_equal(one, right))
+                done.append(1)
+        worker = threading.Thread(target=work)
+        worker.start()
+        used = []
+        for exchange in range(1, 9):
+            with closing(open_gpu(card, exchange=exchange)) as new:
+                assert np.array_equal(segment(new, [frame])[0][0], expected[0][0])
+            used.append(current.used_bytes)
+        stop.set()
+        worker.join()
+        assert done and not wrong
+        assert used[-1] <= used[1]  # the first network loads libraries

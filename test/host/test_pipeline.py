@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The host pipeline gives labels, overlays and confidences of frames, and refuses misuse."""
 
+from contextlib import closing
 from threading import Thread
 
 from networks import color_card, color_classifier, cube_colors, enlarge_at_end, painted
@@ -12,9 +13,10 @@ import pytest
 from trt_segmentation.engines.onnxruntime_cpu import OnnxRuntimeEngine
 from trt_segmentation.errors import EngineError, FrameError
 from trt_segmentation.frame import Frame, Wanted
+from trt_segmentation.host import pipeline as pipeline_module
 from trt_segmentation.host.pipeline import HostPipeline, WARM_UP_RUNS
 from trt_segmentation.model.card import InputCard, OutputCard
-from trt_segmentation.pipeline import open_pipeline
+from trt_segmentation.pipeline import EngineSettings, open_pipeline
 
 COLORS = cube_colors(8)
 CELL = 20
@@ -284,14 +286,34 @@ def test_an_opened_pipeline_has_run_its_network(tmp_path, monkeypatch):
     pipeline.close()
 
 
-def test_a_network_that_fails_in_the_warm_up_is_not_opened(tmp_path, monkeypatch):
+def test_beside_a_network_at_work_a_rest_follows_each_run(tmp_path, monkeypatch):
+    rests, run, now = [], OnnxRuntimeEngine.run, [0.0]
+
+    def noted(self, tensor):
+        now[0] += 0.25
+        return run(self, tensor)
+
+    monkeypatch.setattr(OnnxRuntimeEngine, 'run', noted)
+    monkeypatch.setattr(pipeline_module, 'perf_counter', lambda: now[0])
+    monkeypatch.setattr(pipeline_module, 'sleep', rests.append)
+    path = color_classifier(tmp_path / 'm.onnx', COLORS, height=40, width=60)
+    card = color_card(path, COLORS)
+    with closing(open_pipeline(card, 'onnxruntime-cpu', settings=EngineSettings(exchange=1))):
+        assert rests == [0.75] * WARM_UP_RUNS
+    with closing(open_pipeline(card, 'onnxruntime-cpu')):
+        assert len(rests) == WARM_UP_RUNS
+
+
+@pytest.mark.parametrize('exchange', [0, 1])
+def test_a_network_that_fails_in_the_warm_up_is_not_opened(tmp_path, monkeypatch, exchange):
     def fail(self, tensor):
         raise EngineError('out of memory')
 
     monkeypatch.setattr(OnnxRuntimeEngine, 'run', fail)
     path = color_classifier(tmp_path / 'm.onnx', COLORS, height=40, width=60)
     with pytest.raises(EngineError, match='out of memory'):
-        open_pipeline(color_card(path, COLORS), 'onnxruntime-cpu')
+        open_pipeline(color_card(path, COLORS), 'onnxruntime-cpu',
+                      settings=EngineSettings(exchange=exchange))
 
 
 def test_a_half_overlay_has_every_second_row_and_column(tmp_path):

@@ -121,7 +121,7 @@ class FakeSettings:
 class FakePipeline:
     """Returns empty label maps after ``gate`` is set, or raises the next error of ``errors``."""
 
-    depth, batch, allocate, gives_confidence = 1, 8, None, True
+    depth, batch, allocate, gives_confidence, lends_memory = 1, 8, None, True, False
     identity = Identity('m', 'onnxruntime-cpu', '1', 'fp32', 'a fake', 'test')
 
     def __init__(self, *errors: Exception) -> None:

@@ -1,12 +1,14 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Whether an answer is too old, and the stages outside the pipeline."""
+"""The age of an image, whether an answer is too old, and the stages outside the pipeline."""
 
 import pytest
 from serving.doubles import FakeCamera, FakeImage
 
 from trt_segmentation.frame import Wanted
-from trt_segmentation.serving.job import Job
+from trt_segmentation.serving.job import Job, measure_age_ms
+
+NOW = 10**13
 
 
 def job():
@@ -26,3 +28,13 @@ def test_the_stages_outside_the_pipeline():
     assert job().stage_times(100.6, 101.0) == {
         'wait': pytest.approx(100), 'decode': pytest.approx(200), 'publish': pytest.approx(400),
         'total': pytest.approx(1000)}
+
+
+@pytest.mark.parametrize(('stamp_ns', 'now_ns', 'age'), [
+    (NOW - 250_000_000, NOW, 250.0), (NOW, NOW, 0.0),
+    (NOW + 999_000_000, NOW, -999.0),  # the camera's clock may be up to 1 s ahead
+    (NOW + 1_000_000_000, NOW, None),
+    (NOW - 3_599 * 10**9, NOW, 3_599_000.0), (NOW - 3_600 * 10**9, NOW, None),
+    (0, 0, None)])  # /clock has not started
+def test_an_age_is_measured_if_stamp_and_clock_share_a_time_base(stamp_ns, now_ns, age):
+    assert measure_age_ms(stamp_ns, now_ns) == age

@@ -84,3 +84,20 @@ def test_after_a_pause_only_the_newest_frame_is_fetched() -> None:
     newest.put('a', frame('3'))
     assert names([(taken[0], taken[1]) for taken in newest.close()]) == ['3']
     assert newest.is_paused and newest.fetch() == []
+
+
+def test_a_fetch_that_is_over_leaves_the_frames_to_the_next_one() -> None:
+    newest: NewestFrames[str, Any] = NewestFrames()
+    over, found = threading.Event(), []
+    waiting = threading.Thread(
+        target=lambda: found.append(newest.fetch(8, is_over=over.is_set)))
+    waiting.start()
+    newest.wake()  # not over yet, so it waits on
+    over.set()
+    newest.wake()
+    waiting.join(30.0)
+    assert found == [[]]
+    newest.put('a', frame('a1'))
+    assert newest.fetch(8, is_over=over.is_set) == []
+    assert newest.fetch(8, patience=60.0, is_over=over.is_set) == []
+    assert names(newest.fetch(8)) == ['a1']

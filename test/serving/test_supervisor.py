@@ -40,9 +40,10 @@ class Supervised:
         self.supervisor.start([self.camera])
         self.sink = self.supervisor.sink(self.camera)
 
-    def _make_worker(self, pipeline: Any) -> Worker:
+    def _make_worker(self, pipeline: Any, **options: Any) -> Worker:
         return Worker(pipeline, 1, FakeSettings(), FakeClock(),  # type: ignore[arg-type]
-                      lambda *_: None, FrameLog('', pytest.fail), self.supervisor.health)
+                      lambda *_: None, FrameLog('', pytest.fail), self.supervisor.health,
+                      **options)
 
     def _reopen(self, old: Any) -> Any:
         self.pipelines.append(FakePipeline())
@@ -166,3 +167,73 @@ def test_memory_that_shows_the_gpu_is_lost_ends_the_process() -> None:
     made.supervisor.tick()
     assert made.supervisor.must_end_process
     assert made.supervisor.stop(30.0)
+
+
+def exchange(made: Supervised) -> tuple[Any, list[str]]:
+    """Exchange the pipeline. Return the new pipeline, and a list of the events of the change."""
+    old, events = made.supervisor.worker, []
+    made.pipelines.append(FakePipeline())
+
+    def change() -> None:
+        assert made.supervisor.worker is not old
+        events.append(f'{len(made.camera.published)} published')
+    assert made.supervisor.can_exchange
+    made.supervisor.exchange(made.pipelines[-1], change)  # type: ignore[arg-type]
+    return made.pipelines[-1], events
+
+
+def test_an_exchange_lets_the_old_pipeline_finish_and_the_new_one_take_the_waiting_frame() -> None:
+    made = Supervised()
+    old: Any = made.pipelines[0]
+    old.gate.clear()
+    made.sink.offer(FakeImage(1))
+    until(lambda: old.batches)
+    made.sink.offer(FakeImage(2))
+    new, events = exchange(made)
+    present: Any = made.supervisor.pipeline
+    assert present is new and not events and not new.batches
+    old.gate.set()
+    until(lambda: len(made.camera.published) == 2)
+    assert made.camera.published == ['header 1', 'header 2'] and events == ['1 published']
+    assert [len(one.batches) for one in (old, new)] == [1, 1]
+    assert made.camera.counts == {'in': 2, 'out': 2} and made.camera.reallocations == 1
+    assert made.supervisor.stop(30.0) and not made.supervisor.can_exchange
+    assert old.closed == new.closed == 0  # the caller closes the old pipeline
+
+
+def test_an_exchange_does_not_wait_for_the_pause_after_a_failure() -> None:
+    made = Supervised(*[EngineError('boom')] * 2)
+    made.segment()
+    made.segment()
+    assert made.supervisor.worker
+    made.supervisor.worker.newest.pause(3600.0)
+    made.sink.offer(FakeImage())
+    exchange(made)
+    until(lambda: made.camera.counts['out'] == 1)
+
+
+def test_an_old_engine_that_hangs_during_an_exchange_is_reported(
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervisor, 'STALLED_SECONDS', 0.02)
+    made = Supervised()
+    old: Any = made.pipelines[0]
+    old.gate.clear()
+    made.sink.offer(FakeImage())
+    until(lambda: old.batches)
+    _, events = exchange(made)
+    until(lambda: made.state is EngineState.STALLED)
+    assert not made.supervisor.stop(0.01) and not events
+    old.gate.set()
+    until(lambda: made.supervisor.stop(30.0))
+    assert events == ['1 published']
+
+
+def test_an_engine_that_waits_for_its_reopening_cannot_be_exchanged_yet() -> None:
+    made = Supervised()
+    made.supervisor.health.require_reopening(EngineError('boom'))
+    assert not made.supervisor.can_exchange
+    made.supervisor.tick()
+    until(lambda: (made.supervisor.tick(), made.supervisor.can_exchange)[1])
+    made.supervisor.health.note_lost('gone')
+    made.supervisor.tick()
+    assert made.state is EngineState.LOST

@@ -85,6 +85,24 @@ def test_a_network_that_cannot_be_measured_runs_with_the_plain_options(card, ope
     assert again(card, 0, 7).opened_with[3] == CANDIDATES[FAST].options and len(measure.calls) == 1
 
 
+def test_beside_a_network_at_work_only_a_stored_choice_is_used(card, opener, tmp_path):
+    lines = []
+    identity = GpuIdentity('Test GPU', 'sm_90', '580')
+
+    def beside():
+        return TunedOpener(str(tmp_path / 'cache'), lines.append, None,
+                           lambda gpu: identity)(card, 0, 7)
+    plain = beside()
+    assert plain.opened_with[3] == CANDIDATES[PLAIN].options and not plain.tuning
+    assert lines == [
+        f'{card.name} is not tuned and runs with the options "{PLAIN}". Reason: the network at '
+        'work would disturb the measurement. The next start with this model measures']
+    measure, alone = opener(RESULTS, lines)
+    fast = alone(card, 0, 7)
+    assert len(measure.calls) == 1 and plain.opened_with != fast.opened_with
+    assert beside().opened_with == fast.opened_with
+
+
 def test_a_cache_that_cannot_be_used_is_told_and_nothing_is_measured(card, opener, tmp_path):
     (tmp_path / 'cache').write_text('a file')
     lines = []

@@ -102,6 +102,12 @@ class InputPool:
         self._lock = threading.RLock()
         self._buffers: list[InputBuffer] = []
 
+    @property
+    def is_lending(self) -> bool:
+        """Whether any buffer is lent now."""
+        with self._lock:
+            return any(buffer.holders for buffer in self._buffers)
+
     def take(self, nbytes: int) -> InputBuffer:
         """Lend a buffer with at least this many bytes.
 

@@ -71,7 +71,7 @@ class GpuPipeline:
         self.depth = max(settings.slot_count - 1, 1)
         self._wait = Wait(settings.wait)
         try:
-            self._streams = self._own(Streams(settings.networks))
+            self._streams = self._own(Streams(settings.networks, settings.exchange))
             engines = [self._own(open_engine(card, gpu, stream))
                        for stream in self._streams.compute]
             self._compute = self._own(
@@ -94,6 +94,11 @@ class GpuPipeline:
     def uses_graph(self) -> bool:
         """Whether the network runs as a CUDA graph."""
         return self._compute.uses_graph
+
+    @property
+    def lends_memory(self) -> bool:
+        """See :attr:`trt_segmentation.pipeline.Pipeline.lends_memory`."""
+        return self.inputs.is_lending
 
     def submit(self, frames: Sequence[Frame], wanted: Wanted = Wanted()) -> None:
         """Start a batch. The frames may differ in size and encoding.

@@ -36,6 +36,8 @@ class GpuSettings:
         is ``pinned``. This saves a copy.
     :param write_combined: whether input buffers bypass the CPU's caches; see
         :meth:`.allocator.GpuAllocator.allocate_pinned`.
+    :param exchange: number of this exchange, if the network is opened beside a network at work;
+        otherwise 0. It decides the priority of the streams; see :class:`.streams.Streams`.
     :raises EngineError: if ``memory`` or ``wait`` has an unknown value.
     """
 
@@ -47,6 +49,7 @@ class GpuSettings:
     graph: bool = True
     write_combined: bool = False
     direct_labels: bool = False
+    exchange: int = 0
 
     def __post_init__(self) -> None:
         """Refuse unknown values."""

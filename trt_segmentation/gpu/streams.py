@@ -21,16 +21,23 @@ class Streams:
     network and nothing else. ``down`` postprocesses and copies the outputs to the host. So the
     network of one frame runs at the same time as the kernels of the frames before and after it.
 
+    Frames wait for the network. So the streams of the networks have the highest priority. If a
+    network is opened beside a network at work, the new streams have a priority below the streams
+    of the network at work. CUDA cannot change the priority of a stream later. GPUs have only a few
+    priorities. After the lowest priority, the next exchange begins again with the highest.
+
     :param networks: number of networks. ``compute`` has one stream for each network.
+    :param exchange: number of exchanges of the network before, see above.
     """
 
-    def __init__(self, networks: int = 1) -> None:
+    def __init__(self, networks: int = 1, exchange: int = 0) -> None:
         flags = int(driver.CUstream_flags.CU_STREAM_NON_BLOCKING)
         lowest, highest = call(driver.cuCtxGetStreamPriorityRange)
-        # Frames wait for the network. So the streams of the networks have the highest priority.
+        # A smaller number is a higher priority.
+        priority = highest + exchange % (lowest - highest + 1)
         self.up, self.down, *self.compute = self._all = [
             int(call(driver.cuStreamCreateWithPriority, flags, priority))
-            for priority in (lowest, lowest, *[highest] * networks)]
+            for priority in (lowest, lowest, *[priority] * networks)]
 
     def enqueue_upload(self, slot: Slot) -> None:
         """Enqueue the upload of a slot's frames."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from time import perf_counter
+from time import perf_counter, sleep
 from typing import NamedTuple
 
 import numpy as np
@@ -27,6 +27,9 @@ from .preprocess import Preprocess, rectify
 
 WARM_UP_RUNS = 3
 """Number of blank images in a warm-up. In the first run, ONNX Runtime plans its memory."""
+REST = 3.0
+"""Length of a rest, as a multiple of the time of the run before it. A run disturbs one frame of
+the pipeline at work, and the rest lets the next frame pass undisturbed."""
 
 
 class _Waiting(NamedTuple):
@@ -68,6 +71,7 @@ class HostPipeline:
         self.depth = self.batch = 1
         self.gives_confidence = self.signature.output.has_confidence
         self.allocate = None  # the CPU can read frames from any memory
+        self.lends_memory = False
         self._tensor = np.empty(image.shape(0), image.dtype)
         # One thread may append to a deque while another thread pops from it.
         self._batches: deque[tuple[list[_Waiting], Wanted]] = deque()
@@ -87,6 +91,20 @@ class HostPipeline:
         for _ in range(WARM_UP_RUNS):
             self._preprocess(waiting.pixels, waiting.geometry, tensor[0])
             self._segment(waiting, self._engine.run(tensor)[0], wanted)
+
+    def warm_up_network(self) -> None:
+        """Run only the network on blank images, with a rest after each run.
+
+        Use this method beside a pipeline at work. This pipeline has already started OpenCV.
+
+        :raises EngineError: if the network failed.
+        """
+        tensor = self._tensor_for(1)
+        tensor[:] = 0
+        for _ in range(WARM_UP_RUNS):
+            began = perf_counter()
+            self._engine.run(tensor)
+            sleep(REST * (perf_counter() - began))
 
     def run_network(self, frame: Frame) -> tuple[npt.NDArray[np.float32], Geometry]:
         """Run the network on one frame.

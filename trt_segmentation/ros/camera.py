@@ -134,6 +134,17 @@ class Camera:
         """Publish the class names."""
         self._outputs.announce_classes()
 
+    def change_model(self, card: ModelCard, reference: HealthReference) -> None:
+        """Use another model for all later segmentations, and publish its class names.
+
+        The worker's thread calls this method between two frames.
+        """
+        self._outputs.card = card
+        self.health.change_model(card, reference)
+        if self.ground:
+            self.ground.change_card(card)
+        self.announce_classes()
+
     def reallocate(self) -> None:
         """Use new memory for the next images. Call this only after all images were released."""
         if self._image:

@@ -107,6 +107,8 @@ class NodeReport:
     :param snapshot: counts and latencies of all cameras together.
     :param engine_error: what is wrong with the engine. Empty if nothing is wrong.
     :param progress: what the transition ``configure`` does now. Empty if it does not run.
+    :param exchange: what an exchange of the model does now, or why the last exchange failed. Empty
+        if there is nothing to tell.
     :param clock_stands: whether use_sim_time is true and no message of /clock has come yet.
     :param transport: how images travel. None if the node is unconfigured.
     :param identity: identity of the open engine. None if no engine is open.
@@ -122,6 +124,7 @@ class NodeReport:
     cameras: tuple[CameraReport, ...] = ()
     engine_error: str = ''
     progress: str = ''
+    exchange: str = ''
     clock_stands: bool = False
     transport: Transport | None = None
     identity: Identity | None = None
@@ -163,7 +166,8 @@ def engine(report: NodeReport) -> DiagnosticStatus:
         'precision': identity.precision, 'device': identity.device, 'reason': identity.reason,
         'opened_s': round(identity.opened_s, 2),
         **({'cache': identity.cache} if identity.cache else {}),
-        **({'tuning': identity.tuning} if identity.tuning else {})}
+        **({'tuning': identity.tuning} if identity.tuning else {}),
+        **({'exchange': report.exchange} if report.exchange else {})}
     if identity is None and not findings:
         findings.append((OK, report.progress or 'no engine: the node is not configured'))
     return _status(report, 'engine', findings, values)

@@ -116,6 +116,11 @@ class Health:
         if self._publisher.get_subscription_count():
             self._publisher.publish(self._make_message(report, header))
 
+    def change_model(self, card: ModelCard, reference: HealthReference) -> None:
+        """Measure the next frames of another model. The worker's thread calls this method."""
+        self._classes, self._reference = card.classes, reference
+        self._newest = None  # so that the next frame starts a new window
+
     def read(self) -> HealthReport | None:
         """Return the health of the newest frame; None if the health was not measured."""
         return self._newest if self._value('health') else None

@@ -13,6 +13,7 @@ import numpy as np
 from ..frame import Wanted
 from ..pipeline import Pipeline
 from ..serving.protocols import BatchLimits, ServedCamera
+from .health import HealthReference
 
 MODEL_DEPENDENT = ('confidence', 'palette', 'health')
 """Parameters whose valid values depend on the model."""
@@ -43,23 +44,34 @@ class LiveParameters:
         """See :meth:`.LiveSettings.apply_colours`."""
         self._pipeline.alpha = self._value('alpha')
         if (colors := self._value('palette')) != self._palette:
+            # Right before an exchange, the palette may already be the palette of the new model.
+            fits = len(colors) == len(self._pipeline.card.classes)
             self._pipeline.palette = (  # a colour is #rrggbb
                 np.array([list(bytes.fromhex(color[1:])) for color in colors], np.uint8)
-                if colors else self._pipeline.card.palette)
+                if fits else self._pipeline.card.palette)
             self._palette = colors
 
     def schedule_outputs(self, camera: ServedCamera) -> Wanted:
         """See :meth:`.LiveSettings.schedule_outputs`."""
-        wanted = camera.schedule_outputs(self._value('confidence'), self._value('overlay_rate'))
+        wanted = camera.schedule_outputs(
+            self._value('confidence') and self._pipeline.gives_confidence,
+            self._value('overlay_rate'))
         return replace(wanted, half_overlay=wanted.overlay and self._value('half_overlay'),
                        tally=self._value('health'))
 
 
-def check_against_model(name: str, value: Any, pipeline: Pipeline) -> str:
-    """Return why a parameter value does not fit the pipeline's model. Empty if the value fits.
+def find_problem(name: str, value: Any, pipeline: Pipeline | None,
+                 reference: HealthReference | None) -> str:
+    """Return why a parameter value does not fit an open model. Empty if the value fits.
 
     :param name: name of any parameter. Only a parameter in :data:`MODEL_DEPENDENT` is checked.
+    :param pipeline: the pipeline of the model. None if no model is open. Then every value fits.
+    :param reference: the reference of the model.
     """
+    if pipeline is None:
+        return ''
+    if name == 'health' and value and reference:
+        return reference.find_problem()
     model, classes = pipeline.card.name, len(pipeline.card.classes)
     if name == 'confidence' and value and not pipeline.gives_confidence:
         return (f'model {model} gives class ids, which have no confidence; set `confidence` '

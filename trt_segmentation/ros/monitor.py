@@ -72,6 +72,7 @@ class Monitor:
             cameras=tuple(self._watches[camera.name].read(
                 camera, camera.stats.snapshot(seconds), seconds) for camera in node.cameras),
             engine_error=self._supervisor.status.reason, progress=node.progress,
+            exchange=node.exchange.note,
             clock_stands=clock_stands, transport=node.transport,
             identity=pipeline.identity if pipeline else None,
             errors=_mishaps_since(node.errors, self._errors_before),

@@ -11,7 +11,7 @@ from typing import Any, TYPE_CHECKING
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 
 from ..errors import EngineError
-from ..memory import give_back_freed_memory, keep_freed_memory
+from ..memory import give_back_freed_memory, keep_freed_memory, limit_arenas
 from ..model.card import load_card, ModelCard
 from ..pipeline import EngineSettings, open_pipeline, Pipeline
 from ..serving.background import run_interruptibly
@@ -26,7 +26,8 @@ from ..tracing.stages import set_tracing
 from .camera import Camera
 from .diagnostics import summary
 from .health import HealthReference
-from .live_parameters import check_against_model, LiveParameters, MODEL_DEPENDENT
+from .live_parameters import LiveParameters, MODEL_DEPENDENT
+from .model_exchange import ModelExchange
 from .monitor import Monitor
 from .optics.camera_viewport import CameraViewport
 from .parameters.declare import declare
@@ -70,12 +71,14 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
         self.stats = Stats()
         self._camera_stats: dict[str, Stats] = {}  # by camera name; cleanup keeps it
         self.transport: Transport | None = None
-        self._reference: HealthReference | None = None
         # Reopen the engine that was open, because ``auto`` might choose a slower engine now.
         self._supervisor = Supervisor(self._make_worker, lambda old: self._open_pipeline(
             old.card, old.identity.engine), self.get_logger())
         self._frame_log = FrameLog('', self.get_logger().warning)
-        declare(self, SETTINGS, lambda: self.state != 'unconfigured', self._check_value)
+        self.exchange = ModelExchange(
+            self, self._supervisor, lambda model, engine, number: self._open_pipeline(
+                load_card(model), engine, number))
+        declare(self, SETTINGS, lambda: self.state != 'unconfigured', self.exchange.check_value)
         self._forward_clock = ForwardClock(self.get_clock())
         forward_python_log(self.get_logger())
         self._warn = ThrottledLog(self.get_logger(), lambda: self.value('log_throttle'))
@@ -123,10 +126,10 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
             card = load_card(self.value('model'))
             pipeline = self._supervisor.pipeline = run_interruptibly(
                 lambda: self._open_pipeline(card, self.value('engine')), self._attend)
-            self._reference = HealthReference(card, self.value('health_reference'),
-                                              self.value('drift_frames'))
+            reference = self.exchange.reference = HealthReference(
+                card, self.value('health_reference'), self.value('drift_frames'))
             for parameter in MODEL_DEPENDENT:
-                if reason := self._check_value(parameter, self.value(parameter)):
+                if reason := self.exchange.check_value(parameter, self.value(parameter)):
                     raise EngineError(f'{parameter}: {reason}')
             check_image_transport(self.value('image_transport'))
             set_tracing(self.value('trace'))
@@ -137,7 +140,7 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
                 stats = self._camera_stats.setdefault(name, Stats())
                 self.cameras.append(Camera(
                     self, name, card, self.transport, stats=stats, node_stats=self.stats,
-                    clock=self._forward_clock, warn=self._warn, reference=self._reference,
+                    clock=self._forward_clock, warn=self._warn, reference=reference,
                     value=self.value, ground=grounds.get(name),
                     viewport=CameraViewport(name, index, len(names), self.value)))
         except Exception as error:  # rclpy would hide this error
@@ -199,7 +202,7 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
             self._close_all()
         return TransitionCallbackReturn.SUCCESS
 
-    def _open_pipeline(self, card: ModelCard, engine: str) -> Pipeline:
+    def _open_pipeline(self, card: ModelCard, engine: str, exchange: int = 0) -> Pipeline:
         """Open the pipeline that the parameters describe. This runs in a background thread."""
         cameras = len(self.value('cameras')) or 1
         return open_pipeline(card, engine, gpu=self.value('gpu'),
@@ -209,7 +212,8 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
                              log=self._report_progress,
                              settings=EngineSettings(
                                  self.value('engine_cache'), self.value('workspace_mib') << 20,
-                                 self.value('optimization_level'), self.value('tune')))
+                                 self.value('optimization_level'), self.value('tune'),
+                                 exchange))
 
     def _make_ground_outputs(self, names: list[str], card: ModelCard) -> dict[str, GroundOutput]:
         if not self.value('ground'):
@@ -217,20 +221,14 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
         from .optics.ground_output import make_ground_outputs  # it imports nav_msgs and tf2_ros
         return make_ground_outputs(self, names, card, self.value, self._warn)
 
-    def _make_worker(self, pipeline: Pipeline) -> Worker:
+    def _make_worker(self, pipeline: Pipeline, **options: Any) -> Worker:
         return Worker(pipeline, len(self.cameras), LiveParameters(self.value, pipeline),
-                      self._forward_clock, self._warn, self._frame_log, self._supervisor.health)
+                      self._forward_clock, self._warn, self._frame_log, self._supervisor.health,
+                      **options)
 
     def _report_progress(self, line: str) -> None:
         self.progress = line
         self.get_logger().info(line)
-
-    def _check_value(self, name: str, value: Any) -> str:
-        """Return why the open model does not allow a value. Empty if there is no such reason."""
-        pipeline = self._supervisor.pipeline
-        if name == 'health' and value and pipeline and self._reference:
-            return self._reference.find_problem()
-        return check_against_model(name, value, pipeline) if pipeline else ''
 
     def _stop_worker_or_give_up(self) -> bool:
         """Stop the worker. Returns False if the engine hangs. Then the process ends."""
@@ -250,6 +248,7 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
 
     def _stop_worker(self, timeout: float, attend: Callable[[], bool] = lambda: False) -> bool:
         """Unsubscribe and end the worker. See :meth:`.Worker.stop`."""
+        self.exchange.cancel('the node stops')
         for camera in self.cameras:
             camera.unsubscribe()
         was_active = self._supervisor.worker is not None
@@ -267,7 +266,7 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
         self.cameras.clear()
         self._supervisor.close()
         self._frame_log.close()
-        self.transport, self.progress = None, ''
+        self.transport, self.progress, self.exchange.note = None, '', ''
         give_back_freed_memory()
 
     def _report_failure(self, transition: str, reason: str) -> TransitionCallbackReturn:
@@ -283,6 +282,7 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
 
 def main(args: list[str] | None = None) -> int:
     """Run the node until a signal ends it, and return the exit code."""
+    limit_arenas()  # because each exchange of the model starts new threads
     return run(SegmentationNode, SegmentationNode.begin, args, lambda node: node.exit_code)
 
 

@@ -46,7 +46,8 @@ class Publishers:
                  transport: Transport) -> None:
         self._node = node
         self._prefix = prefix
-        self._card = card
+        self.card = card
+        """The card of the model. The worker's thread may change it between two frames."""
         self._overlay_start = -math.inf  # time.monotonic() when the last overlay's period began
         self._all: list[Any] = []
         try:
@@ -81,7 +82,7 @@ class Publishers:
         """Publish the class names once. Later subscribers get them too."""
         if self._label_info:
             header = Header(stamp=self._node.get_clock().now().to_msg())
-            self._label_info.publish(label_info_message(header, self._card))
+            self._label_info.publish(label_info_message(header, self.card))
 
     def publish(self, segmentation: Segmentation, header: object,
                 info: CameraInfo | None) -> None:
@@ -90,7 +91,7 @@ class Publishers:
         :param header: the std_msgs/Header of the image.
         :param info: the newest camera_info. None if no camera_info came.
         """
-        self._publish_image(self._label_map, segmentation, header, self._card.label_encoding,
+        self._publish_image(self._label_map, segmentation, header, self.card.label_encoding,
                             segmentation.labels)
         if info is not None:
             info = copy(info)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""A frame on its way through the worker, with its times."""
+"""A frame on its way through the worker, with its times and its age."""
 
 from __future__ import annotations
 
@@ -8,6 +8,12 @@ from dataclasses import dataclass
 
 from ..frame import Frame, Wanted
 from .protocols import IncomingImage, ServedCamera
+
+FOREIGN_SECONDS = 3600.0
+"""If a stamp is at least this many seconds old, it comes from another clock."""
+
+AHEAD_SECONDS = 1.0
+"""If a stamp is at least this many seconds in the future, it comes from another clock."""
 
 
 @dataclass(frozen=True)
@@ -46,3 +52,14 @@ class Job:
         seconds = {'wait': self.fetched - self.image.arrived, 'decode': self.opened - self.fetched,
                    'publish': now - collected, 'total': now - self.image.arrived}
         return {stage: value * 1e3 for stage, value in seconds.items()}
+
+
+def measure_age_ms(stamp_ns: int, now_ns: int) -> float | None:
+    """Return the milliseconds from a stamp to now.
+
+    :param stamp_ns: stamp of the image's header in nanoseconds.
+    :param now_ns: current time of the node's clock in nanoseconds; 0 if the clock has no time yet.
+    :returns: the age; None if the clock has no time yet, or if the stamp comes from another clock.
+    """
+    age = (now_ns - stamp_ns) / 1e9
+    return age * 1e3 if now_ns and -AHEAD_SECONDS < age < FOREIGN_SECONDS else None

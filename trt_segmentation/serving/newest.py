@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 import threading
 import time
 from typing import Generic, Protocol, TypeVar
@@ -60,24 +60,35 @@ class NewestFrames(Generic[Camera, Image]):
             self._paused_until = time.monotonic() + seconds
             self._changed.notify_all()
 
-    def fetch(self, most: int = 1, patience: float = 0.0) -> list[tuple[Camera, Image]]:
+    def wake(self) -> None:
+        """Let a waiting :meth:`fetch` call its ``is_over`` again."""
+        with self._changed:
+            self._changed.notify_all()
+
+    def fetch(self, most: int = 1, patience: float = 0.0,
+              is_over: Callable[[], bool] = lambda: False) -> list[tuple[Camera, Image]]:
         """Wait for a frame. Return the waiting frames, or [] after :meth:`close`.
 
         :param most: largest number of frames to return. If there are more, they continue to wait.
         :param patience: seconds that the first frame waits for frames of other cameras, counted
             from the arrival of the first frame.
+        :param is_over: if this function returns True, the result is [], and the frames continue to
+            wait. It is called again after each :meth:`wake`.
         """
         with self._changed:
-            self._wait_for_frame()
+            def has_ended() -> bool:
+                return self._closed or is_over()
+
+            self._wait_for_frame(has_ended)
             if patience and self._frames and len(self._frames) < most:
                 first = next(iter(self._frames.values())).arrived
-                self._changed.wait_for(lambda: self._closed or len(self._frames) >= most,
+                self._changed.wait_for(lambda: has_ended() or len(self._frames) >= most,
                                        first + patience - time.monotonic())
-            cameras = [] if self._closed else list(self._frames)[:most]
+            cameras = [] if has_ended() else list(self._frames)[:most]
             return [(camera, self._frames.pop(camera)) for camera in cameras]
 
-    def _wait_for_frame(self) -> None:
-        while not self._closed:
+    def _wait_for_frame(self, has_ended: Callable[[], bool]) -> None:
+        while not has_ended():
             pause = self._paused_until - time.monotonic()
             if self._frames and pause <= 0:
                 return

@@ -38,11 +38,15 @@ class CameraSink:
     """
 
     def __init__(self, supervisor: Supervisor, camera: ServedCamera) -> None:
-        assert supervisor.pipeline is not None
-        self.buffers = buffers_per_camera(supervisor.pipeline)
         self.allocate: Callable[[int], Memory] = supervisor.allocate
         self._supervisor = supervisor
         self._camera = camera
+
+    @property
+    def buffers(self) -> int:
+        """See :attr:`.FrameSink.buffers`. A new pipeline may change this number."""
+        assert self._supervisor.pipeline is not None
+        return buffers_per_camera(self._supervisor.pipeline)
 
     def offer(self, image: IncomingImage) -> None:
         """See :meth:`.Worker.offer`."""
@@ -63,13 +67,14 @@ class Supervisor:
     which is closed. At the same time, :attr:`worker` is the old worker, whose threads have ended.
     It only counts and drops the frames that come.
 
-    :param make_worker: makes the worker of a pipeline.
+    :param make_worker: makes the worker of a pipeline. It is called with the pipeline, and with
+        the parameters ``newest`` and ``begin`` of :class:`.Worker` if the worker has them.
     :param reopen: opens a new pipeline with the settings of the given pipeline. Another thread
         calls this function.
     :param logger: the node's logger.
     """
 
-    def __init__(self, make_worker: Callable[[Pipeline], Worker],
+    def __init__(self, make_worker: Callable[..., Worker],
                  reopen: Callable[[Pipeline], Pipeline], logger: Any) -> None:
         self.pipeline: Pipeline | None = None
         self.worker: Worker | None = None
@@ -156,6 +161,47 @@ class Supervisor:
         if self._was_failing and not is_failing:
             self._logger.info('the engine answers again')
         self._was_failing = is_failing
+
+    @property
+    def can_exchange(self) -> bool:
+        """Whether :meth:`exchange` may be called now.
+
+        It may not be called if the node is not active, or if the GPU is lost. It may not be called
+        either while a failed engine waits for the end of its worker.
+        """
+        state = self.health.status.state
+        return self.worker is not None and (
+            self._reopening is not None
+            or state not in (EngineState.REOPENING, EngineState.LOST))
+
+    def exchange(self, pipeline: Pipeline, change_model: Callable[[], None]) -> None:
+        """Let another pipeline segment all frames from now on. No frame is lost.
+
+        The present worker publishes the frames that it has fetched. Then the worker of the new
+        pipeline fetches the waiting frames. :attr:`can_exchange` must be True. The caller closes
+        the old pipeline after the old worker has ended. If the old pipeline is being reopened, the
+        attempts to reopen it end.
+
+        :param change_model: called once between the last frame of the old pipeline and the first
+            frame of the new pipeline, usually in the new worker's thread.
+        """
+        old = self.worker
+        assert old is not None
+        if self._reopening:
+            self._reopening.give_up()
+            change_model()
+            self._resume(pipeline)
+            return
+
+        def begin() -> None:
+            old.join()
+            change_model()
+
+        worker = self._make_worker(pipeline, newest=old.newest, begin=begin)
+        old.retire()
+        old.newest.pause(0.0)  # a pause came from failures of the old pipeline
+        self.pipeline, self.worker = pipeline, worker
+        self._reallocate()
 
     def stop(self, timeout: float, attend: Callable[[], bool] = lambda: False) -> bool:
         """End the worker. Returns False if the worker did not finish its frames in time.

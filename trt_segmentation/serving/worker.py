@@ -5,34 +5,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from queue import SimpleQueue
 import threading
 import time
 
-from ..errors import EngineError, FrameError, TransportError
+from ..errors import FrameError, TransportError
 from ..frame import Segmentation
 from ..pipeline import Pipeline
 from ..tracing.stages import stage
 from .background import POLL_SECONDS
 from .drop_reasons import (
-    BAD_FRAME,
     DEACTIVATED,
     ENGINE_DOWN,
-    ENGINE_ERROR,
     INTERNAL_ERROR,
-    OUT_OF_MEMORY,
     SUPERSEDED,
     TOO_OLD,
 )
 from .engine_state import EngineState
+from .fetched_frames import FetchedFrames
 from .frame_log import FrameLog
-from .image_age import measure_age_ms
-from .job import Job
+from .job import Job, measure_age_ms
 from .newest import NewestFrames
 from .protocols import IncomingImage, LiveSettings, ServedCamera, ServingClock
 from .recovery import EngineHealth
 from .stopping import leave_running
+
+WaitingFrames = NewestFrames[ServedCamera, IncomingImage]
+
+
+def _do_nothing() -> None:
+    pass
 
 
 class Worker:
@@ -46,11 +48,14 @@ class Worker:
         each frame.
     :param warn: called with the name of a camera, the kind of its problem, and the exception.
     :param health: state of the engine. The worker reports to it whether each batch succeeded.
+    :param newest: the waiting frames of the worker before this one. None for no frames.
+    :param begin: called once in the submitting thread, before this thread fetches a frame.
     """
 
     def __init__(self, pipeline: Pipeline, cameras: int, settings: LiveSettings,
                  clock: ServingClock, warn: Callable[[str, str, Exception], None], log: FrameLog,
-                 health: EngineHealth) -> None:
+                 health: EngineHealth, newest: WaitingFrames | None = None,
+                 begin: Callable[[], None] = _do_nothing) -> None:
         self._submitting = self._collecting = 0.0  # time.monotonic() at the call; 0 if idle
         self._pipeline = pipeline
         self._cameras = cameras
@@ -59,12 +64,14 @@ class Worker:
         self._warn = warn
         self._log = log
         self._health = health
-        self._newest: NewestFrames[ServedCamera, IncomingImage] = NewestFrames()
+        self._begin = begin
+        self.newest: WaitingFrames = NewestFrames() if newest is None else newest
+        """The frames that wait for this worker."""
         self._room = threading.Semaphore(pipeline.depth)
         self._submitted: SimpleQueue[list[Job]] = SimpleQueue()
         self._is_given_up = False  # stop() timed out, so nothing is published any more
-        # Images that were fetched and are neither published nor dropped yet.
-        self._at_work: dict[IncomingImage, ServedCamera] = {}
+        self._is_retired = False  # the waiting frames and the health belong to the next worker
+        self._fetched = FetchedFrames(log, warn, health)
         self._threads = [
             threading.Thread(target=self._run, args=[run], name=run.__name__.strip('_'),
                              daemon=True)
@@ -83,8 +90,8 @@ class Worker:
         Only one thread at a time may call this for one camera.
         """
         camera.count_frame_in(self._clock.seconds(), image.arrived)
-        if (older := self._newest.put(camera, image)) is not None:
-            self._drop(camera, older, ENGINE_DOWN if self._newest.is_paused else SUPERSEDED)
+        if (older := self.newest.put(camera, image)) is not None:
+            self._fetched.drop(camera, older, ENGINE_DOWN if self.newest.is_paused else SUPERSEDED)
 
     def not_taken(self, camera: ServedCamera, reason: str, text: str,
                   stamp_ns: int | None = None) -> None:
@@ -105,13 +112,23 @@ class Worker:
 
         :param reason: why the waiting frames are dropped.
         """
-        for camera, image in self._newest.close():
-            self._drop(camera, image, reason)
+        for camera, image in self.newest.close():
+            self._fetched.drop(camera, image, reason)
+
+    def retire(self) -> None:
+        """Fetch no more frames. The waiting frames stay in :attr:`newest` for the next worker."""
+        self._is_retired = True
+        self.newest.wake()
+
+    def join(self) -> None:
+        """Wait until the threads of a retired worker have ended, and drop unfinished frames."""
+        for thread in self._threads:
+            thread.join()
+        self.drop_unfinished()
 
     def drop_unfinished(self) -> None:
         """Drop the frames that an exception left unfinished. :attr:`has_ended` must be True."""
-        for image, camera in list(self._at_work.items()):
-            self._drop(camera, image, INTERNAL_ERROR)
+        self._fetched.drop_all(INTERNAL_ERROR)
 
     def stop(self, timeout: float, attend: Callable[[], bool] = lambda: False) -> bool:
         """Finish the fetched frames and end. Returns False if the threads did not end.
@@ -142,24 +159,33 @@ class Worker:
         try:
             work()
         except Exception as error:
-            self._health.require_reopening(error)
             self._warn('', INTERNAL_ERROR, error)
-            self.end()
+            if not self._is_retired:
+                self._health.require_reopening(error)
+                self.end()
             self._submitted.put([])
             self._room.release(self._pipeline.depth + 1)
 
     def _submit_batches(self) -> None:
-        while True:
-            self._wait_for_room()
-            limits = self._settings.batch_limits()
-            batch = self._newest.fetch(min(limits.most, self._cameras), limits.patience)
-            if not batch:
-                self._submitted.put([])
-                return
-            self._at_work.update((image, camera) for camera, image in batch)
-            jobs = [job for camera, image in batch if (job := self._open(camera, image))]
-            for wanted in dict.fromkeys(job.wanted for job in jobs):
-                self._submit([job for job in jobs if job.wanted == wanted])
+        self._submitting = time.monotonic()
+        self._begin()
+        self._begin = _do_nothing  # so that the worker before this one is freed
+        self._submitting = 0.0
+        while self._submit_next():
+            pass  # no variable of this thread keeps the memory of an image while it waits
+
+    def _submit_next(self) -> bool:
+        self._wait_for_room()
+        limits = self._settings.batch_limits()
+        batch = self.newest.fetch(min(limits.most, self._cameras), limits.patience,
+                                  lambda: self._is_retired)
+        self._fetched.add(batch)
+        jobs = [job for camera, image in batch if (job := self._open(camera, image))]
+        for wanted in dict.fromkeys(job.wanted for job in jobs):
+            self._submit([job for job in jobs if job.wanted == wanted])
+        if not batch:
+            self._submitted.put([])
+        return bool(batch)
 
     def _wait_for_room(self) -> None:
         """Wait until the pipeline can accept a batch.
@@ -180,7 +206,7 @@ class Worker:
                 wanted = self._settings.schedule_outputs(camera)
                 return Job(camera, image, image.header, frame, wanted, fetched, time.monotonic())
         except Exception as error:  # a bad frame must not end the node
-            self._fail(camera, image, error)
+            self._fetched.fail(camera, image, error)
             return None
 
     def _submit(self, jobs: list[Job]) -> None:
@@ -202,42 +228,49 @@ class Worker:
             self._submitted.put(jobs)
 
     def _collect_batches(self) -> None:
-        while jobs := self._submitted.get():
-            self._collecting = time.monotonic()
-            try:
-                with stage('collect'):
-                    segmentations = self._pipeline.collect()
-            except Exception as error:
-                self._fail_batch(jobs, error)
-                continue
-            else:
-                for job in jobs:
-                    job.image.release()  # before publishing, so that its memory is free earlier
-            finally:
-                self._collecting = 0.0
-                self._room.release()
-            self._health.reset_failures()
-            collected = time.monotonic()
-            for job, segmentation in zip(jobs, segmentations, strict=True):
-                self._finish(job, segmentation, collected)
+        while self._collect(self._submitted.get()):
+            pass
+
+    def _collect(self, jobs: list[Job]) -> bool:
+        """Collect and publish a batch. Return False if ``jobs`` is empty."""
+        if not jobs:
+            return False
+        self._collecting = time.monotonic()
+        try:
+            with stage('collect'):
+                segmentations = self._pipeline.collect()
+        except Exception as error:
+            self._fail_batch(jobs, error)
+            return True
+        else:
+            for job in jobs:
+                job.image.release()  # before publishing, so that its memory is free earlier
+        finally:
+            self._collecting = 0.0
+            self._room.release()
+        self._health.reset_failures()
+        collected = time.monotonic()
+        for job, segmentation in zip(jobs, segmentations, strict=True):
+            self._finish(job, segmentation, collected)
+        return True
 
     def _finish(self, job: Job, segmentation: Segmentation, collected: float) -> None:
         """Publish and count a segmentation, which the pipeline returned at time ``collected``."""
         if self._is_given_up:
             segmentation.release()
-            self._drop(job.camera, job.image, DEACTIVATED, job.frame.stamp_ns)
+            self._fetched.drop(job.camera, job.image, DEACTIVATED, job.frame.stamp_ns)
             return
         age = measure_age_ms(job.frame.stamp_ns, self._clock.now_ns())
         job.camera.stamps_are_foreign = age is None
         if job.is_too_old(age, time.monotonic(), self._settings.max_age_ms()):
             segmentation.release()
-            self._drop(job.camera, job.image, TOO_OLD, job.frame.stamp_ns)
+            self._fetched.drop(job.camera, job.image, TOO_OLD, job.frame.stamp_ns)
             return
         try:
             with stage('publish'):
                 job.camera.publish(segmentation, job.header)
         except Exception as error:
-            self._fail(job.camera, job.image, error, job.frame.stamp_ns)
+            self._fetched.fail(job.camera, job.image, error, job.frame.stamp_ns)
             return
         finally:
             segmentation.release()
@@ -245,42 +278,15 @@ class Worker:
                    **({} if age is None else {'age': age})}
         self._health.clear_error()
         job.camera.count_frame_out(self._clock.seconds(), timings)
-        self._at_work.pop(job.image)
+        self._fetched.remove(job.image)
         self._log.log_segmentation(job.camera.name, job.frame.stamp_ns, timings)
 
     def _fail_batch(self, jobs: list[Job], error: Exception) -> None:
         """Drop a failed batch. After an engine error, pause; in REOPENING and LOST, end."""
-        if not isinstance(error, FrameError):
+        if not (isinstance(error, FrameError) or self._is_retired):
             self._health.count_failure(error)
-            self._newest.pause(self._health.wait_seconds)
+            self.newest.pause(self._health.wait_seconds)
             if self._health.status.state in (EngineState.REOPENING, EngineState.LOST):
                 self.end()
         for job in jobs:
-            self._fail(job.camera, job.image, error)
-
-    def _fail(self, camera: ServedCamera, image: IncomingImage, error: Exception,
-              stamp_ns: int | None = None) -> None:
-        if isinstance(error, FrameError):
-            camera.frame_error, reason = str(error), BAD_FRAME
-        else:
-            self._health.note_error(error)
-            reason = (ENGINE_ERROR if isinstance(error, EngineError) else
-                      OUT_OF_MEMORY if isinstance(error, MemoryError) else INTERNAL_ERROR)
-        self._drop(camera, image, reason, stamp_ns)
-        if self._health.status.state is not EngineState.LOST:  # the supervisor reports a lost GPU
-            self._warn(camera.name, reason, error)
-
-    def _drop(self, camera: ServedCamera, image: IncomingImage, reason: str,
-              stamp_ns: int | None = None) -> None:
-        """Count a frame that gets no segmentation, and release its memory.
-
-        :param stamp_ns: the image's stamp in nanoseconds. If it is None, the stamp is read from
-            the image, so the image must not have been released yet.
-        """
-        if self._log.is_open and stamp_ns is None:
-            with suppress(FrameError):  # the header may be unreadable
-                stamp_ns = image.stamp_ns
-        image.release()
-        self._at_work.pop(image, None)
-        camera.count_frame_dropped(reason)
-        self._log.log_drop(camera.name, stamp_ns, reason)
+            self._fetched.fail(job.camera, job.image, error)

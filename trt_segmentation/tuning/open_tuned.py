@@ -29,10 +29,12 @@ class TunedOpener:
 
     :param cache: folder of the engine cache; empty for :func:`.user_cache_folder`.
     :param log: called with one line of text for each slow operation and for each problem.
+    :param measure: measures a network. None for a network that is opened beside a network at work,
+        which would disturb the measurement. Then only a stored choice is used.
     """
 
     def __init__(self, cache: str = '', log: Log = lambda line: None,
-                 measure: MeasureAll = measure_candidates,
+                 measure: MeasureAll | None = measure_candidates,
                  identity: Callable[[int], GpuIdentity] = gpu_identity) -> None:
         self._cache, self._log = cache, log
         self._measure, self._identity = measure, identity
@@ -64,6 +66,9 @@ class TunedOpener:
             kept = ChoiceFile(self._cache, make_key(card, self._identity(gpu)))
             if results := kept.load():
                 return results, 'hit'
+            if self._measure is None:
+                raise EngineError('the network at work would disturb the measurement. The next '
+                                  'start with this model measures')
             with kept.locked():
                 if results := kept.load():      # another process measured during the wait
                     return results, 'hit'
@@ -77,6 +82,7 @@ class TunedOpener:
         self._log(f'measuring {card.name} on this GPU with {len(choose_first(card)) + 1} sets '
                   'of ONNX Runtime options. Later starts use the result. To skip the measurement, '
                   "set the node's parameter `tune` to false, or use `--no-tune`")
+        assert self._measure is not None
         began = monotonic()
         results = self._measure(card, gpu)
         for result in results:

@@ -91,6 +91,14 @@ class GroundOutput:
             return
         self._publisher.publish(grid_message(header, self._value('ground_frame'), table, grid))
 
+    def change_card(self, card: ModelCard) -> None:
+        """Use the ground classes of another model card. The worker's thread calls this method.
+
+        :raises GroundError: if the model card does not say which classes are ground.
+        """
+        self._card, self._cost = card, -1
+        self._values = self._read_values()
+
     def close(self) -> None:
         """Destroy the publisher, and unsubscribe from tf2."""
         self._node.destroy_lifecycle_publisher(self._publisher)

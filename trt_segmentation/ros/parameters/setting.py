@@ -20,6 +20,7 @@ from ...untrusted.terminal_text import did_you_mean
 
 LIVE = 'takes effect at once'
 UNCONFIGURED = 'can change only while the node is unconfigured'
+EXCHANGED = 'can change only while the node is unconfigured or active'
 NEVER = 'can be set only at start-up'
 
 LONGEST_TEXT = 4096
@@ -30,8 +31,8 @@ LONGEST_TEXT = 4096
 class Setting:
     """One parameter of a node.
 
-    :param change: when the parameter may change: :data:`LIVE`, :data:`UNCONFIGURED` or
-        :data:`NEVER`.
+    :param change: when the parameter may change: :data:`LIVE`, :data:`EXCHANGED`,
+        :data:`UNCONFIGURED` or :data:`NEVER`.
     :param low: smallest value of a number. ``high`` is the largest value.
     :param choices: the allowed values of a string. Empty if every string is allowed.
     :param pattern: regular expression that each item of a list must match, and a description of

@@ -12,7 +12,7 @@ from ...engines import ENGINES, PRECISION_CHOICES
 from ..transport.choose import TRANSPORTS
 from ..transport.messages import MESSAGE_TYPES
 from .ground_rows import GROUND
-from .setting import NEVER, Setting, UNCONFIGURED
+from .setting import EXCHANGED, NEVER, Setting, UNCONFIGURED
 from .trust import TIME, TRUST
 from .view_rows import VIEW
 
@@ -23,8 +23,10 @@ A camera driver may need several seconds to start.
 """
 
 SETTINGS = (
-    Setting('model', 'street', 'Name of an installed model card, or path of a model card (.yaml).',
-            UNCONFIGURED),
+    Setting('model', 'street', 'Name of an installed model card, or path of a model card (.yaml). '
+            'If the node is active, it opens the new network beside the old network, and changes '
+            'between two frames. If the new network cannot be opened, the old network stays at '
+            'work.', EXCHANGED),
     Setting('engine', 'auto', "Library that runs the network. 'auto' chooses the best library "
             'that works on this machine.', UNCONFIGURED, choices=ENGINES),
     Setting('precision', 'auto', "Number format in which TensorRT computes. 'auto' means fp16. "

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from textwrap import wrap
 
-from .setting import LIVE, NEVER, UNCONFIGURED
+from .setting import EXCHANGED, LIVE, NEVER, UNCONFIGURED
 from .table import SETTINGS
 
 
@@ -31,7 +31,8 @@ def markdown_text() -> str:
              '`ros2 param set`. The file `config/seg.yaml` has all parameters. If', 'the node '
              'cannot use a value, the node says why, and keeps the old value.', '',
              '| name | default | values | changes | meaning |', '|---|---|---|---|---|']
-    when = {LIVE: 'live', UNCONFIGURED: 'unconfigured', NEVER: 'start-up'}
+    when = {LIVE: 'live', EXCHANGED: 'unconfigured, active', UNCONFIGURED: 'unconfigured',
+            NEVER: 'start-up'}
     for setting in SETTINGS:
         values = ', '.join(setting.choices) or setting.span or setting.pattern[1]
         values += f', at most {setting.most}' if setting.most else ''

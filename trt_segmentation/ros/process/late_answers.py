@@ -1,0 +1,76 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""Lets a node answer a request to set parameters later. Until then, its executor goes on.
+
+In rclpy, a service's callback returns the response, so the executor waits for the callback. A
+callback may also be a coroutine. But while a coroutine waits, rclpy's executor calls it again and
+again, which keeps a core busy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from rcl_interfaces.srv import SetParameters, SetParametersAtomically
+from rclpy.node import Node
+
+
+class LateAnswer:
+    """A request to set parameters that has no answer yet. Use it in the executor's thread.
+
+    :param request: the request.
+    :param handle: sets the parameters, and returns the response.
+    :param send: sends a response to the client with the given header.
+    """
+
+    def __init__(self, request: Any, handle: Callable[[], Any],
+                 send: Callable[[Any, Any], None]) -> None:
+        self.parameters = list(request.parameters)
+        """The parameters of the request, as rcl_interfaces/Parameter."""
+        self.header: Any = None
+        """Identity of the request. rclpy gives it after the callback of the service."""
+        self._handle = handle
+        self._send = send
+
+    def set_parameters(self, name: str) -> tuple[Any, bool]:
+        """Set the parameters of the request.
+
+        :returns: the response, and whether the parameter with the given name was set.
+        """
+        response = self._handle()
+        if isinstance(response, SetParametersAtomically.Response):
+            return response, response.result.successful
+        return response, any(result.successful for parameter, result in
+                             zip(self.parameters, response.results) if parameter.name == name)
+
+    def send(self, response: Any) -> None:
+        """Send the response. Call this once."""
+        self._send(response, self.header)
+
+
+def answer_later(node: Node, must_wait: Callable[[LateAnswer], bool]) -> None:
+    """Let a node decide for each request to set parameters whether it answers later.
+
+    :param must_wait: called with each request. If it returns True, it has kept the request, and
+        answers the request after it has returned. Otherwise, the node answers at once.
+    """
+    for service in node.services:
+        if service.srv_type in (SetParameters, SetParametersAtomically):
+            _delay_answers(service, must_wait)
+
+
+def _delay_answers(service: Any, must_wait: Callable[[LateAnswer], bool]) -> None:
+    handle, send = service.callback, service.send_response
+
+    def answer(request: Any, response: Any) -> Any:
+        late = LateAnswer(request, lambda: handle(request, service.srv_type.Response()), send)
+        return late if must_wait(late) else handle(request, response)
+
+    def send_or_keep(response: Any, header: Any) -> None:
+        if isinstance(response, LateAnswer):
+            response.header = header
+        else:
+            send(response, header)
+
+    service.callback, service.send_response = answer, send_or_keep
