@@ -156,7 +156,7 @@ def _find(name: str, labelled: bool) -> Iterator[Recording]:
 
 
 def _group(fs: Any, files: Mapping[str, Any], labelled: bool) -> Iterator[Recording]:
-    """Yield a recording for each folder that is one, and for each other bag or video file."""
+    """Yield the recordings that consist of these files. A recording is a folder or one file."""
     paths = {file: PurePosixPath(file) for file in files}
     owners = {path.parent: path.parent for path in paths.values() if path.name == 'metadata.yaml'}
     if labelled:

@@ -82,7 +82,7 @@ def test_bags_without_a_matching_stamp_are_an_error(here: Path,
                                                     capsys: pytest.CaptureFixture[str]) -> None:
     write_labelled_bag(here / 'late/drive', 0, delay_ns=3_000_000_000)
     assert run('late', '--label-topic', TRUTH) == 2
-    assert 'no frame of late has a label map with its stamp' in capsys.readouterr().err
+    assert 'no frame of late has a label map with the same stamp' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(('arguments', 'reason'), [
