@@ -45,10 +45,10 @@ class FleetScores:
             print_line('the run was stopped. With --work, the same command scores only the '
                        'missing shards')
         unusable = self.sums.count_unusable()
-        print_line(f'{self.result.rows} frames of {self.result.recordings} complete recordings in '
-                   f'{len(self.result.shards)} shards, {self.result.new} of them new; '
-                   f'{unusable["unlabelled"]} other frames have no label map, and '
-                   f'{unusable["bad"]} cannot be decoded')
+        print_line(f'scored {self.result.rows} frames in {len(self.result.shards)} shards. '
+                   f'{self.result.new} of these shards are new. {self.result.recordings} '
+                   f'recordings are complete. {unusable["unlabelled"]} other frames have no label '
+                   f'map, and {unusable["bad"]} cannot be decoded')
         print_quarantine(self.result)
 
 
