@@ -4,9 +4,9 @@
 
 The tally of a frame is the counts from which the health figures are computed. The reference comes
 from scenes by day only. Then frames of other scenes by day, at night, in rain and in snow are
-compared with the reference. A window is a number of consecutive frames. The AUC (area under the
-ROC curve) is the probability that a window of another condition has a larger drift than a window
-by day. With ``--data``, the photographs of CamVid at dusk are compared with its photographs by day
+compared with the reference. A window is a group of consecutive frames. The AUC (area under the ROC
+curve) is the probability that a window of another condition has a larger drift than a window by
+day. With ``--data``, the photographs of CamVid at dusk are compared with its photographs by day
 too.
 
 If there is an NVIDIA GPU, the last rows measure how much longer a frame takes with the tally.

@@ -157,11 +157,10 @@ def add_command(commands: Commands) -> None:
     """Add ``trt_seg build`` with its arguments."""
     parser = commands.add_parser(
         'build', help='build a TensorRT engine, and report its accuracy loss',
-        description='Check, simplify and calibrate the network of a model card, and build '
-        'an engine with TensorRT or TensorRT-RTX. Before the build, a precision below fp32 is '
-        'compared with fp32, and a report is written to a folder. Without --out the plan is '
-        'written to the cache. A node with the same card, precision, workspace and level uses '
-        'this plan.')
+        description='Check, simplify and calibrate the network of a model card, and build an '
+        'engine with TensorRT or TensorRT-RTX. Before this, a precision below fp32 is compared '
+        'with fp32, and a report is written. Without --out the plan is written to the cache. A '
+        'node with the same card, precision, workspace and level uses this plan.')
     parser.add_argument('model', metavar='MODEL_CARD', help='path or name of a model card')
     parser.add_argument('--out', type=Path, metavar='PLAN',
                         help='write the plan to this file; TensorRT-RTX then needs no GPU')

@@ -46,7 +46,7 @@ def find_pairs(path: Path) -> list[tuple[Path, Path]]:
 
 def read_labelled(shard: Shard, path: Path, label_topic: str | None, values: LabelValues,
                   classes: int) -> Generator[Labelled, None, None]:
-    """Yield the images of a shard with their label maps. Several threads decode the files.
+    """Yield the images of a shard with their label maps. Several threads do the decoding.
 
     In a bag, an image and its label map have the same header stamp. Their log times may differ by
     up to :data:`MOST_APART`. So the label map may be recorded before or after the shard.
