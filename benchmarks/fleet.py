@@ -6,8 +6,8 @@
                                [--workers 1 2 4] [--bag raw|jpeg]
 
 The recordings are bags of drawn streets with 1920x1080 pixels. Each bag is one shard. The label
-maps are PNG files. The rate counts from the moment when all workers have opened their networks.
-All workers share GPU 0.
+maps are PNG files. The measurement starts when all workers have opened their models. All workers
+share GPU 0.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ RATE = Fraction(10)
 
 
 def write_bags(folder: Path, bags: int, frames: int, is_jpeg: bool) -> None:
-    """Write bags that differ in their stamps."""
+    """Write bags with the same images but different stamps."""
     drive = Drive(7, width=SIZE[0], height=SIZE[1])
     images = [drive.frame(index).image for index in range(DRAWN)]
     jpegs = [cv2.imencode('.jpg', image)[1].reshape(-1) for image in images]
@@ -70,7 +70,7 @@ def write_bags(folder: Path, bags: int, frames: int, is_jpeg: bool) -> None:
 
 
 def measure_rate(source: Path, out: Path, options: argparse.Namespace, count: int) -> float:
-    """Return the frames per second of a run with a number of workers.
+    """Return the frames per second of a run with ``count`` workers.
 
     :raises SystemExit: if a recording was not labelled.
     """
@@ -94,13 +94,13 @@ def measure_rate(source: Path, out: Path, options: argparse.Namespace, count: in
 
 
 def main() -> None:
-    """Measure each number of workers."""
+    """Measure the rate for each number of workers."""
     options = argparse.ArgumentParser(add_help=False)
     options.add_argument('--model', default='street')
     options.add_argument('--engine', default='auto')
     options.add_argument('--workers', type=int, nargs='+', default=[1, 2, 4])
     options.add_argument('--bag', choices=('raw', 'jpeg'), default='jpeg')
-    options.add_argument('--frames', type=int, default=200, help='frames of each bag')
+    options.add_argument('--frames', type=int, default=200, help='number of frames of each bag')
     options.add_argument('--bags', type=int, default=16)
 
     def measure(report: FigureReport, is_quick: bool) -> None:

@@ -2,10 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measures whether the drift shows a change of the scenes, and how much time the tally costs.
 
-The reference comes from scenes by day only. Then frames of other days, of nights, of rain and of
-snow are compared with the reference. The AUC, the area under the ROC curve, is the probability
-that a window of frames of another condition has a larger drift than a window of frames by day.
-With ``--data``, the photographs of CamVid at dusk are compared with its photographs by day too.
+The tally of a frame is the counts from which the health figures are computed. The reference comes
+from scenes by day only. Then frames of other scenes by day, at night, in rain and in snow are
+compared with the reference. A window is a group of consecutive frames. The AUC (area under the ROC
+curve) is the probability that a window of another condition has a larger drift than a window by
+day. With ``--data``, the photographs of CamVid at dusk are compared with its photographs by day
+too.
 
 If there is an NVIDIA GPU, the last rows measure how much longer a frame takes with the tally.
 """
@@ -51,7 +53,7 @@ REFERENCE_SEED = FIRST_SEED + 100_000
 WARN = 1.2
 """The default of the parameter ``drift_warn``."""
 CONDITIONS = {'night': True, 'rain': False, 'snow': False}
-"""Maps each condition that is compared with the day to whether its rows have bars."""
+"""The conditions that are compared with the day. True if the rows of a condition have goals."""
 DAY, DUSK = 'Seq05VD', '0001TP'
 """First parts of the names of CamVid's images by day and at dusk."""
 CAMVID_WINDOW = 20
@@ -60,8 +62,8 @@ the reference of CamVid has 85 frames."""
 EXTRA_MS = 0.02
 BLOCK, SET_UP = 20, 5
 """Number of frames in a block, and number of frames at its start that are not measured. Either all
-frames of a block have the tally, or none has. During the first frames of a block, the slots of the
-GPU pipeline change to the other kernel."""
+frames of a block have the tally, or none has. During the frames that are not measured, the slots
+of the GPU pipeline change between the kernels with and without the tally."""
 
 parser = argparse.ArgumentParser(add_help=False)
 parser.add_argument('--data', type=Path, metavar='DIR',
@@ -98,7 +100,7 @@ def measure_street(report: FigureReport, pipeline: Pipeline, quick: bool) -> Non
 
 
 def measure_camvid(report: FigureReport, pipeline: Pipeline, folder: Path | None) -> None:
-    """Compare the second half of CamVid's day, and its dusk, with the first half of its day."""
+    """Compare CamVid at dusk, and one half of CamVid by day, with the other half by day."""
     if folder is None:
         sys.stderr.write('CamVid is not measured. To measure it, give its folder as --data DIR\n')
         return
@@ -115,14 +117,14 @@ def camvid_paths(folder: Path, sequence: str) -> list[Path]:
     found = sorted((path for part in ('train', 'val', 'test')
                     for path in (folder / part).glob(f'{sequence}*.png')), key=lambda p: p.name)
     if not found:
-        sys.exit(f'{folder} has no images {sequence}*.png in train, val and test; expected the '
+        sys.exit(f'{folder} has no images {sequence}*.png in train, val and test. Give the '
                  'folder of CamVid')
     return found
 
 
 def compare(report: FigureReport, name: str, reference: Reference, day: Iterable[FrameFigures],
             others: Iterable[FrameFigures], window: int, has_bar: bool) -> None:
-    """Add the area under the ROC curve, and the fraction of windows above the limit."""
+    """Add the AUC, and the fractions of the windows whose drift is above :data:`WARN`."""
     usual, unusual = drifts(reference, day, window), drifts(reference, others, window)
     area = float((unusual[:, None] > usual).mean() + (unusual[:, None] == usual).mean() / 2)
     name = f'{name}, {window} frame{"s" * (window > 1)}'
@@ -206,10 +208,12 @@ def time_reading(segmentation: Segmentation) -> float:
 
 
 def alternate(pipeline: Pipeline, frame: Any, count: int, read: Any) -> Iterator[list[float]]:
-    """Segment a frame in turns without and with the tally. Changes of the clock rate then cancel.
+    """Segment a frame many times, in alternating blocks without and with the tally.
 
-    :param read: returns a time. It is called with a segmentation, and with the seconds from before
-        submit() until after collect().
+    So a change of the clock rate affects both times equally.
+
+    :param read: function that returns a time. Its arguments are a segmentation, and the seconds
+        from before submit() until after collect().
     :returns: a list of the times without the tally, and a list of the times with the tally.
     """
     found: list[list[float]] = [[], []]

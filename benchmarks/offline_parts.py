@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Writes the bags for offline.py, and measures each part of the command alone."""
+"""Writes the bags for offline.py, and measures each part of ``trt_seg replay`` alone."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ Pixels = npt.NDArray[np.uint8]
 
 
 class Part(NamedTuple):
-    """One part of the command. The part is measured alone.
+    """One part of ``trt_seg replay``, such as a decoder.
 
     :param work: processes a list of inputs. Several threads call this function at the same time.
     :param threads: number of threads.
@@ -61,14 +61,14 @@ class Part(NamedTuple):
 
 
 def draw_pictures() -> list[Pixels]:
-    """Draw 1080p pictures of a drive, with the noise of a camera."""
+    """Draw 1080p images of a drive, with the noise of a camera."""
     drive, rng = Drive(SEED, width=WIDTH, height=HEIGHT), np.random.default_rng(0)
     return [np.clip(drive.frame(15 * i).image + rng.normal(0, 3, (HEIGHT, WIDTH, 3)), 0, 255
                     ).astype(np.uint8) for i in range(DRAWN)]
 
 
 def encode_jpegs(pictures: Sequence[Pixels]) -> list[bytes]:
-    """Encode pictures as image_transport does: JPEG with quality 95."""
+    """Encode images as image_transport does, as JPEG with quality 95."""
     return [cv2.imencode('.jpg', picture)[1].tobytes() for picture in pictures]
 
 
@@ -122,7 +122,7 @@ def write_file(folder: Path, size: int = 1 << 30) -> float:
 
 
 def read_bag(bag: Path, kind: str) -> float:
-    """Read and decode a bag as the command does. Return the frames per second."""
+    """Read and decode a bag as ``trt_seg replay`` does. Return the frames per second."""
     with BagReader(bag) as reader:
         began = perf_counter()
         count = sum(1 for _ in read_frames(reader, [TOPICS[kind][0]]))
@@ -130,7 +130,7 @@ def read_bag(bag: Path, kind: str) -> float:
 
 
 def measure_part(part: Part, inputs: Sequence[Any], seconds: float) -> float:
-    """Return how many inputs all threads of a part together process per second."""
+    """Return how many inputs per second all threads of a part process together."""
     def work_on(first: int) -> int:
         source, done = cycle([*inputs[first:], *inputs[:first]]), 0
         while perf_counter() < end:
@@ -200,7 +200,7 @@ def _nvimgcodec() -> Iterator[tuple[str, Part, Callable[[bytes], Pixels]]]:
 
 
 def list_encoders(pictures: Sequence[Pixels]) -> Iterator[tuple[str, Part, list[Segmentation]]]:
-    """Yield the name, the part and the inputs of each encoder of the command."""
+    """Yield the name, the part and the inputs of each encoder of ``trt_seg replay``."""
     card = load_card('street')
     pipeline = open_pipeline(card, 'onnxruntime-cpu')
     results = []

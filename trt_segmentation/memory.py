@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Blocks of host memory for frames, and what malloc does with freed memory."""
+"""Blocks of host memory for frames, and settings of malloc for freed memory."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ ARENAS = 2
 class Memory(Protocol):
     """A block of host memory. The block exists as long as this object or its view exists.
 
-    :class:`ArrayMemory` is an exception. The blocks of the GPU pipeline are pinned, so the GPU can
-    read them without a copy.
+    Only :class:`ArrayMemory` does not keep its block alive. The blocks of the GPU pipeline are
+    pinned, so the GPU can read them without a copy.
     """
 
     address: int
@@ -89,13 +89,14 @@ def limit_arenas() -> None:
 
 
 def keep_freed_memory() -> bool:
-    """Let this process keep freed blocks for later use. Returns False if that is not possible.
+    """Let malloc keep freed blocks for later use. Return False if malloc has no such setting.
 
     By default, malloc gets new pages from the kernel for each large image, and gives the pages
-    back when the image is freed. The kernel clears these pages. For a typed image of ROS, this
-    takes most of the time. Python's lock (GIL) is held while pages are given back.
+    back when the image is freed. The kernel clears each new page. If rclpy copies a ROS image, the
+    clearing takes most of the time. While malloc gives pages back, the thread holds Python's lock
+    (GIL).
 
-    This function changes only glibc's malloc. Other C libraries stay unchanged.
+    Only the malloc of glibc has this setting.
     """
     mallopt = _libc('mallopt')
     return bool(mallopt and mallopt(M_MMAP_THRESHOLD, LARGEST_BLOCK)

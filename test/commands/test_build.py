@@ -228,7 +228,7 @@ def test_options_that_do_not_fit(tmp_path, card, images, options, message, capsy
 
 def test_options_a_node_does_not_have_need_a_plan_of_their_own(card, capsys):
     assert cli.main(['build', card, '--batch', '1/2/4', '--arch', 'sm_89']) == 2
-    assert ('a node never takes an engine that was built with --batch, --arch from the cache'
+    assert ('--batch, --arch cannot be used without --out FILE'
             in capsys.readouterr().err)
 
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Sums over labelled images. The sums of parts can be added, also from files."""
+"""Sums over labelled images. The sums of several sets of images can be added."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ class LabelCounts:
                   confidence: npt.NDArray[np.uint8] | None) -> None:
         """Count one image. :func:`.metrics.confusion` explains ``truth`` and ``labels``.
 
-        :param confidence: (height, width) uint8. 255 means a confidence of 1. None if unknown.
+        :param confidence: (height, width) uint8. 255 means a confidence of 1. None if the
+            confidence is unknown.
         :raises LabelError: see :func:`.metrics.confusion`.
         """
         self.matrix += confusion(truth, labels, len(self.matrix))
@@ -50,7 +51,7 @@ class LabelCounts:
         return Scores(classes, self.matrix, self.images, self.confidence.calibration_error)
 
     def tree(self) -> dict[str, Any]:
-        """Return all sums for JSON."""
+        """Return all sums as a tree for JSON."""
         return {'images': self.images, 'matrix': self.matrix.tolist(),
                 'confidence': self.confidence.counts.tolist()}
 

@@ -108,7 +108,7 @@ def group_by_light(light: Numbers) -> npt.NDArray[np.intp]:
 
 
 def _deal_out(sizes: npt.NDArray[np.intp], count: int) -> npt.NDArray[np.intp]:
-    """Divide ``count`` frames evenly among groups. No group gets more frames than its size."""
+    """Divide ``count`` frames evenly among groups. ``sizes`` limits the frames of each group."""
     shares = np.zeros_like(sizes)
     left = min(count, int(sizes.sum()))
     while left:

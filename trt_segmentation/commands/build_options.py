@@ -33,7 +33,8 @@ class BuildCommandOptions(CalibrationOptions):
     :param hold_out_labels: one folder of label maps for each recording of ``hold_out``; ``-`` if
         a recording has no label maps.
     :param label_map: path or name of a value map for the label maps, see
-        :func:`.label_values.load_value_map`; None if their values are class ids already.
+        :func:`.label_values.load_value_map`; None if the values in the label maps are class ids
+        already.
     :param max_miou_drop: 0 to 1; None for no limit.
     :param report: folder of the report; None for the default folder.
     :param out: file for the plan; None to write the plan to the cache.
@@ -136,9 +137,8 @@ class BuildCommandOptions(CalibrationOptions):
         special = self._changed('shapes', 'batch', 'arch', 'simplify')
         if special and self.out is None:
             raise GraphError(
-                f'a node never takes an engine that was built with '
-                f'{", ".join(map(_option, special))} from the cache; write the plan to a file '
-                'with --out FILE')
+                f'{", ".join(map(_option, special))} cannot be used without --out FILE, because a '
+                'node never looks in the cache for an engine with these options')
         if self.out and os.path.lexists(self.out) and load_signed(self.out)[0] is None:
             raise GraphError(f'--out {self.out} exists already, and `trt_seg build` did not write '
                              'it; name another file')
@@ -146,7 +146,7 @@ class BuildCommandOptions(CalibrationOptions):
             check_file(sidecar_path(self.out), '--out')
         if self.cache and self.out is not None:
             raise GraphError('--cache and --out exclude each other, because a plan goes to the '
-                             'cache or to a file; give one of them')
+                             'cache or to a file; give only one of them')
 
 
 def _option(name: str) -> str:
@@ -157,10 +157,10 @@ def add_command(commands: Commands) -> None:
     """Add ``trt_seg build`` with its arguments."""
     parser = commands.add_parser(
         'build', help='build a TensorRT engine, and report its accuracy loss',
-        description='Check, simplify, calibrate and build the network of a model card with '
-        'TensorRT or TensorRT-RTX. Before the build, a precision below fp32 is compared with '
-        'fp32, and a report is written to a folder. Without --out the plan is written to the '
-        'cache. A node with the same card, precision, workspace and level uses this plan.')
+        description='Check, simplify and calibrate the network of a model card, and build an '
+        'engine with TensorRT or TensorRT-RTX. Before this, a precision below fp32 is compared '
+        'with fp32, and a report is written. Without --out the plan is written to the cache. A '
+        'node with the same card, precision, workspace and level uses this plan.')
     parser.add_argument('model', metavar='MODEL_CARD', help='path or name of a model card')
     parser.add_argument('--out', type=Path, metavar='PLAN',
                         help='write the plan to this file; TensorRT-RTX then needs no GPU')
@@ -170,7 +170,7 @@ def add_command(commands: Commands) -> None:
     parser.add_argument('--precision', choices=PRECISIONS,
                         help='mixed means an INT8 backbone and an FP16 head (%(default)s)')
     parser.add_argument('--shapes', metavar='HxW',
-                        help='input size, or MIN/OPT/MAX if the size of the network is dynamic')
+                        help='input size of the network, or MIN/OPT/MAX if this size is dynamic')
     parser.add_argument('--batch', metavar='N',
                         help='batch size, or MIN/OPT/MAX if the batch of the network is dynamic '
                         f'({"/".join(map(str, OPEN_BATCH))})')
@@ -197,11 +197,11 @@ def add_command(commands: Commands) -> None:
 
 def _add_calibration(group: argparse._ArgumentGroup) -> None:
     group.add_argument('--calibrate', nargs='+', metavar='BAG|DIR|street',
-                       help='recordings for the measurement of ranges. The ranges are stored '
-                       'beside the ONNX file, and a later build without --calibrate uses them '
-                       'again. With --workers or --ray, a recording can also be a pattern, a URL '
-                       'or a folder of bags and videos. Graph nodes whose values are too large '
-                       'for FP16 stay FP32')
+                       help='recordings on which the ranges of the tensors are measured. The '
+                       'ranges are stored beside the ONNX file. A later build without --calibrate '
+                       'uses these ranges. With --workers or --ray, a recording can also be a '
+                       'pattern, a URL or a folder of bags and videos. Graph nodes whose values '
+                       'are too large for FP16 stay FP32')
     group.add_argument('--topic', metavar='T',
                        help='image topic of the bags (the only image topic; with workers, every '
                        'camera)')
@@ -209,8 +209,8 @@ def _add_calibration(group: argparse._ArgumentGroup) -> None:
                        help='number of frames for the calibration; they are chosen from all kinds '
                        'of light and all times (%(default)s)')
     group.add_argument('--method', choices=(BEST_METHOD, *METHODS),
-                       help='how ranges are computed; auto compares all methods on some of the '
-                       'frames, and leaves sensitive layers FP16 (%(default)s)')
+                       help='how ranges are computed. `auto` compares all methods on some of '
+                       'the frames, and keeps sensitive layers FP16 (%(default)s)')
     group.add_argument('--keep-fp16', nargs='+', metavar='PATTERN',
                        help='nodes that must stay FP16, such as "/head/*"')
     group.add_argument('--search', action='store_true',
@@ -227,10 +227,9 @@ def _add_workers(group: argparse._ArgumentGroup) -> None:
 
 def _add_accuracy(group: argparse._ArgumentGroup) -> None:
     group.add_argument('--hold-out', nargs='+', metavar='BAG|DIR|street',
-                       help='recordings for the measurement of accuracy, such as one by day and '
-                       'one at night. '
-                       'Without --hold-out the command uses frames that calibration did not use, '
-                       'or else street scenes')
+                       help='recordings on which the accuracy is measured, such as one by day '
+                       'and one at night. Without --hold-out the command uses frames that '
+                       'calibration did not use, or street scenes if there are no such frames')
     group.add_argument('--hold-out-labels', nargs='+', metavar='DIR|-',
                        help='folder of label maps for each recording of --hold-out, in the same '
                        'order; - for a recording without label maps')

@@ -20,7 +20,8 @@ from .arguments.values import count
 from .fleet.options import add_work, add_workers, GpuWorkerOptions
 
 BESIDE = Path()
-"""Stands for the file beside the model card. A user cannot mean this path, which is a folder."""
+"""Stands for the default file beside the model card. This path is a folder, so no user gives
+this path."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,8 @@ class EvaluateOptions(GpuWorkerOptions):
     :param save_reference: file of the reference; None for no reference. :data:`BESIDE` means the
         file beside the model card.
     :param label_map: path or name of a value map for the label maps, see
-        :func:`.label_values.load_value_map`; None if their values are class ids already.
+        :func:`.label_values.load_value_map`; None if the values in the label maps are class ids
+        already.
     """
 
     model: str = 'street'
@@ -84,10 +86,11 @@ class EvaluateOptions(GpuWorkerOptions):
         if self.save_reference is not None and self.fit_temperature:
             raise EvaluationError('--save-reference and --fit-temperature cannot be used '
                                   'together, because a reference is for one temperature. Fit '
-                                  'first, and then make the reference of the new card')
+                                  'the temperature first. Then write the reference with the new '
+                                  'card')
 
     def _check_workers(self) -> None:
-        """Refuse options of this process together with SOURCE, and of workers without it."""
+        """Refuse options that cannot be used with a SOURCE, or that need a SOURCE."""
         for_workers = ('image_topic', 'label_topic', 'ray', 'workers', 'gpus_per_worker',
                        'cpus_per_worker', 'lease', 'retry', 'work')
         for_process = ('gpu', 'street', 'condition', 'images', 'labels', 'fit_temperature',
@@ -110,13 +113,14 @@ def add_command(commands: Commands) -> None:
         description='Measure the accuracy of a model on street scenes that were not used in '
         'training, or on your own images. For your images, give a folder of images and a folder '
         'of label maps. A label map is a PNG file of class ids. Its name is the name of the image '
-        'with the ending .png. The class id 255 means unlabelled. For recordings, give one SOURCE '
-        'or more. Workers then score shards of about 60 seconds, and the command adds their '
-        'results. The exit code is then 1 if shards are in quarantine.')
+        'with the ending .png. The class id 255 means unlabelled. To score recordings, give one '
+        'SOURCE or more. Workers then score parts of the recordings (shards) of about 60 seconds, '
+        'and the command adds the results. If shards are in quarantine at the end, the exit code '
+        'is 1.')
     parser.add_argument(
-        'sources', nargs='*', metavar='SOURCE', help='bag with images and label maps, or folder '
-        'that contains the folders images and labels, or a pattern, or a folder of such '
-        'recordings, or a URL such as s3://bucket/drives')
+        'sources', nargs='*', metavar='SOURCE', help='a bag with images and label maps, '
+        'or a folder that contains the folders `images` and `labels`. A SOURCE can also be a '
+        'pattern, a folder of such recordings, or a URL such as s3://bucket/drives')
     add_model(parser)
     add_device(parser)
     parser.add_argument('--street', type=count, metavar='N',
@@ -128,20 +132,22 @@ def add_command(commands: Commands) -> None:
     add_label_values(parser)
     parser.add_argument('--json', type=Path, metavar='FILE', help='write the scores to this file')
     parser.add_argument('--fit-temperature', action='store_true',
-                        help='fit the temperature that makes the confidences right, and print it. '
-                        'Every second image is used for the fit, and the others check it')
+                        help='fit the temperature with which the confidence is right, and print '
+                        'this temperature. Every second image is used for the fit, and the other '
+                        'images are used to check the fit')
     parser.add_argument('--save-card', type=Path, metavar='FILE.yaml',
                         help='write a copy of the model card with the fitted temperature')
     parser.add_argument('--save-reference', nargs='?', type=Path, const=BESIDE, metavar='FILE',
-                        help='write the reference with which the parameter `health` compares '
-                        'frames. Without FILE, it is written beside the model card')
+                        help='write a reference. If the parameter `health` is true, the node '
+                        'compares frames with this reference. Without FILE, the file is written '
+                        'beside the model card')
     _add_workers(parser.add_argument_group('with SOURCE'))
     set_options(parser, EvaluateOptions)
 
 
 def _add_workers(group: Arguments) -> None:
-    group.add_argument('--label-topic', metavar='T', help='topic of the label maps in the bags, '
-                       'which have the same header stamps as their images')
+    group.add_argument('--label-topic', metavar='T', help='topic of the label maps in the bags. '
+                       'A label map must have the same header stamp as its image')
     group.add_argument('--image-topic', metavar='T',
                        help='image topic of the bags (the only camera of each bag)')
     add_work(group)

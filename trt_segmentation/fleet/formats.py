@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Writes the label maps of a shard as a bag, as PNG files or as COCO, and reads them back."""
+"""Writes the label maps of a shard to a bag, to PNG files or to a COCO file, and reads them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from .store import dump_json
 
 FORMATS = ('bag', 'png', 'coco')
 BAG, LABELS, COCO = 'bag', 'labels', 'coco.json'
-"""File or folder names of the results of a shard. Each format writes one of these names."""
+"""For each format, the name of the file or folder with the label maps of a shard."""
 _TOPIC = '/segmentation/label_map/compressed'
 
 
@@ -82,7 +82,7 @@ class BagLabels:
 
 
 class PngLabels:
-    """Writes a PNG of class ids for each frame, named by the frame number and the stamp."""
+    """Writes a PNG of class ids for each frame. Its name is the frame number and the stamp."""
 
     def __init__(self, folder: Path, card: ModelCard) -> None:
         self._folder = folder / LABELS

@@ -29,8 +29,8 @@ class ShardFrame:
     :param number: position in the shard, from 1.
     :param stamp_ns: header stamp of a bag message, or time of a video frame since the start of the
         video, in nanoseconds; None if the time is unknown.
-    :param log_time_ns: log time of a bag message in nanoseconds. For a video, the same as
-        ``stamp_ns``. For a bad video frame, an upper limit of its time.
+    :param log_time_ns: log time of a bag message in nanoseconds. For a video frame, this time is
+        equal to ``stamp_ns``. If a video frame cannot be decoded, this time is an upper limit.
     """
 
     number: int
@@ -44,14 +44,15 @@ def read_shard(shard: Shard, path: Path, allocate: Allocate | None = None,
                ) -> Generator[tuple[ShardFrame, AnyImage], None, None]:
     """Yield the frames of a shard and their images, in order.
 
-    If a frame cannot be decoded, its image is a BadImage with the reason. Several threads
-    decode the next frames. If you stop before the last frame, close the generator.
+    If a frame cannot be decoded, a BadImage with the reason takes the place of its image. While
+    the caller uses one frame, other threads decode the next frames. If the caller stops before the
+    last frame, the caller must close the generator.
 
     :param path: the recording on this machine.
     :param allocate: allocates the memory of the images of a bag; see :attr:`.Pipeline.allocate`.
     :param pool: the threads that decode the images of a bag; None for new threads.
-    :param every_s: yield only the first frame of each part of this length in seconds. The parts
-        are counted from the start of the shard. 0 yields every frame.
+    :param every_s: divide the shard into parts of this length in seconds, and yield only the first
+        frame of each part; 0 yields every frame. Bad frames of a video are always yielded.
     :raises BagError, VideoError: if the recording cannot be read.
     :raises FileNotFoundError: if the recording does not exist any more.
     """
@@ -87,7 +88,8 @@ def decode_message(message: Recorded, shard: Shard, allocate: Allocate | None = 
     """Decode an image of a shard.
 
     :param allocate: see :func:`read_shard`.
-    :returns: the frame id and the image. If the image cannot be decoded, a BadImage.
+    :returns: the frame id and the image. If the image cannot be decoded, an empty text and a
+        BadImage.
     """
     origin = f'{shard.recording.name} {shard.topic} {message.log_time_ns}'
     try:

@@ -21,15 +21,15 @@ from .store import describe_shard, DONE, SHARDS
 _PARTS = 'parts'
 """Folder for shards that are not complete yet."""
 _FLUSHERS = 16
-"""Number of threads that wait for the disk."""
+"""Number of threads that flush files to the disk at the same time."""
 
 
 class LocalStore:
-    """A run in a folder. To commit a shard, its temporary folder is renamed.
+    """The results of a run in a folder. To commit a shard, its temporary folder is renamed.
 
     :param is_driver: True in the process that leads the run. This process locks the folder and may
-        call all methods. A worker gives False and may only make and commit shards.
-    :raises FleetError: if another driver writes to the same run.
+        call all methods. False in a worker, which may only make and commit shards.
+    :raises FleetError: if another process leads the same run.
     """
 
     def __init__(self, root: Path, is_driver: bool) -> None:
@@ -43,8 +43,8 @@ class LocalStore:
                 fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
                 os.close(self._lock)
-                raise FleetError(f'another process writes to {root}; wait until it ends') \
-                    from error
+                raise FleetError(f'another process writes to {root}; wait until that process '
+                                 'ends') from error
 
     def read(self, name: str) -> bytes | None:
         """See :class:`Store`."""
@@ -89,7 +89,8 @@ class LocalStore:
             target.parent.mkdir(exist_ok=True)
             (folder / DONE).write_bytes(describe_shard(folder, facts))
             folder.chmod(0o755)
-            # A disk writes the files of several threads together. One thread would wait for each.
+            # One thread would wait for each file in turn. With several threads, the disk can write
+            # several files at once.
             with ThreadPoolExecutor(_FLUSHERS, 'flush') as pool:
                 list(pool.map(_flush, folder.rglob('*')))
             _flush(folder)

@@ -24,12 +24,13 @@ SUFFIXES = frozenset(MAGIC) | VIDEO_SUFFIXES
 IMAGES, LABELS = 'images', 'labels'
 """Names of the two folders in a folder of labelled images."""
 EDGE = 1 << 16
-"""The identity of a local recording depends on the size of each file, and on this number of bytes
-at the start and at the end of the file."""
+"""Number of bytes at the start, and at the end, of each file of a local recording. The identity of
+the recording depends on these bytes and on the sizes of the files."""
 PIECE = 1 << 24
 """A remote file is copied in pieces of this number of bytes."""
 _TAGS = ('ETag', 'etag', 'md5Hash', 'LastModified', 'updated', 'mtime', 'created')
-"""Keys under which object stores give the version of an object. The first key found is used."""
+"""Keys under which object stores give the version of an object. The first key that exists is
+used."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def find_recordings(names: Sequence[str], labelled: bool = False) -> list[Record
         try:
             recordings = list(_find(name, labelled))
         except ImportError as error:
-            raise SourceError(f'{name} needs another package: {error}') from error
+            raise SourceError(f'{name} needs a package that is not installed: {error}') from error
         except Exception as error:      # each object store has its own error classes
             raise SourceError(f'{name} cannot be read: {error or type(error).__name__}'
                               ) from error
@@ -107,7 +108,7 @@ def copy_recording(recording: Recording, folder: Path) -> Iterator[Path | None]:
 class RecordingCopies:
     """Copies remote recordings to this machine. Only the latest copy is kept.
 
-    :param folder: folder for the copy. It must not exist yet, or must be empty.
+    :param folder: folder for the copy. The folder must be empty, or must not exist yet.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -155,7 +156,7 @@ def _find(name: str, labelled: bool) -> Iterator[Recording]:
 
 
 def _group(fs: Any, files: Mapping[str, Any], labelled: bool) -> Iterator[Recording]:
-    """Yield a recording for each folder that is one, and for each file with a known suffix."""
+    """Yield the recordings that consist of these files. A recording is a folder or one file."""
     paths = {file: PurePosixPath(file) for file in files}
     owners = {path.parent: path.parent for path in paths.values() if path.name == 'metadata.yaml'}
     if labelled:
@@ -182,7 +183,7 @@ def _group(fs: Any, files: Mapping[str, Any], labelled: bool) -> Iterator[Record
 def _version(fs: Any, file: str, info: Mapping[str, Any]) -> str:
     """Return a text that changes if the content of a file changes."""
     if 'file' in (fs.protocol if isinstance(fs.protocol, tuple) else (fs.protocol,)):
-        # The modification time is not used, because a copy of a file may have a different one.
+        # The modification time is not used, because a copy may have another modification time.
         with open(file, 'rb') as content:
             edge = content.read(EDGE)
             content.seek(max(0, info['size'] - EDGE))

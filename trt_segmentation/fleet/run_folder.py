@@ -28,8 +28,8 @@ def open_store(url: str, scratch: Path | None = None) -> Store:
     """Open the results of a run.
 
     :param url: folder or URL of the run.
-    :param scratch: a worker gives its folder for temporary files. The process that leads the run
-        gives None.
+    :param scratch: folder for the temporary files of a worker; None in the process that leads the
+        run.
     :raises FleetError: if another process leads the same run.
     """
     return ObjectStore(url, scratch) if '://' in url else LocalStore(Path(url), scratch is None)

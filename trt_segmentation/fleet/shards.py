@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The base class of the jobs of workers, and the shards of recordings.
+"""The base class of all jobs for workers, and the division of recordings into shards.
 
-A worker processes and commits one shard at a time.
+A worker processes one shard, commits the results, and then takes the next shard.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from .recordings import Recording
 from .store import Store
 
 SCHEMA = 2
-"""Version of the file formats of a run. It is part of the run key."""
+"""Version of the file formats of a run. The run key depends on this version."""
 WINDOW = 60.0
 """Default of :attr:`FleetJob.window_s`."""
 _SECOND = 1_000_000_000
@@ -38,11 +38,11 @@ _SECOND = 1_000_000_000
 
 @dataclass(frozen=True)
 class FleetJob(ABC):
-    """What the workers of a run do, and its settings. Every worker gets a copy.
+    """What the workers of a run do, with all settings. Every worker gets a copy of this object.
 
     :param out: folder or URL of the run, see :func:`.find_run`.
     :param key: result of :meth:`make_key`.
-    :param engine: for ``engine`` and ``precision``, see :func:`.open_pipeline`.
+    :param engine: see :func:`.open_pipeline` for this setting and for ``precision``.
     :param topic: image topic of the bags; None for all cameras of each bag.
     :param window_s: longest duration of a shard in seconds, see :func:`plan_shards`.
     """
@@ -68,12 +68,12 @@ class FleetJob(ABC):
                 pool: ThreadPoolExecutor) -> Generator[None, None, dict[str, Any]]:
         """Process a shard. The generator yields once for each frame.
 
-        The same shard must always give the same bytes.
+        The same shard must always give files with the same bytes.
 
         :param path: the recording on this machine.
         :param folder: empty folder for the results.
         :param pool: threads of the worker, for decoding and encoding.
-        :returns: further entries of the file ``DONE`` of the shard.
+        :returns: further entries of the shard's file ``DONE``.
         :raises SegmentationError: if the shard cannot be processed.
         """
 
@@ -81,7 +81,7 @@ class FleetJob(ABC):
     def join(self, store: Store, shards: Sequence[str], classes: Sequence[str]) -> int:
         """Join the results of the complete shards into one file of the run.
 
-        :returns: number of frames with a result.
+        :returns: number of frames in this file.
         """
 
 
@@ -105,7 +105,7 @@ class Shard:
     frames: int
 
     def name(self, job: FleetJob) -> str:
-        """Return the name of the shard's results. It ends with a hash of all that changes them."""
+        """Return a name for the results. The name ends with a hash of all that changes them."""
         causes = [job.key, self.recording.identity, self.topic, self.begin_ns, self.end_ns]
         digest = hashlib.sha256(json.dumps(causes).encode()).hexdigest()[:16]
         parts = [self.recording.name[:80], self.topic.strip('/')[:80], f'{self.number:04d}',
@@ -114,9 +114,10 @@ class Shard:
 
 
 def run_key(card: ModelCard, engine: str, precision: str, results: str) -> str:
-    """Return a digest of all settings that change the results. It does not depend on recordings.
+    """Return a digest of all settings that change the results of any recording.
 
-    :param results: text that stands for the kind of the results and all their other settings.
+    :param results: text that names the kind of results and all settings that the other parameters
+        do not contain.
     :raises EngineError: if the ONNX file cannot be read.
     """
     facts = {'network': hash_model(card.model), 'card': [
@@ -130,10 +131,10 @@ def run_key(card: ModelCard, engine: str, precision: str, results: str) -> str:
 def plan_shards(recording: Recording, path: Path, job: FleetJob) -> list[Shard]:
     """Divide a recording into shards.
 
-    A shard begins at a keyframe, because a keyframe can be decoded alone. A shard lasts at
-    most ``job.window_s`` seconds. If two keyframes are further apart, the shard is longer and ends
-    at the second keyframe. The images of a bag topic without video need no keyframe. Each of their
-    shards lasts ``job.window_s`` seconds. Only the last one may be shorter.
+    A shard of a video begins at a keyframe, because a keyframe can be decoded without other
+    frames. A shard lasts at most ``job.window_s`` seconds. If two keyframes are further apart, the
+    shard is longer and ends at the second keyframe. A bag topic without video needs no keyframes:
+    each of its shards lasts ``job.window_s`` seconds, and only the last shard may be shorter.
 
     :param path: the recording on this machine.
     :raises BagError, VideoError: if the recording cannot be read.
@@ -150,8 +151,8 @@ def plan_shards(recording: Recording, path: Path, job: FleetJob) -> list[Shard]:
             if topic in bag.video_topics():
                 cuts = [message.log_time_ns for message in bag.undecoded_messages([topic])
                         if is_keyframe(message)]
-            # Frames before the first keyframe cannot be decoded. The first shard has them as bad
-            # frames.
+            # Frames before the first keyframe cannot be decoded. The first shard counts these
+            # frames as bad.
             cuts = [begin, *(cut for cut in cuts if cut > begin)]
             shards += divide(recording, topic, cuts, end, counts[topic], job)
     return shards
@@ -167,20 +168,21 @@ def dump_plan(recording: Recording, shards: Iterable[Shard]) -> dict[str, Any]:
 def read_plan(tree: dict[str, Any], recording: Recording | None = None) -> list[Shard]:
     """Return the shards of a tree from :func:`dump_plan`.
 
-    :param recording: the recording at its present place; None to use the place in the tree.
+    :param recording: the recording with its present URL; None to use the URL in the tree.
     """
     recording = recording or Recording(**tree['recording'])
     return [Shard(recording, **entry) for entry in tree['shards']]
 
 
 def choose_topics(bag: BagReader, asked: str | None) -> Sequence[str]:
-    """Return one image topic for each camera of a bag."""
+    """Return one image topic for each camera of a bag, or only the topic ``asked``."""
     if asked is not None:
         return [bag.image_topic(asked)]
     chosen: dict[str, str] = {}
     counts = bag.image_topics()
     for topic in sorted(t for t, count in counts.items() if count and not is_result(t)):
-        # A camera may have a raw and a compressed topic. In sorted order, the raw topic is first.
+        # A camera may have a raw and a compressed topic. The raw topic is used, because it is
+        # first in sorted order.
         chosen.setdefault(name_camera(topic), topic)
     if not chosen:
         raise BagError(f'{bag.path} has no images of a camera. Its image topics: '
@@ -198,8 +200,8 @@ def divide(recording: Recording, topic: str, cuts: Sequence[int], end: int, coun
     """Yield the shards of a topic.
 
     :param cuts: times at which a shard may begin, in nanoseconds and ascending. The first shard
-        begins at the first time.
-    :param end: end of the last shard.
+        begins at the first of these times.
+    :param end: end of the last shard, in nanoseconds.
     :param count: number of frames of all shards together.
     """
     window = round(job.window_s * _SECOND)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""A worker of a run. It divides recordings into shards and processes shards, one at a time."""
+"""A worker of a run. A task is to divide a recording into shards, or to process one shard."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ Event: TypeAlias = Ready | Progress | Planned | Committed | Failed | Lost
 
 
 class FleetWorker:
-    """Opens the model once, and does one task after the other. Use it in one thread.
+    """Opens a model once, and then does one task after the other. Use this object in one thread.
 
     :param gpu: CUDA index of the GPU.
     """
@@ -99,8 +99,8 @@ class FleetWorker:
             card = load_card(job.model)
             if job.make_key(card) != job.key:
                 raise FleetError(f'{socket.gethostname()} has another version of the model '
-                                 f'{job.model} or of trt_segmentation. Install the same versions '
-                                 'on all machines')
+                                 f'{job.model} or of trt_segmentation than the machine that '
+                                 'started the run. Install the same versions on all machines')
             self._segmenter = Segmenter(card, engine=job.engine, gpu=self._gpu,
                                         precision=job.precision, overlay=False)
             self._pool = open_pool('decode and encode')
@@ -150,13 +150,13 @@ class FleetWorker:
         remove_copy(folder)
         for path in copy_recording(recording, folder):
             yield Progress()
-            if path is not None:    # the last item
+            if path is not None:    # only the last item is a path
                 self._copy = recording.identity, path
         assert self._copy
         return self._copy[1]
 
     def _process(self, shard: Shard, path: Path) -> Iterator[Event]:
-        """Process and commit a shard. Report the number of frames from time to time."""
+        """Process and commit a shard. Meanwhile, report the number of processed frames."""
         name = shard.name(self._job)
         folder = self._store.make_folder(name)
         try:

@@ -28,7 +28,7 @@ MAX_PIXELS = 1 << 27
 _PNG_RATIO = 1040
 """Largest number of pixel bytes for each byte of a PNG file.
 
-Deflate unpacks one byte to at most 1032 bytes, so the limit is a little higher.
+Deflate unpacks one byte to at most 1032 bytes. The limit is a little higher than this number.
 """
 _JPEG_RATIO = 1024
 """Largest number of pixels for each byte of a JPEG file.
@@ -39,7 +39,8 @@ pixels. The limit is twice this number.
 _PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 _MORE_DATA = b'\0' + bytes(range(1, 255)) + b''.join(
     bytes([0xff, 0xd0 + number, *range(1, 255)]) for number in range(8))
-"""Data that fills the missing blocks of a JPEG. It has each of the eight restart markers once."""
+"""Data that a decoder can use for missing blocks of a JPEG. The data has each of the eight restart
+markers once."""
 
 
 def decompress(data: bytes | memoryview | npt.NDArray[np.uint8], format: str, stamp_ns: int = 0,
@@ -48,7 +49,8 @@ def decompress(data: bytes | memoryview | npt.NDArray[np.uint8], format: str, st
 
     EXIF rotation is not applied, because CameraInfo describes the image before rotation.
 
-    :param data: a whole JPEG or PNG file. The first bytes decide which format is used.
+    :param data: a whole JPEG or PNG file. The first bytes of the file tell which of the two
+        formats it has.
     :param format: the field ``format`` of the message. Some publishers swap red and blue. Their
         messages have the format ``rgb8; jpeg compressed rgb8``.
     :param stamp_ns: time stamp in the header of the message, in nanoseconds.

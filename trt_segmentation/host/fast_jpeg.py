@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Decodes JPEG images with simplejpeg, if this package is installed.
 
-OpenCV decodes into its own memory, and then copies the pixels into the memory of NumPy. The caller
-must copy the pixels again. simplejpeg decodes directly into the memory of the caller.
+simplejpeg decodes directly into the memory of the caller. OpenCV decodes into its own memory and
+copies the pixels into the memory of NumPy, so the caller would have to copy the pixels again.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ import numpy.typing as npt
 from ..memory import Allocate
 
 _SAMPLINGS = ('444', '422', '420')
-"""Only for these chroma samplings, every version of libjpeg-turbo gives the same pixels."""
+"""All versions of libjpeg-turbo give the same pixels for these chroma samplings. For other
+samplings, the pixels can differ."""
 
 
 def decode_color(raw: bytes, height: int, width: int, allocate: Allocate | None = None
@@ -26,10 +27,11 @@ def decode_color(raw: bytes, height: int, width: int, allocate: Allocate | None 
     """Decode a JPEG image with the pixels that OpenCV gives.
 
     :param height: number of rows that the header states. The caller has checked this number.
-    :param width: number of columns that the header states, checked too.
+    :param width: number of columns that the header states. The caller has checked this number too.
     :param allocate: allocates the memory of the pixels; None for memory of NumPy.
-    :returns: (height, width, 3) uint8 BGR. None if OpenCV must decode the image: simplejpeg is not
-        installed, the image is not in YCbCr colours, or simplejpeg found an error in the image.
+    :returns: (height, width, 3) uint8 BGR. None if OpenCV must decode the image. The reason may be
+        that simplejpeg is not installed, that the image has another colour space than YCbCr or
+        another chroma sampling, or that simplejpeg found an error in the image.
     """
     simplejpeg = _find_simplejpeg()
     if simplejpeg is None:
@@ -41,7 +43,7 @@ def decode_color(raw: bytes, height: int, width: int, allocate: Allocate | None 
         size = height * width * 3
         place = allocate(size).view[:size] if allocate else np.empty(size, np.uint8)
         simplejpeg.decode_jpeg(raw, 'BGR', buffer=place)
-    except ValueError:      # simplejpeg raises this error even for a damage that OpenCV accepts
+    except ValueError:      # simplejpeg rejects some damaged images that OpenCV accepts
         return None
     return place.reshape(height, width, 3)
 

@@ -15,16 +15,16 @@ from .choose import Pick
 
 Features = npt.NDArray[np.float32]
 ANOTHER_CAMERA = 1.0
-"""Squared distance between two frames of different cameras that look the same. The light of two
-usual frames has a squared distance of 2."""
+"""Number that is added to the squared distance between two frames if they are from different
+cameras. For comparison: the light alone gives two frames a squared distance of 2 on average."""
 
 
 def describe_frames(table: pa.Table, picks: Sequence[Pick], classes: Sequence[str]) -> Features:
     """Return the features of frames: light, class shares, and time in the recording.
 
-    The three kinds of features have the same weight. Each feature has the mean 0, and the standard
-    deviation 1 divided by the square root of the number of features of its kind. A feature that is
-    the same for all frames is 0.
+    Each feature has the mean 0. If a kind has n features, each of them has the standard deviation
+    1 / √n. So the three kinds have the same weight. A feature that is the same for all frames is
+    0.
 
     :param table: manifest of the frames, see :func:`.make_schema`.
     :param picks: result of :func:`.read_picks` for this manifest.
@@ -50,7 +50,7 @@ def _standardise(values: npt.NDArray[np.float64]) -> Features:
 
 def choose_by_cover(features: Features, picks: Sequence[Pick], count: int
                     ) -> npt.NDArray[np.intp]:
-    """Choose frames so that every other frame is near a chosen frame. Equal input, equal output.
+    """Choose frames so that every frame is near a chosen frame. Equal input gives equal output.
 
     The method is the greedy k-centre algorithm (Gonzalez, 1985). The first frame is the frame
     nearest to the mean. Each next frame is the frame that is farthest from all chosen frames.

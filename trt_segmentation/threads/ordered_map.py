@@ -27,13 +27,14 @@ _FIRST = 2
 
 
 def open_pool(name: str, threads: int = CORES) -> ThreadPoolExecutor:
-    """Open threads that several calls of :func:`map_ahead` share.
+    """Open a pool of threads that several calls of :func:`map_ahead` share.
 
     If each call opened its own threads, there would be more busy threads than cores. Then the
-    kernel stops threads that hold Python's lock (GIL), and all other threads wait.
+    kernel would sometimes stop a thread that holds Python's lock (GIL), and all other threads
+    would wait for the lock.
 
     :param name: the names of the threads begin with this text.
-    :returns: the threads. Use them in a ``with`` block.
+    :returns: the pool. Use the pool in a ``with`` block, or close it with ``shutdown()``.
     """
     return ThreadPoolExecutor(threads, name, _give_way)
 
@@ -44,9 +45,9 @@ def map_ahead(work: Callable[[Item], Result], items: Iterable[Item], name: str =
     """Yield ``work(item)`` for each item, in the order of the items.
 
     While the receiver uses a result, the threads already work on the next items. At most
-    ``threads`` + 4 results are in progress or wait for the receiver. If the results are large, the
-    number is smaller, so that these results together need about :data:`BYTES_AHEAD` bytes at most.
-    At least 2 results are always allowed.
+    ``threads`` + 4 results are in progress or wait for the receiver. For large results, this
+    number is smaller: the results together then need at most about :data:`BYTES_AHEAD` bytes. At
+    least 2 results are always allowed.
 
     The thread of the receiver iterates over the items. So a slow source delays even results that
     are ready. If the receiver does not read all results, the receiver must close this generator.

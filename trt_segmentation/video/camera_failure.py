@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Explains why a camera cannot be opened. The texts of FFmpeg say too little."""
+"""Explains why a camera cannot be opened. The error messages of FFmpeg say too little."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _HTTP_ADVICE = {
     'HTTPNotFoundError': 'The camera has no video at this path. Look for the path in the manual '
                          'of the camera',
 }
-"""Advice for an answer of a network camera, by the class name of PyAV's exception."""
+"""Advice for HTTP errors of a network camera. The keys are class names of PyAV's exceptions."""
 
 
 def explain_device(error: Exception, device: str) -> tuple[str, str]:
@@ -42,7 +42,7 @@ def explain_network(error: Exception, host: str | None, limit: float | None
                     ) -> tuple[str, str]:
     """Return why a network camera cannot be opened, and what the user can do.
 
-    :param limit: time limit in seconds, if this time has passed; None otherwise.
+    :param limit: time limit in seconds if this limit was exceeded; None otherwise.
     """
     advice = _HTTP_ADVICE.get(type(error).__name__)
     if advice:

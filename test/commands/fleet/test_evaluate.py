@@ -45,7 +45,8 @@ def test_recordings_are_scored_as_by_one_process_and_a_broken_one_is_listed(
     (here / 'in/broken.mcap').write_bytes(b'x')
     assert run('in', '--label-topic', TRUTH, '--json', 'a.json', '--work', 'work') == 1
     out = capsys.readouterr().out
-    assert '4 frames of 2 complete recordings in 2 shards, 2 of them new; 4 other frames' in out
+    assert ('scored 4 frames in 2 shards. 2 of these shards are new. 2 recordings are complete. '
+            '4 other frames') in out
     assert '1 in quarantine' in out and f'  file://{here}/in/broken.mcap: ' in out
     assert all(name in out for name in (*NAMES, 'mean IoU', 'bright'))
     samples = [Sample('', pictures(4, seed=seed)[number], draw_truths(seed, 4)[number])
@@ -58,7 +59,7 @@ def test_recordings_are_scored_as_by_one_process_and_a_broken_one_is_listed(
     assert [part['images'] for part in tree['recordings'].values()] == [2, 2]
     (here / 'in/broken.mcap').unlink()
     assert run('in', '--label-topic', TRUTH, '--json', 'b.json', '--work', 'work') == 0
-    assert '2 shards, 0 of them new' in capsys.readouterr().out
+    assert '2 shards. 0 of these shards are new' in capsys.readouterr().out
     again = read(here / 'b.json')
     assert again == {**tree, 'quarantine': {}}
 
@@ -67,7 +68,7 @@ def test_values_of_a_pattern_are_left_out(here: Path,
                                           capsys: pytest.CaptureFixture[str]) -> None:
     assert run('in/*0', '--label-topic', TRUTH, '--ignore', '1-7', '--json', 'a.json') == 0
     scores = read(here / 'a.json')['scores']['all']
-    assert '2 frames of 1 complete recordings in 1 shards' in capsys.readouterr().out
+    assert 'scored 2 frames in 1 shards' in capsys.readouterr().out
     counts = LabelCounts(8)
     with closing(HostPipeline(load_card(colors_model()))) as pipeline:
         for number in (0, 2):
@@ -82,7 +83,7 @@ def test_bags_without_a_matching_stamp_are_an_error(here: Path,
                                                     capsys: pytest.CaptureFixture[str]) -> None:
     write_labelled_bag(here / 'late/drive', 0, delay_ns=3_000_000_000)
     assert run('late', '--label-topic', TRUTH) == 2
-    assert 'no frame of late has a label map with its stamp' in capsys.readouterr().err
+    assert 'no frame of late has a label map with the same stamp' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(('arguments', 'reason'), [

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Chooses the frames for a calibration over a whole fleet, with workers."""
+"""Chooses frames of many recordings for a calibration, with workers."""
 
 from __future__ import annotations
 
@@ -46,18 +46,19 @@ from .workers import open_work_folder, open_workers, print_quarantine, run_worke
 CHOICE_FILE = 'calibration_frames.json'
 """Name of the report of the choice."""
 ENGINE = 'onnxruntime-cpu'
-"""The workers use this engine, because every machine has it. So the choice depends on no GPU."""
+"""The workers use this engine, because it runs on every machine. So the choice never depends on a
+GPU."""
 Indices = npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True)
 class Candidates:
-    """The frames of a fleet from which the frames for a calibration are chosen.
+    """The frames of all recordings, and the frames that were chosen for a calibration.
 
     :param light: (frames, 3) the light of each frame, as in :class:`.FrameFeatures`. The
         saturation is unknown and is 0.
     :param chosen: indices of the frames for the calibration, ascending.
-    :param held_out: indices of the frames that measure the accuracy, ascending.
+    :param held_out: indices of the frames on which the accuracy is measured, ascending.
     :param shards: the shards by name.
     :param quarantined: the recordings and shards that could not be read, with the reasons.
     """
@@ -70,7 +71,7 @@ class Candidates:
     quarantined: Mapping[str, str]
 
     def tree(self) -> dict[str, Any]:
-        """Return the report of the choice for JSON."""
+        """Return the report of the choice as a tree for JSON."""
         used = [self.picks[index] for index in self.chosen]
         return {
             'candidates': len(self.picks), 'chosen': len(used),
@@ -86,8 +87,8 @@ class Candidates:
         lights = ', '.join(f'{numbers["chosen"]} of {numbers["candidates"]} {name}'
                            for name, numbers in self.tree()['conditions'].items())
         recordings = {self.picks[index].camera[0] for index in self.chosen}
-        return (f'calibrating on {len(self.chosen)} of {len(self.picks)} frames ({lights}). They '
-                f'come from {len(recordings)} recordings')
+        return (f'calibrating on {len(self.chosen)} of {len(self.picks)} frames ({lights}), from '
+                f'{len(recordings)} recordings')
 
 
 def _count(candidates: Sequence[Pick], chosen: Sequence[Pick], key: Callable[[Pick], str]
@@ -100,15 +101,16 @@ def _count(candidates: Sequence[Pick], chosen: Sequence[Pick], key: Callable[[Pi
 
 def choose_fleet_frames(card: ModelCard, model: str, options: CalibrationOptions, report: Path,
                         bars: ProgressBars) -> Feeds:
-    """Choose frames over all recordings, decode them, and write the report of the choice.
+    """Choose frames from all recordings, decode the frames, and write a report of the choice.
 
-    Workers segment one frame in each :attr:`.CalibrationOptions.every` seconds. Only the chosen
-    frames, and the frames that measure the accuracy, are decoded again.
+    Workers segment one frame in each :attr:`.CalibrationOptions.every` seconds. Then only the
+    chosen frames, and the frames on which the accuracy is measured, are decoded again.
 
     :param model: path or name of the card.
-    :param report: folder for the report. It is made.
+    :param report: folder for the report, which is created.
     :param bars: shows the progress and the result.
-    :returns: the decoded frames. They are in files, which are deleted together with this object.
+    :returns: the decoded frames. The frames are in files, which are deleted together with the
+        returned object.
     :raises GraphError: if no frame of the recordings can be used.
     :raises SegmentationError: if a recording cannot be read, or if no worker starts.
     """
@@ -123,7 +125,7 @@ def choose_fleet_frames(card: ModelCard, model: str, options: CalibrationOptions
          for index, light in enumerate(found.light)], group_by_light(found.light), found.chosen)
     files = write_choice(shown, report)
     write_json(report / CHOICE_FILE, found.tree())
-    bars.print_line(f'{found.describe()}: {report / CHOICE_FILE}, {files}')
+    bars.print_line(f'{found.describe()}. The report is {report / CHOICE_FILE}, {files}')
     order = sorted(decoded)
     chosen = np.flatnonzero(np.isin(order, found.chosen))
     return Feeds(card, source, FrameChoice(
@@ -143,7 +145,7 @@ def _find_candidates(card: ModelCard, model: str, options: CalibrationOptions,
                                  options, lambda status: show(status.done), bars.print_line)
             show(len(result.shards))
             if result.stopped_by:
-                signal.raise_signal(result.stopped_by)      # as if nothing had caught the signal
+                signal.raise_signal(result.stopped_by)      # as if the signal had not been caught
                 raise Interrupted('the process was told to end')
             table, shards = read_table(store), read_shards(store, job)
     print_quarantine(result)
@@ -162,7 +164,7 @@ def _find_candidates(card: ModelCard, model: str, options: CalibrationOptions,
 def _decode(found: Candidates, pictures: Path) -> dict[int, FrameFeatures]:
     """Write the chosen and held-out frames as PNG files. Return their features by index.
 
-    The names of the files are in the order of the indices.
+    Sorted by name, the files are in the order of the indices.
     """
     index_of = {found.picks[index]: int(index)
                 for index in np.concatenate([found.chosen, found.held_out])}

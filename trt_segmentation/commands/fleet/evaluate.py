@@ -31,8 +31,8 @@ from .workers import (
 class FleetScores:
     """The scores of many recordings.
 
-    :param scores: maps ``all`` and the name of each condition to its scores. Empty if the run was
-        stopped, or if no frame was scored.
+    :param scores: scores of each condition by name, and scores of all frames under ``all``. Empty
+        if the run was stopped, or if no frame was scored.
     """
 
     scores: dict[str, Scores]
@@ -42,18 +42,19 @@ class FleetScores:
     def print_summary(self) -> None:
         """Print the numbers of frames and shards, and the shards in quarantine."""
         if self.result.stopped_by:
-            print_line('stopped. With --work, the same command does only the missing shards')
+            print_line('the run was stopped. With --work, the same command scores only the '
+                       'missing shards')
         unusable = self.sums.count_unusable()
-        print_line(f'{self.result.rows} frames of {self.result.recordings} complete recordings in '
-                   f'{len(self.result.shards)} shards, {self.result.new} of them new; '
-                   f'{unusable["unlabelled"]} other frames have no label map, and '
-                   f'{unusable["bad"]} cannot be decoded')
+        print_line(f'scored {self.result.rows} frames in {len(self.result.shards)} shards. '
+                   f'{self.result.new} of these shards are new. {self.result.recordings} '
+                   f'recordings are complete. {unusable["unlabelled"]} other frames have no label '
+                   f'map, and {unusable["bad"]} cannot be decoded')
         print_quarantine(self.result)
 
 
 def evaluate_recordings(card: ModelCard, job: EvaluateJob, sources: Sequence[str],
                         work: str | None, options: WorkerOptions) -> FleetScores:
-    """Score all frames of recordings that have a label map.
+    """In all recordings, score each frame that has a label map.
 
     :param job: ``out`` and ``key`` are not used.
     :param work: folder or URL for the results of the shards; None for a temporary folder.
@@ -73,7 +74,8 @@ def evaluate_recordings(card: ModelCard, job: EvaluateJob, sources: Sequence[str
             sums = read_sums(json.loads(store.read(COUNTS) or b''))
     total = sums.total(len(card.classes))
     if not total.images and not result.exit_code:
-        raise EvaluationError(f'no frame of {", ".join(sources)} has a label map with its stamp')
+        raise EvaluationError(f'no frame of {", ".join(sources)} has a label map with the same '
+                              'stamp')
     scores: dict[str, Scores] = {}
     if total.images and not result.stopped_by:
         scores = {'all': total.scores(card.classes), **{

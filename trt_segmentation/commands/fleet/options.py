@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The options of workers, which several commands share."""
+"""The options for workers. Several commands have these options."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from ..arguments.values import count, positive
 class WorkerOptions:
     """Options of a command that has workers. The help text of each argument explains its option.
 
-    :param ray: address of a Ray cluster; None for processes of this machine.
-    :param workers: number of workers; None for as many as the GPUs can hold, at least 1.
+    :param ray: address of a Ray cluster; None to start the workers on this machine.
+    :param workers: number of workers; None for as many workers as the GPUs can hold, but at least
+        1.
     """
 
     ray: str | None = None
@@ -35,14 +36,14 @@ class GpuWorkerOptions(WorkerOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class CalibrationOptions(WorkerOptions):
-    """Options for the frames of a calibration. The workers use no GPU.
+    """Options that choose the frames for a calibration. These workers use no GPU.
 
-    :param calibrate: recordings for the measurement of ranges; () to use the ranges of an earlier
-        build.
+    :param calibrate: recordings on which the ranges of the tensors are measured; () to use the
+        ranges of an earlier build.
     :param topic: image topic of the bags. None means the only image topic of each bag. With
         workers, None means all cameras of each bag.
-    :param hold_out: recordings for the measurement of accuracy; () to measure on the frames that
-        calibration did not use, or on street scenes if there are no such frames.
+    :param hold_out: recordings on which the accuracy is measured; () to use the frames that
+        calibration did not use, or street scenes if there are no such frames.
     :param work: folder or URL for the results of the shards; None for a temporary folder.
     """
 
@@ -72,7 +73,7 @@ def add_workers(workers: Arguments, results: str, uses_gpus: bool = True) -> Non
                          'paths or URLs')
     workers.add_argument('--workers', type=count, metavar='N',
                          help='number of workers; default: as many as the GPUs can hold. On one '
-                         'machine without a GPU: 1' if uses_gpus else
+                         'machine without a GPU, the default is 1' if uses_gpus else
                          'number of workers; default: 1 on this machine, or one for each core of '
                          'a Ray cluster')
     if uses_gpus:
@@ -82,8 +83,8 @@ def add_workers(workers: Arguments, results: str, uses_gpus: bool = True) -> Non
                          help=f'with --ray{" on a cluster without GPUs" if uses_gpus else ""}: '
                          'number of cores that each worker needs (%(default)s)')
     workers.add_argument('--lease', type=positive, metavar='S',
-                         help='if a worker does not report for S seconds, end it and give '
-                         'its shard to another worker (%(default)s)')
+                         help='if a worker does not report for S seconds, end this worker and '
+                         'give its shard to another worker (%(default)s)')
     workers.add_argument('--retry', action='store_true',
                          help='try the shards in quarantine again')
 

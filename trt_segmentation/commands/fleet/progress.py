@@ -32,7 +32,7 @@ class FleetProgress:
         self._bar.stop()
 
     def show(self, status: FleetStatus) -> None:
-        """Show a status."""
+        """Update the bar."""
         self._bar.update(self._task, completed=status.done, total=status.shards or None,
                          at=describe_status(status))
 

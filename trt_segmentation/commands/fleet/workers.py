@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Runs a job on the workers that the options of a command ask for."""
+"""Runs a job on workers. The options of a command say which workers."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def run_workers(job: FleetJob, store: Store, recordings: Sequence[Recording],
 
 
 def open_workers(job: FleetJob, options: WorkerOptions) -> Workers:
-    """Return the workers that the options ask for. They are not started yet.
+    """Return the workers of these options. The workers are not started yet.
 
     :raises FleetError: if there is no Ray cluster at ``options.ray``.
     :raises ModuleNotFoundError: if ``options.ray`` is given and Ray is not installed.
@@ -52,7 +52,7 @@ def open_workers(job: FleetJob, options: WorkerOptions) -> Workers:
 
 @contextmanager
 def open_work_folder(work: str | None) -> Iterator[str]:
-    """Yield the value of ``--work``. If it is None, yield a folder that is deleted at the end."""
+    """Yield ``work``. If ``work`` is None, yield a folder that is deleted at the end."""
     if work is not None:
         yield work
         return
@@ -63,7 +63,7 @@ def open_work_folder(work: str | None) -> Iterator[str]:
 def print_quarantine(result: FleetResult) -> None:
     """Print the shards and recordings that were given up, and the reasons."""
     if result.quarantined:
-        print_line(f'{len(result.quarantined)} in quarantine (--retry tries them again):')
+        print_line(f'{len(result.quarantined)} in quarantine. To try again, use --retry:')
         for name, reason in result.quarantined.items():
             print_line(f'  {name}: {reason}')
 

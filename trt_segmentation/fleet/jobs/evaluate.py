@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The job that measures accuracy. Each shard gives sums, and the sums of all shards are added."""
+"""The job that measures the accuracy of a model. It adds the sums of all shards."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ COUNTS = 'counts.json'
 class EvaluationSums:
     """Sums over the frames of a shard or of a run.
 
-    :param conditions: maps the name of each condition, see :data:`.manifest.CONDITIONS`, to its
-        sums. Only conditions with frames are present.
-    :param unusable: maps ``bad`` to the number of frames that cannot be decoded. Maps
-        ``unlabelled`` to the number of frames without a label map.
-    :param recordings: the scores of each recording as JSON, by URL. A shard has no such scores.
+    :param conditions: sums of each condition by name, see :data:`.manifest.CONDITIONS`. A
+        condition without frames has no entry.
+    :param unusable: numbers of frames that are not scored. ``bad``: the frame or its label map
+        cannot be decoded. ``unlabelled``: the frame has no label map.
+    :param recordings: scores of each recording as a tree for JSON, by URL; empty for a shard.
     """
 
     conditions: dict[str, LabelCounts] = field(default_factory=dict)
@@ -57,13 +57,13 @@ class EvaluationSums:
         return total
 
     def add(self, other: EvaluationSums) -> None:
-        """Add the sums of other frames of the same model."""
+        """Add the sums of other frames. The model must be the same."""
         for name, counts in other.conditions.items():
             self.conditions.setdefault(name, LabelCounts(len(counts.matrix))).add(counts)
         self.unusable += other.unusable
 
     def count_unusable(self) -> dict[str, int]:
-        """Return the two numbers of ``unusable``."""
+        """Return both numbers of ``unusable``, also if they are 0."""
         return {key: self.unusable[key] for key in ('bad', 'unlabelled')}
 
     def dump(self, **facts: Any) -> bytes:
@@ -86,7 +86,7 @@ def read_sums(tree: Mapping[str, Any]) -> EvaluationSums:
 
 @dataclass(frozen=True)
 class EvaluateJob(FleetJob):
-    """Compares the frames of recordings with their label maps.
+    """Compares the labels of a model with the label maps in recordings.
 
     :class:`.FleetJob` explains the other settings.
 
@@ -107,8 +107,9 @@ class EvaluateJob(FleetJob):
     def plan(self, recording: Recording, path: Path) -> list[Shard]:
         """Divide a recording into shards.
 
-        :raises EvaluationError, BagError: if the recording has no label maps, or if an image topic
-            cannot be chosen.
+        :raises EvaluationError: if a bag is given without ``label_topic``, or if a file of a
+            folder has no partner.
+        :raises BagError: if the bag has no such topic, or if the image topic cannot be chosen.
         """
         if is_labelled_folder(path):
             count = len(find_pairs(path))
@@ -176,7 +177,7 @@ class EvaluateJob(FleetJob):
         for shard in shards:
             data = store.read(f'{SHARDS}/{shard}/{COUNTS}')
             if data is None:
-                raise FleetError(f'the shard {shard} has lost its file {COUNTS}')
+                raise FleetError(f'the file {COUNTS} of the shard {shard} is missing')
             tree = json.loads(data)
             found = read_sums(tree)
             sums.add(found)

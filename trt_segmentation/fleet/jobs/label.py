@@ -29,8 +29,8 @@ class LabelJob(FleetJob):
     """Labels frames. :class:`.FleetJob` explains the other settings.
 
     :param label_format: see :func:`.open_writer`.
-    :param every_s: label one frame in each part of a shard of this length in seconds; 0 for every
-        frame.
+    :param every_s: divide each shard into parts of this length in seconds, and label one frame of
+        each part; 0 labels every frame.
     """
 
     label_format: str = 'bag'
@@ -57,7 +57,7 @@ class LabelJob(FleetJob):
         return {'frames': len(table.rows), 'bad': bad}
 
     def join(self, store: Store, shards: Sequence[str], classes: Sequence[str]) -> int:
-        """Write the manifest. Return its number of rows."""
+        """Write the manifest, and return the number of its rows."""
         return join_manifest(store, shards, classes)
 
     def _segment(self, shard: Shard, path: Path, writer: LabelWriter, segmenter: Segmenter,
@@ -87,7 +87,7 @@ class LabelJob(FleetJob):
 
 
 class _Encoded(NamedTuple):
-    """The results of a frame, ready to be written."""
+    """The encoded results of one frame."""
 
     frame: ShardFrame
     labels: Any

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Reads the frames of a shard together with their label maps, the truth."""
+"""Reads the frames of a shard together with their label maps. The label maps are the truth."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from ..recordings import IMAGES, LABELS
 from ..shards import Shard
 
 MOST_APART = 2_000_000_000
-"""Largest difference of the log times of an image and its label map, in nanoseconds."""
+"""Largest difference between the log times of an image and its label map, in nanoseconds."""
 PAIR_NS = 1_000_000_000
-"""In a folder of labelled images, the first image has the time 0, the second has this time, ..."""
+"""Images in a folder have no times. So the image with index i gets the time i × ``PAIR_NS``."""
 
 Labelled = tuple[AnyImage, npt.NDArray[Any] | None]
 """An image and its label map. The label map is None if the image cannot be used."""
@@ -46,13 +46,14 @@ def find_pairs(path: Path) -> list[tuple[Path, Path]]:
 
 def read_labelled(shard: Shard, path: Path, label_topic: str | None, values: LabelValues,
                   classes: int) -> Generator[Labelled, None, None]:
-    """Yield the images of a shard with their label maps. Several threads decode them.
+    """Yield the images of a shard with their label maps. Several threads do the decoding.
 
-    In a bag, an image and its label map have the same header stamp. Their log times are at most
-    :data:`MOST_APART` apart. So a label map may lie in another shard than its image.
+    In a bag, an image and its label map have the same header stamp. Their log times may differ by
+    up to :data:`MOST_APART`. So the label map may be recorded before or after the shard.
 
-    If an image cannot be decoded, or if it has no label map, it is a BadImage. In the second case
-    its error is an :class:`.EvaluationError`.
+    A BadImage takes the place of an image if the image or its label map cannot be decoded, or if
+    the image has no label map. If there is no label map, the error of the BadImage is an
+    :class:`.EvaluationError`.
 
     :param path: the recording on this machine.
     :param label_topic: topic of the label maps in a bag.
@@ -109,10 +110,12 @@ def _read_bag(shard: Shard, path: Path, label_topic: str, values: LabelValues, c
 
 def pair_messages(messages: Iterable[Recorded], shard: Shard
                   ) -> Iterator[tuple[Recorded, Recorded | None]]:
-    """Yield each image of a shard once, with the label map of the same stamp, or with None.
+    """Yield each image of a shard once, with the label map of the same stamp.
 
-    :param messages: images and label maps in the order of their log times, from
-        :data:`MOST_APART` before the shard until :data:`MOST_APART` after it.
+    If there is no such label map, the second item is None.
+
+    :param messages: images and label maps in the order of their log times, from :data:`MOST_APART`
+        before the shard until :data:`MOST_APART` after the shard.
     """
     labels: dict[int, Recorded] = {}
     waiting: dict[int, list[Recorded]] = defaultdict(list)
@@ -126,7 +129,7 @@ def pair_messages(messages: Iterable[Recorded], shard: Shard
         stamp = message.stamp_ns
         if is_image and not shard.begin_ns <= message.log_time_ns < shard.end_ns:
             continue
-        if stamp is None:   # the message is too short
+        if stamp is None:   # the message is too short for a header
             yield from [(message, None)] * is_image
         elif not is_image:
             yield from ((image, message) for image in waiting.pop(stamp, ()))
