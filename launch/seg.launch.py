@@ -34,13 +34,13 @@ SHARE = Path(__file__).resolve().parent.parent
 FINAL_EXIT_CODES = (0, 2)
 """Exit codes after which the node is not started again.
 
-0 means that the node was told to end. 2 means that the node could not start, and would fail again.
+After 0, the node was told to end. After 2, the node could not start, and would fail again.
 """
 AS_FILE = 'Default: the value in params_file.'
 ARGUMENTS = [
     DeclareLaunchArgument(
         'image', default_value='image',
-        description='Image topic. The topic camera_info is in the same namespace. If cameras is '
+        description="Image topic. The topic camera_info is in the same namespace. If 'cameras' is "
                     'set, this is only the part of the topic after the name of each camera, such '
                     'as image_raw.'),
     DeclareLaunchArgument(
@@ -68,12 +68,12 @@ ARGUMENTS = [
         description='YAML file with the parameters of the node.'),
     DeclareLaunchArgument(
         'use_sim_time', default_value='', choices=['', 'true', 'false'],
-        description='Whether the node takes the time from /clock. Default: true if bag is set, '
+        description="Whether the node takes the time from /clock. Default: true if 'bag' is set, "
                     'else the value in params_file.'),
     DeclareLaunchArgument(
         'autostart', default_value='', choices=['', 'true', 'false'],
-        description='Whether the node configures and activates itself at start-up. Set this to '
-                    f'false if a lifecycle manager does this. {AS_FILE}'),
+        description='Whether the node configures and activates itself at start-up. Choose '
+                    f'false if a lifecycle manager configures and activates the node. {AS_FILE}'),
     DeclareLaunchArgument(
         'log_level', default_value='info', choices=['debug', 'info', 'warn', 'error', 'fatal'],
         description='Lowest severity of the messages that are logged.'),
@@ -89,7 +89,7 @@ ARGUMENTS = [
 
 
 def overrides(given: Mapping[str, str]) -> dict[str, Any]:
-    """Return the parameters among the launch arguments. They replace values of params_file."""
+    """Return the node parameters that the user set by launch arguments, without params_file."""
     found: dict[str, Any] = {
         name: given[name] for name in ('model', 'engine', 'precision') if given[name]}
     if given['gpu']:
