@@ -34,7 +34,7 @@ SHARE = Path(__file__).resolve().parent.parent
 FINAL_EXIT_CODES = (0, 2)
 """Exit codes after which the node is not started again.
 
-After 0, the node was told to end. After 2, the node could not start, and would fail again.
+0 means that the node was told to end. 2 means that the node could not start, and would fail again.
 """
 AS_FILE = 'Default: the value in params_file.'
 ARGUMENTS = [
@@ -89,7 +89,7 @@ ARGUMENTS = [
 
 
 def overrides(given: Mapping[str, str]) -> dict[str, Any]:
-    """Return the node parameters that the user set by launch arguments, without params_file."""
+    """Return the parameters that launch arguments set. They replace the values in params_file."""
     found: dict[str, Any] = {
         name: given[name] for name in ('model', 'engine', 'precision') if given[name]}
     if given['gpu']:

@@ -33,8 +33,8 @@ class EngineSettings:
     :param workspace: largest scratch memory of one layer, in bytes.
     :param level: TensorRT's optimization level, 0 to 5. At a higher level, TensorRT searches
         longer for fast kernels.
-    :param tune: whether ONNX Runtime CUDA is tuned: when a network is first opened on a GPU, the
-        opener measures several sets of options. The network uses the fastest set.
+    :param tune: whether ONNX Runtime CUDA is tuned: when a network is first opened on a GPU,
+        several sets of options are measured. Then the network uses the fastest set.
     :param exchange: number of this exchange, from 1, if an old network is in use while the new
         network is opened; otherwise 0. In an exchange, the opening disturbs the old network less,
         and ONNX Runtime is tuned only if the network was measured before.

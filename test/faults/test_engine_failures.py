@@ -337,7 +337,7 @@ def test_an_engine_that_never_answers_does_not_hold_deactivate_for_ever(
     assert rig.node.exit_code == 75 and rig.node.state == 'active'
     task = watching.engine_task()
     assert task.level == ERROR and 'has not finished its frames for 0.2 s' in task.message
-    assert 'the engine is lost to this process' in capfd.readouterr().err
+    assert 'this process has lost the engine' in capfd.readouterr().err
     rig.node.stop()
     assert rig.pipeline.closed == 0
     # so the process ends without waiting for this thread

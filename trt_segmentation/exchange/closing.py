@@ -35,7 +35,7 @@ class Closing:
         start_unstoppable(self._run)
 
     def wait(self, seconds: float) -> bool:
-        """Wait until this object has ended its work. Return False after so many seconds."""
+        """Wait until this object has ended its work. Return False if ``seconds`` are too short."""
         return self._is_closed.wait(seconds)
 
     def _run(self) -> None:
@@ -46,6 +46,6 @@ class Closing:
             self._pipeline.close()
         except Exception as error:
             self._warn(f'the old network cannot be closed: {describe_error(error)}')
-        self._pipeline, self._has_ended = None, lambda: True  # so that both can be freed
+        self._pipeline, self._has_ended = None, lambda: True  # to free pipeline and worker
         self._then()
         self._is_closed.set()

@@ -41,7 +41,7 @@ class Opening(Generic[Network]):
         return self._network is not None or self.error is not None
 
     def take(self) -> Network | None:
-        """Return the open network once; otherwise None. The caller then owns the network."""
+        """Return the network if it is open, else None. The caller then owns the network."""
         with self._lock:
             network, self._network = self._network, None
             return network

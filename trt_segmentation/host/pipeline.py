@@ -28,9 +28,9 @@ from .preprocess import Preprocess, rectify
 WARM_UP_RUNS = 3
 """Number of blank images in a warm-up. In the first run, ONNX Runtime plans its memory."""
 REST = 3.0
-"""Length of the rest after a run of :meth:`HostPipeline.warm_up_network`, in lengths of this run.
+"""Length of a rest, divided by the length of the run before it.
 
-A run delays one frame of the old pipeline. The old pipeline processes the next frame in the rest.
+A run delays one frame of the old pipeline. During the rest, the next frame is not delayed.
 """
 
 

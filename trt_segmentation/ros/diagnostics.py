@@ -24,7 +24,7 @@ Findings = list[tuple[bytes, str]]
 
 @dataclass(frozen=True)
 class Limits:
-    """Limits of p95 latency and p95 age in milliseconds. Parameters have the same names."""
+    """Limits of p95 latency and p95 age in ms. The parameters with these names set them."""
 
     latency_warn_ms: float
     latency_error_ms: float

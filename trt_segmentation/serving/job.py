@@ -10,10 +10,10 @@ from ..frame import Frame, Wanted
 from .protocols import IncomingImage, ServedCamera
 
 FOREIGN_SECONDS = 3600.0
-"""If a stamp is at least this many seconds old, the worker assumes another clock."""
+"""If a stamp is at least this many seconds old, it seems to come from another clock."""
 
 AHEAD_SECONDS = 1.0
-"""If a stamp is at least this many seconds in the future, the worker assumes another clock."""
+"""If a stamp is at least this many seconds in the future, it seems to come from another clock."""
 
 
 @dataclass(frozen=True)

@@ -220,7 +220,10 @@ class Supervisor:
         self._announce_loss('the engine')
 
     def close(self) -> None:
-        """Close the pipeline. If the engine is being reopened, close it once it is open."""
+        """Close the pipeline.
+
+        If the engine is being reopened, the new pipeline is closed as soon as it is open.
+        """
         if self._reopening:
             self._reopening.give_up()
         if self.pipeline:
@@ -261,6 +264,6 @@ class Supervisor:
             return
         self.must_end_process = True
         self._logger.fatal(
-            f'{what} is lost to this process: {self.health.status.reason}. Only a new process '
+            f'this process has lost {what}: {self.health.status.reason}. Only a new process '
             f'can use {what} again. This process ends with exit code 75, and seg.launch.py starts '
             'a new process')

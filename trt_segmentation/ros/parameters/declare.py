@@ -71,6 +71,6 @@ def _warn_of_unknown_names(node: Node, known: list[str]) -> None:
 def _refuse_deletion(node: Node, change: Parameter) -> str:
     """Return why a parameter cannot be deleted. Empty if the change deletes no parameter."""
     # rclpy allows the deletion of a parameter with a dynamic type. An empty list in a YAML file
-    # has the type NOT_SET too. But this list comes before the parameter is declared.
+    # has the type NOT_SET too. When it arrives, the node does not have the parameter yet.
     deletes = change.type_ == Parameter.Type.NOT_SET and node.has_parameter(change.name)
     return 'this parameter cannot be deleted. For the default, set it to []' if deletes else ''

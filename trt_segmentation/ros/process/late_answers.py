@@ -53,8 +53,8 @@ def answer_later(node: Node, must_wait: Callable[[LateAnswer], bool]) -> None:
     """Let a function decide which requests to set parameters are answered later.
 
     :param must_wait: called with each request. If it returns False, the node answers at once. If
-        it returns True, the caller must call :meth:`LateAnswer.send` later, but not before
-        ``must_wait`` has returned.
+        it returns True, it must keep the request. Some code must then call
+        :meth:`LateAnswer.send`, but only after ``must_wait`` has returned.
     """
     for service in node.services:
         if service.srv_type in (SetParameters, SetParametersAtomically):

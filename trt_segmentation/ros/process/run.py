@@ -57,10 +57,9 @@ def run(make: Callable[[], N], begin: Callable[[N], None], args: list[str] | Non
     :param ended: called again and again. Returns the exit code if the process must end, else None.
     :param name: name of the logger for the error that the node cannot be made.
     :returns: the exit code. It is 0 after a signal, or if ``ended`` returned 0. It is 2 if ROS
-        does not start, or if a start-up parameter is refused. If there is any other exit code, or
-        a thread that cannot be stopped, this function does not return, but ends the process. The
-        exit code is :data:`BROKEN` after :data:`ENDLESS` errors in a row, or if the node cannot
-        end cleanly.
+        does not start, or if a start-up parameter is refused. With any other exit code, or if a
+        thread cannot be stopped, this function ends the process and does not return. The code is
+        :data:`BROKEN` after :data:`ENDLESS` errors in a row, or if the node cannot end cleanly.
     """
     # rclpy's own signal handlers would end ROS before the last frames and diagnostics are sent.
     request_stop_on_signals()
