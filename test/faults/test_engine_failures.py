@@ -81,7 +81,7 @@ def test_no_frame_is_tried_during_the_wait_after_a_failure(
     waiting = rig.snapshot()
     assert waiting.dropped == {'engine error': 2, 'engine down': 2}
     assert (waiting.in_flight, len(rig.faults.tried)) == (1, 2)
-    rig.node._supervisor.worker._newest.pause(0.0)
+    rig.node._supervisor.worker.newest.pause(0.0)
     rig.until(lambda: maps)
     assert check_label_maps(maps) == [4]
 
