@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Exchanges the model of a working node again and again, and checks every label map.
+"""Exchanges the model of an active node again and again, and checks every label map.
 
 A camera process sends the same street image again and again. The node's process segments it.
 This process receives the label maps, and sets the parameter ``model`` through the parameter
@@ -49,9 +49,9 @@ PAUSE_SECONDS = 0.3
 """Time between the answer to a request and the next request."""
 WARM = 20
 """Number of exchanges before the memory is measured for the first time. In these exchanges, the
-memory of two networks is first used."""
+memory grows, because two networks are open at once for the first time."""
 MOST_GROWTH = 10.0
-"""Bar for the growth of the memory in MB."""
+"""Largest allowed growth of the memory in MB."""
 
 
 @dataclass
@@ -59,8 +59,8 @@ class Seen:
     """What the subscriber and the client saw.
 
     :param arrivals: stamp and time of arrival of each label map, in ns.
-    :param models: for each label map, the index of the network that it came from; -1 if it came
-        from no network.
+    :param models: for each label map, the index of the network that it came from; -1 if it fits
+        no network.
     :param exchanges: seconds from each request to its answer.
     """
 
@@ -127,7 +127,7 @@ class Client:
 
     def watch(self, process: Any, frames: int, exchanges: int, models: list[str]
               ) -> tuple[Seen, list[float]]:
-        """Wait for ``frames`` label maps, then exchange the models.
+        """Wait for ``frames`` label maps. Then set the models in turn.
 
         :returns: what was seen, and the memory of the node in MB after each exchange.
         """
@@ -255,7 +255,6 @@ def add_rows(report: FigureReport, seen: Seen, sent: list[int], span: tuple[int,
     report.add(f'largest memory of the node, exchanges {middle + 1} to {count}', late, 'MB')
     report.add(f'growth since the exchanges {warm + 1} to {middle}', late - early, 'MB',
                f'≤ {MOST_GROWTH:g}', late - early <= MOST_GROWTH)
-
 
 
 if __name__ == '__main__':

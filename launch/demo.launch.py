@@ -28,9 +28,9 @@ SEG = Path(__file__).resolve().parent / 'seg.launch.py'
 ARGUMENTS = [
     DeclareLaunchArgument(
         'image', default_value='',
-        description='Image topic. The topic camera_info is in the same namespace. If cameras is '
+        description="Image topic. The topic camera_info is in the same namespace. If 'cameras' is "
                     'set, this is only the part of the topic after the name of each camera. '
-                    'Default: /camera/image_raw, or image_raw if cameras is set.'),
+                    "Default: /camera/image_raw, or image_raw if 'cameras' is set."),
     DeclareLaunchArgument(
         'cameras', default_value='',
         description='Names of the cameras, such as front,left. Each camera shows a different '
@@ -43,7 +43,7 @@ ARGUMENTS = [
         description='Seed of the first street: an integer, 0 or larger. Each further camera '
                     'adds 1 to the seed.'),
     DeclareLaunchArgument(
-        'fps', default_value='15.0', description='Frames per second that a camera publishes.'),
+        'fps', default_value='15.0', description='Frames per second of each camera.'),
 ]
 
 

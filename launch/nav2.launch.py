@@ -26,8 +26,8 @@ MANAGER = 'nav2_lifecycle_manager'
 def check_nav2(_: LaunchContext) -> None:
     """Check that Nav2 is installed, before a process is started.
 
-    Without this check, launch_ros would find the missing package only after it started the node.
-    Then ``ros2 launch`` ends, but the node goes on.
+    Without this check, launch_ros would report the missing package only after it has started the
+    node. Then ``ros2 launch`` would end, but the node would go on.
 
     :raises RuntimeError: if Nav2 is not installed.
     """

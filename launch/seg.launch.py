@@ -40,7 +40,7 @@ AS_FILE = 'Default: the value in params_file.'
 ARGUMENTS = [
     DeclareLaunchArgument(
         'image', default_value='image',
-        description='Image topic. The topic camera_info is in the same namespace. If cameras is '
+        description="Image topic. The topic camera_info is in the same namespace. If 'cameras' is "
                     'set, this is only the part of the topic after the name of each camera, such '
                     'as image_raw.'),
     DeclareLaunchArgument(
@@ -68,12 +68,12 @@ ARGUMENTS = [
         description='YAML file with the parameters of the node.'),
     DeclareLaunchArgument(
         'use_sim_time', default_value='', choices=['', 'true', 'false'],
-        description='Whether the node takes the time from /clock. Default: true if bag is set, '
+        description="Whether the node takes the time from /clock. Default: true if 'bag' is set, "
                     'else the value in params_file.'),
     DeclareLaunchArgument(
         'autostart', default_value='', choices=['', 'true', 'false'],
-        description='Whether the node configures and activates itself at start-up. Set this to '
-                    f'false if a lifecycle manager does this. {AS_FILE}'),
+        description='Whether the node configures and activates itself at start-up. Choose '
+                    f'false if a lifecycle manager configures and activates the node. {AS_FILE}'),
     DeclareLaunchArgument(
         'log_level', default_value='info', choices=['debug', 'info', 'warn', 'error', 'fatal'],
         description='Lowest severity of the messages that are logged.'),
@@ -89,7 +89,7 @@ ARGUMENTS = [
 
 
 def overrides(given: Mapping[str, str]) -> dict[str, Any]:
-    """Return the parameters among the launch arguments. They replace values of params_file."""
+    """Return the parameters that launch arguments set. They replace the values in params_file."""
     found: dict[str, Any] = {
         name: given[name] for name in ('model', 'engine', 'precision') if given[name]}
     if given['gpu']:

@@ -33,11 +33,11 @@ class EngineSettings:
     :param workspace: largest scratch memory of one layer, in bytes.
     :param level: TensorRT's optimization level, 0 to 5. At a higher level, TensorRT searches
         longer for fast kernels.
-    :param tune: whether ONNX Runtime CUDA is tuned. If it is, the speed of several sets of options
-        is measured when a network is first opened on a GPU. The network uses the fastest set.
-    :param exchange: 0 for a network that is opened alone. For a network that is opened beside a
-        network at work: the number of this exchange, from 1. Such a network takes less of the
-        machine while it is opened, and is not tuned unless it was measured before.
+    :param tune: whether ONNX Runtime CUDA is tuned: when a network is first opened on a GPU,
+        several sets of options are measured. Then the network uses the fastest set.
+    :param exchange: number of this exchange, from 1, if an old network is in use while the new
+        network is opened; otherwise 0. In an exchange, the opening disturbs the old network less,
+        and ONNX Runtime is tuned only if the network was measured before.
     """
 
     cache: str = ''
@@ -106,7 +106,7 @@ class Pipeline(Protocol):
 
         Each batch is collected once. Call this method only after :meth:`submit` has returned for
         the batch, because this method does not wait for :meth:`submit`. If two threads are used,
-        the submitting thread must therefore notify the collecting thread.
+        the submitting thread must therefore notify the collecting thread after each batch.
 
         :raises EngineError: if no batch is pending, if the pipeline is closed, or if the engine
             failed on the batch. A failed batch has no segmentations and is no longer pending.
@@ -170,9 +170,9 @@ def open_pipeline(card: ModelCard, engine: str = 'auto', *, gpu: int = 0,
 def _open_first(openers: Mapping[str, Callable[[str], Pipeline]], gpu: int) -> Pipeline:
     """Open the first pipeline that works.
 
-    The attribute ``identity.reason`` of this pipeline names the engines that failed before, and
-    gives the cause. If the driver does not find the GPU, this is the cause. Then the user need not
-    know which GPU packages are missing too.
+    The attribute ``identity.reason`` of this pipeline names the engines that do not work, and says
+    why. If the driver does not find the GPU, this is the reason. Missing GPU packages are then not
+    named.
     """
     failed: dict[str, list[str]] = {}
     for name, opener in openers.items():
@@ -246,7 +246,7 @@ def _open_onnxruntime_cpu(card: ModelCard, precision: str, settings: EngineSetti
 
 
 def _refuse_precision(precision: str) -> None:
-    """Refuse other values than ``auto``. ONNX Runtime cannot change the precision of a file."""
+    """Refuse every value except ``auto``. ONNX Runtime cannot change a network's precision."""
     if precision != 'auto':
         raise EngineError(
             f'precision {precision} needs the engine tensorrt. ONNX Runtime runs the ONNX file as '

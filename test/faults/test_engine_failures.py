@@ -81,7 +81,7 @@ def test_no_frame_is_tried_during_the_wait_after_a_failure(
     waiting = rig.snapshot()
     assert waiting.dropped == {'engine error': 2, 'engine down': 2}
     assert (waiting.in_flight, len(rig.faults.tried)) == (1, 2)
-    rig.node._supervisor.worker._newest.pause(0.0)
+    rig.node._supervisor.worker.newest.pause(0.0)
     rig.until(lambda: maps)
     assert check_label_maps(maps) == [4]
 
@@ -337,7 +337,7 @@ def test_an_engine_that_never_answers_does_not_hold_deactivate_for_ever(
     assert rig.node.exit_code == 75 and rig.node.state == 'active'
     task = watching.engine_task()
     assert task.level == ERROR and 'has not finished its frames for 0.2 s' in task.message
-    assert 'the engine is lost to this process' in capfd.readouterr().err
+    assert 'this process has lost the engine' in capfd.readouterr().err
     rig.node.stop()
     assert rig.pipeline.closed == 0
     # so the process ends without waiting for this thread

@@ -138,7 +138,7 @@ def test_a_lost_gpu_ends_the_process(
     assert len(rig.pipelines) == 1
     # read stderr, because /rosout may contain lines of earlier nodes with the same name
     (said,) = [line for line in capfd.readouterr().err.splitlines()
-               if 'the GPU is lost to this process' in line]
+               if 'this process has lost the GPU' in line]
     assert name in said and 'exit code 75' in said
 
 
@@ -188,7 +188,7 @@ def test_a_process_whose_gpu_is_lost_ends_with_75_and_one_line(
     finally:
         process.kill()
     assert process.returncode == 75, log
-    check_said_once(log, 'the GPU is lost to this process')
+    check_said_once(log, 'this process has lost the GPU')
     numbers = check_label_maps(maps)
     assert numbers and len(numbers) <= 5 and numbers == sorted(numbers)
     last = [status for array in reports for status in array.status

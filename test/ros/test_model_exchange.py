@@ -215,7 +215,7 @@ def test_a_node_that_stops_answers_the_request_and_closes_the_new_network(
     assert models.open_names() == (['day'] if step == 'deactivate' else [])
     if step == 'deactivate':
         (result,) = models.caller.set(model('wide'))
-        assert result.reason == f'model: {EXCHANGED}, but it is inactive'
+        assert result.reason == f'model: {EXCHANGED}, but now it is inactive'
         assert models.caller.change(label='activate')
         assert models.finish(models.begin(model('wide'))) == [(True, '')]
 
@@ -254,8 +254,8 @@ def test_set_parameters_of_the_node_object_is_refused_with_the_way_to_do_it(
     from rclpy.parameter import Parameter
     (result,) = models.rig.node.set_parameters([Parameter('model', value='night')])
     assert result.reason == (
-        f'model: a node that is active changes its model only for a request of the service '
-        f'{NODE}/set_parameters, such as `ros2 param set` sends')
+        'model: an active node changes its model only if a client calls the service '
+        f'{NODE}/set_parameters. For example, `ros2 param set` calls this service')
 
 
 def test_an_engine_that_is_being_reopened_is_replaced_by_the_new_network(
@@ -324,7 +324,7 @@ def test_a_network_waits_until_the_network_before_the_last_is_closed(
     rig.pipeline.lends_memory = True
     assert models.finish(models.begin(model('night'))) == [(True, '')]
     (result,) = models.caller.set(model('wide'))
-    assert result.reason.startswith('model: the network before the present network is still used')
+    assert 'the network that the previous exchange replaced is still in use' in result.reason
     rig.pipelines[0].lends_memory = False
     rig.until(lambda: models.open_names() == ['night'])
     assert models.finish(models.begin(model('wide'))) == [(True, '')]

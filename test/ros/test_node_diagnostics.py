@@ -98,7 +98,8 @@ BAD_4 = Snapshot(9, 5, {'bad frame': 4}, 1, 1)
     ({'health': HealthReport({}, 'the drift is 2')}, WARN, 'the drift is 2'),
     ({'health': HealthReport({'drift': '0.5'})}, OK, 'running'),
     ({'late': LateFrames(300.0, 3, 900.0), 'late_frames': 3}, ERROR,
-     'the last 3 frames were late, for 900 ms; `late_frames` allows fewer than 3'),
+     'the last 3 frames were late, over a period of 900 ms; `late_frames` allows fewer than 3 '
+     'late frames'),
     ({'late': LateFrames(300.0, 3, 900.0), 'late_frames': 4}, OK, 'running'),
     ({'late': LateFrames(300.0, 3, 900.0)}, OK, 'running'),
     *(({'snapshot': snapshot}, level, text) for snapshot, level, text in SLOW),

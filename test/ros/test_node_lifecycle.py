@@ -197,7 +197,7 @@ def test_configure_fails_on_values_the_model_does_not_suit(make_rig: Any) -> Non
     ('alpha', 'half', 'Wrong parameter type'),
     ('engine', 'tensortt', "did you mean 'tensorrt'?"),
     ('engine', 'onnxruntime-cpu', 'only while the node is unconfigured'),
-    ('model', 'other', 'only for a request of the service'),
+    ('model', 'other', 'only if a client calls the service'),
     ('image_transport', 'theora', 'expected one of raw, compressed'),
     ('autostart', False, 'read-only'),
 ])

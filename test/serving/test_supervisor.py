@@ -90,7 +90,7 @@ def test_a_lost_gpu_is_announced_once_and_no_frame_is_taken() -> None:
     for _ in range(3):
         made.supervisor.tick()
     assert made.supervisor.must_end_process
-    assert len(made.log) == 1 and 'the GPU is lost to this process: illegal' in made.log[0]
+    assert len(made.log) == 1 and 'this process has lost the GPU: illegal' in made.log[0]
     made.segment()
     assert made.camera.counts[drop_reasons.ENGINE_DOWN] == 1 and not made.pipelines[1:]
     assert made.supervisor.stop(30.0)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Closes an old pipeline in a thread of its own, after nothing uses the pipeline any more."""
+"""Closes an old pipeline in its own thread, as soon as nothing uses the pipeline any more."""
 
 from __future__ import annotations
 
@@ -16,12 +16,14 @@ POLL_SECONDS = 0.02
 
 
 class Closing:
-    """Closes a pipeline. Closing takes some milliseconds, so no other thread waits for it.
+    """Closes one pipeline in its own thread, because closing takes some milliseconds.
 
-    :param has_ended: returns whether no thread uses the pipeline any more. Images may still lie in
-        memory that the pipeline allocated. This object waits until they are released.
+    This object first waits until ``has_ended`` returns True, and until all images in the memory of
+    the pipeline are released.
+
+    :param has_ended: returns True if no thread uses the pipeline any more.
     :param warn: called with one line if the pipeline cannot be closed.
-    :param then: called in the thread of this object, after the pipeline was closed.
+    :param then: called at the end, in the same thread, even if the pipeline cannot be closed.
     """
 
     def __init__(self, pipeline: Pipeline, has_ended: Callable[[], bool],
@@ -33,7 +35,7 @@ class Closing:
         start_unstoppable(self._run)
 
     def wait(self, seconds: float) -> bool:
-        """Wait until the pipeline is closed. Return False if the pipeline is still open."""
+        """Wait until this object has ended its work. Return False if ``seconds`` are too short."""
         return self._is_closed.wait(seconds)
 
     def _run(self) -> None:
@@ -44,6 +46,6 @@ class Closing:
             self._pipeline.close()
         except Exception as error:
             self._warn(f'the old network cannot be closed: {describe_error(error)}')
-        self._pipeline, self._has_ended = None, lambda: True  # frees the pipeline and its worker
+        self._pipeline, self._has_ended = None, lambda: True  # to free pipeline and worker
         self._then()
         self._is_closed.set()

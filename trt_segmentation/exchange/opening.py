@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Opens a new network in a thread of its own, while the old network works."""
+"""Opens a new network in its own thread, while the old network is in use."""
 
 from __future__ import annotations
 
@@ -32,22 +32,22 @@ class Opening(Generic[Network]):
         self._is_given_up = False
         self._network: Network | None = None
         self.error: Exception | None = None
-        """Why the network could not be opened. None if it was opened, or is still being opened."""
+        """Why the network could not be opened. None if there was no error until now."""
         start_unstoppable(self._run)
 
     @property
     def has_ended(self) -> bool:
-        """Whether the network is open, or could not be opened."""
+        """Whether opening the network succeeded or failed. Read this before :meth:`take`."""
         return self._network is not None or self.error is not None
 
     def take(self) -> Network | None:
-        """Return the open network, which the caller then owns. None if no network is open."""
+        """Return the network if it is open, else None. The caller then owns the network."""
         with self._lock:
             network, self._network = self._network, None
             return network
 
     def give_up(self) -> None:
-        """Close the network. If it is still being opened, close it once it is open."""
+        """Close the network. If it is still being opened, it is closed once it is open."""
         with self._lock:
             self._is_given_up = True
         if network := self.take():

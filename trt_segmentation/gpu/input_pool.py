@@ -22,8 +22,8 @@ class InputBuffer:
     """Pinned memory for one camera message. An :class:`InputPool` lends this memory.
 
     If the data of a frame lies anywhere in :attr:`array`, the GPU reads the frame there without a
-    copy. The borrower must call :meth:`release` once, and may do so right after ``submit``. From
-    ``submit`` on, the pipeline is a second holder until the frame's batch is collected.
+    copy. The borrower must call :meth:`release` once. It may do this right after ``submit``,
+    because the pipeline is a second holder from ``submit`` until the frame's batch is collected.
     """
 
     def __init__(self, pool: InputPool, block: Pinned) -> None:
@@ -80,7 +80,7 @@ class LentMemory:
     def __init__(self, buffer: InputBuffer) -> None:
         self.address, self.nbytes = buffer.address, buffer.capacity
         block: Any = (ctypes.c_uint8 * self.nbytes).from_address(self.address)
-        # Every view of this block keeps the block alive, also a view of a view.
+        # Every view of this block, and every view of such a view, keeps the block alive.
         weakref.finalize(block, buffer.release).atexit = False
         self.view: npt.NDArray[np.uint8] = np.frombuffer(block, np.uint8)
 
@@ -88,8 +88,7 @@ class LentMemory:
 class InputPool:
     """Lends pinned buffers. Any thread may call the methods.
 
-    The pool keeps every buffer that it allocates. If the pool allocates memory, it writes a log
-    line.
+    The pool keeps every buffer that it allocates. It logs each allocation.
 
     :param write_combined: see :meth:`.allocator.GpuAllocator.allocate_pinned`.
     """

@@ -32,12 +32,12 @@ class GpuSettings:
         dynamic batch size. The network is prepared for runs of 1, 2, 4 and so on, up to this
         number. A batch is cut into such runs.
     :param graph: True to run the network as a CUDA graph; False to enqueue it call by call.
-    :param direct_labels: whether the kernel writes the labels into host memory even if ``memory``
-        is ``pinned``. This saves a copy.
+    :param direct_labels: whether the kernel writes the labels directly into host memory, even if
+        ``memory`` is ``pinned``. This saves a copy.
     :param write_combined: whether input buffers bypass the CPU's caches; see
         :meth:`.allocator.GpuAllocator.allocate_pinned`.
-    :param exchange: number of this exchange, if the network is opened beside a network at work;
-        otherwise 0. It decides the priority of the streams; see :class:`.streams.Streams`.
+    :param exchange: number of this exchange, from 1, if an old network is in use meanwhile;
+        otherwise 0. This number sets the priority of the streams; see :class:`.streams.Streams`.
     :raises EngineError: if ``memory`` or ``wait`` has an unknown value.
     """
 

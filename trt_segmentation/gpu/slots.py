@@ -22,7 +22,7 @@ from .kernels.launch import Launch
 log = logging.getLogger(__name__)
 
 HEADROOM = 4096
-"""Number of free bytes before every output array. The header of a message fits into them."""
+"""Number of free bytes before every output array. They have room for the header of a message."""
 
 ALIGNED = 256
 """On the GPU and in pinned memory, every output begins at a multiple of this many bytes."""
@@ -76,9 +76,9 @@ class Outputs(NamedTuple):
 class Lane:
     """The part of a slot for one image: the camera image on the GPU, and its outputs.
 
-    :attr:`upload` is (GPU address, host address, bytes). :attr:`download` and
-    :attr:`overlay_download` are (host address, GPU address, bytes). An attribute is None if there
-    is nothing to copy.
+    :attr:`upload` is (GPU address, host address, number of bytes). :attr:`download` and
+    :attr:`overlay_download` are (host address, GPU address, number of bytes). An attribute is None
+    if there is nothing to copy.
 
     :param name: name of the lane, for log messages.
     :param mapped: whether the kernels read and write host memory.
@@ -174,7 +174,7 @@ class Lane:
 
 
 class Run:
-    """One run: preprocessing, network and postprocessing.
+    """One run of the network, with the preprocessing before it and the postprocessing after it.
 
     A :class:`.cuda_graph.Mark` before and after each step measures the time of the step.
 
@@ -212,16 +212,16 @@ class Slot:
     """Everything that one batch needs: images, tensors, outputs, marks and engine bindings.
 
     :param number: number of the slot, for log messages.
-    :param mapped: see :class:`Lane`. The same class explains ``direct_labels``.
+    :param mapped: see :class:`Lane`, also for ``direct_labels``.
     :param blocking: the argument of :class:`.cuda_graph.Mark` for ``labelled`` and ``done``.
     :param engine: the network of the slot's batches.
     :param stream: the stream on which the network was opened.
     :ivar uploading: the mark at the beginning of the upload.
-    :ivar labelled: the mark after the download of labels and confidence.
+    :ivar labelled: the mark after the download of labels, confidence and tally.
     :ivar done: the mark after the download of the overlays. This mark is the end of the batch.
     :ivar count: number of images in the current batch.
     :ivar lent: number of segmentations of the batch that are not released yet.
-    :ivar staged_ms: milliseconds that the copy of the frames into pinned memory took.
+    :ivar staged_ms: time in milliseconds for copying the frames into pinned memory.
     :ivar began: the value of perf_counter() right before the work of the batch was enqueued.
     """
 

@@ -14,20 +14,20 @@ from .slots import Slot
 class Streams:
     """The streams of one pipeline.
 
-    The GPU must be current in the thread that calls a method. Only the thread that submits may
-    enqueue. At the same time, the thread that collects may call :meth:`drain`.
+    The CUDA context must be current in the thread that calls a method. Only the submitting thread
+    may enqueue. At the same time, the collecting thread may call :meth:`drain`.
 
     ``up`` copies frames to the GPU and preprocesses them. Each stream of ``compute`` runs one
-    network and nothing else. ``down`` postprocesses and copies the outputs to the host. So the
-    network of one frame runs at the same time as the kernels of the frames before and after it.
+    network and nothing else. ``down`` runs the postprocessing, and copies the outputs to the host.
+    So the network of one frame runs at the same time as the kernels of other frames.
 
-    Frames wait for the network. So the streams of the networks have the highest priority. If a
-    network is opened beside a network at work, the new streams have a priority below the streams
-    of the network at work. CUDA cannot change the priority of a stream later. GPUs have only a few
-    priorities. After the lowest priority, the next exchange begins again with the highest.
+    The network is usually the slowest step, so its streams have the highest priority. If the
+    network is exchanged, the streams of the new network have the next lower priority, so that they
+    disturb the old network less. CUDA cannot change the priority of a stream, so each exchange
+    uses a lower priority. After the lowest priority, the next exchange uses the highest again.
 
     :param networks: number of networks. ``compute`` has one stream for each network.
-    :param exchange: number of exchanges of the network before, see above.
+    :param exchange: 0 for the first network, 1 in the first exchange, and so on.
     """
 
     def __init__(self, networks: int = 1, exchange: int = 0) -> None:
@@ -98,7 +98,7 @@ class Streams:
 
 
 def stage_times(slot: Slot) -> dict[str, float]:
-    """Return the milliseconds of each stage of a batch. The labels must be complete."""
+    """Return the milliseconds of each stage of a batch, after the labels were downloaded."""
     runs = slot.work.runs
     total = slot.labelled.ms_since(slot.uploading)
     stages = {'stage': slot.staged_ms, 'upload': runs[0].preprocessing.ms_since(slot.uploading)}

@@ -28,8 +28,10 @@ from .preprocess import Preprocess, rectify
 WARM_UP_RUNS = 3
 """Number of blank images in a warm-up. In the first run, ONNX Runtime plans its memory."""
 REST = 3.0
-"""Length of a rest, as a multiple of the time of the run before it. A run disturbs one frame of
-the pipeline at work, and the rest lets the next frame pass undisturbed."""
+"""Length of a rest, divided by the length of the run before it.
+
+A run delays one frame of the old pipeline. During the rest, the next frame is not delayed.
+"""
 
 
 class _Waiting(NamedTuple):
@@ -95,7 +97,8 @@ class HostPipeline:
     def warm_up_network(self) -> None:
         """Run only the network on blank images, with a rest after each run.
 
-        Use this method beside a pipeline at work. This pipeline has already started OpenCV.
+        Use this method instead of :meth:`warm_up` while an old pipeline is in use. OpenCV needs no
+        warm-up, because the old pipeline has already used OpenCV in this process.
 
         :raises EngineError: if the network failed.
         """

@@ -41,13 +41,13 @@ class Camera:
 
     :param node: makes and destroys the publishers and subscriptions.
     :param name: first part of the camera's topics. If the name is empty, the image topic is
-        ``image``, and the other topics begin with ``~/``.
+        ``image``, and the names of published topics begin with ``~/``.
     :param card: gives the class names and the encoding of the label map.
     :param stats: counts of this camera.
     :param node_stats: counts of all cameras of the node together.
     :param clock: gives the time of each event that is counted.
     :param warn: called with the camera's name, the kind of a problem, and the exception.
-    :param reference: the reference of the model.
+    :param reference: the health reference of the model.
     :param value: returns the value of the parameter with the given name.
     :param viewport: adds the viewport to each frame.
     :param ground: publishes the ground grid; None if the node publishes no ground grid.
@@ -146,7 +146,7 @@ class Camera:
         self.announce_classes()
 
     def reallocate(self) -> None:
-        """Use new memory for the next images. Call this only after all images were released."""
+        """Use new memory for the next images. Images in the old memory stay valid."""
         if self._image:
             self._image.renew()
 
@@ -162,7 +162,7 @@ class Camera:
         self.topic = ''
 
     def close(self) -> None:
-        """Unsubscribe and remove the topics of the segmentations."""
+        """Unsubscribe, and destroy all publishers of this camera."""
         self.unsubscribe()
         self._outputs.close()
         self.health.close()
@@ -208,8 +208,8 @@ class Camera:
         now = self._clock.seconds()
         self.stats.count_lost(count, now)
         self._node_stats.count_lost(count, now)
-        # If messages are numbered, the numbers show exactly where a packet is missing. The
-        # middleware's report of lost messages does not show this.
+        # If messages are numbered, the numbers show exactly where a packet is missing. Only
+        # without numbers does this class use the middleware's report, which is less exact.
         if self._video and not self.images_are_numbered:
             self._video.lose()
 

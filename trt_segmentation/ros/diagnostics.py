@@ -24,7 +24,7 @@ Findings = list[tuple[bytes, str]]
 
 @dataclass(frozen=True)
 class Limits:
-    """Limits of p95 latency and p95 age in milliseconds. Parameters of the same names set them."""
+    """Limits of p95 latency and p95 age in ms. The parameters with these names set them."""
 
     latency_warn_ms: float
     latency_error_ms: float
@@ -53,7 +53,7 @@ class CameraReport:
     :param publishers: number of publishers of the image topic.
     :param silence: why no image comes. Empty if an image came recently.
     :param dropped_before: number of dropped frames for each reason, at the last report.
-    :param frame_error: why the newest unusable frame could not be used. Empty if there is none.
+    :param frame_error: why the newest bad frame could not be used. Empty if no frame was bad.
     :param stamps_are_foreign: whether the stamps and the node's clock have different time bases.
     :param loss: warning about lost images. Empty if no image was lost recently.
     :param loss_is_reported: whether the middleware reports lost messages.
@@ -63,9 +63,10 @@ class CameraReport:
     :param lost_infos: number of camera_info messages that the middleware lost.
     :param ground_missing: number of ground grids that could not be computed; None if the node
         publishes no ground grid. ``ground_missing_before`` is this number at the last report.
-    :param ground_error: why the newest of these grids could not be computed.
+    :param ground_error: why the newest of these grids could not be computed. Empty if no grid is
+        missing.
     :param health: health of the newest frame. None if the health was not measured.
-    :param late_frames: so many consecutive late frames are an error; 0 for no error.
+    :param late_frames: if this many consecutive frames are late, the status is ERROR; 0 for never.
     """
 
     name: str
@@ -106,10 +107,10 @@ class NodeReport:
         succeeded.
     :param snapshot: counts and latencies of all cameras together.
     :param engine_error: what is wrong with the engine. Empty if nothing is wrong.
-    :param progress: what the transition ``configure`` does now. Empty if it does not run.
-    :param exchange: what an exchange of the model does now, or why the last exchange failed. Empty
-        if there is nothing to tell.
-    :param clock_stands: whether use_sim_time is true and no message of /clock has come yet.
+    :param progress: what the transition ``configure`` does now. Empty at all other times.
+    :param exchange: what an exchange of the model does now, or why the last exchange failed.
+        Otherwise empty.
+    :param clock_stands: True if ``use_sim_time`` is true, and no message of /clock has come yet.
     :param transport: how images travel. None if the node is unconfigured.
     :param identity: identity of the open engine. None if no engine is open.
     :param errors: exceptions that were caught in the executor's thread.
@@ -180,7 +181,7 @@ def camera(report: NodeReport, one: CameraReport) -> DiagnosticStatus:
         **_loss_values(one.snapshot, (one,)), **_count_values(one.snapshot),
         'camera_info_bad': one.bad_infos,
         'camera_info_lost': one.lost_infos if one.loss_is_reported else UNKNOWN}
-    values |= {  # Autoware's nodes have the same keys
+    values |= {  # Autoware's nodes use the same keys
         'is_processing_time_ms_in_expected_range': not one.late.in_row,
         'processing_time_ms': f'{one.late.newest_ms:.3f}',
         'is_consecutive_processing_delay_in_range': not one.is_too_often_late,
@@ -247,9 +248,9 @@ def _camera_findings(report: NodeReport, one: CameraReport) -> Findings:
     drift = one.health.warning if one.health else ''
     found: Findings = [(WARN, text) for text in (one.silence, one.loss, drift) if text]
     if one.is_too_often_late:
-        found.append((ERROR, f'the last {one.late.in_row} frames were late, for '
+        found.append((ERROR, f'the last {one.late.in_row} frames were late, over a period of '
                              f'{one.late.delay_ms:.0f} ms; `late_frames` allows fewer than '
-                             f'{one.late_frames}'))
+                             f'{one.late_frames} late frames'))
     if new := one.bad_infos - one.bad_infos_before:
         found.append((WARN, f'{new} bad camera_info since the last report, the newest: '
                             f'{one.info_error}'))

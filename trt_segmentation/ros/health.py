@@ -24,9 +24,10 @@ from .transport.qos import overridable, publisher_events, RELIABLE
 
 
 class HealthReference:
-    """The reference of the model. All cameras of a node share this object.
+    """The health reference of a model. All cameras of a node share this object.
 
-    The file is read when the reference is first needed.
+    The reference is a file with the figures of typical frames. The file is read when it is first
+    needed.
 
     :param path: value of the parameter ``health_reference``.
     :param window: value of the parameter ``drift_frames``.
@@ -37,7 +38,7 @@ class HealthReference:
         self._reference: Reference | None = None
 
     def find_problem(self) -> str:
-        """Return why the reference cannot be used. Empty if it is usable, or if there is none."""
+        """Return why the reference cannot be used. Empty if it can be used or does not exist."""
         try:
             self.make_drift()
         except (SegmentationError, FileNotFoundError) as error:
@@ -90,7 +91,7 @@ class Health:
         self._reference = reference
         self._value = value
         self._drift: Drift | None = None
-        self._newest: HealthReport | None = None  # None also while `health` is off
+        self._newest: HealthReport | None = None  # None: not measured
         topic = f'{prefix}/health'
         with overridable(node, topic, RELIABLE) as (qos, options):
             self._publisher = node.create_lifecycle_publisher(
@@ -106,7 +107,7 @@ class Health:
         if segmentation.tally is None:
             self._newest = None
             return
-        if self._newest is None:  # `health` was off until now, so the old window is out of date
+        if self._newest is None:  # do not count the frames before this one
             self._drift = self._reference.make_drift()
         figures = read_tally(segmentation.tally)
         drift = self._drift.add(figures) if self._drift else None
@@ -117,9 +118,9 @@ class Health:
             self._publisher.publish(self._make_message(report, header))
 
     def change_model(self, card: ModelCard, reference: HealthReference) -> None:
-        """Measure the next frames of another model. The worker's thread calls this method."""
+        """Measure later frames with another model. The worker's thread calls this method."""
         self._classes, self._reference = card.classes, reference
-        self._newest = None  # so that the next frame starts a new window
+        self._newest = None  # so that the drift starts again at the next frame
 
     def read(self) -> HealthReport | None:
         """Return the health of the newest frame; None if the health was not measured."""

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The parameters that a worker reads for every frame, and the checks against the model."""
+"""The parameters that a worker reads for every frame. Checks whether they fit the model."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class LiveParameters:
     def __init__(self, value: Callable[[str], Any], pipeline: Pipeline) -> None:
         self._value = value
         self._pipeline = pipeline
-        self._palette: list[str] | None = None  # of the pipeline; None: not set yet
+        self._palette: list[str] | None = None  # None until the colours are set
 
     def batch_limits(self) -> BatchLimits:
         """See :meth:`.LiveSettings.batch_limits`."""
@@ -44,7 +44,7 @@ class LiveParameters:
         """See :meth:`.LiveSettings.apply_colours`."""
         self._pipeline.alpha = self._value('alpha')
         if (colors := self._value('palette')) != self._palette:
-            # Right before an exchange, the palette may already be the palette of the new model.
+            # Right before an exchange, `palette` may already have the colours of the new model.
             fits = len(colors) == len(self._pipeline.card.classes)
             self._pipeline.palette = (  # a colour is #rrggbb
                 np.array([list(bytes.fromhex(color[1:])) for color in colors], np.uint8)
@@ -66,7 +66,7 @@ def find_problem(name: str, value: Any, pipeline: Pipeline | None,
 
     :param name: name of any parameter. Only a parameter in :data:`MODEL_DEPENDENT` is checked.
     :param pipeline: the pipeline of the model. None if no model is open. Then every value fits.
-    :param reference: the reference of the model.
+    :param reference: the health reference of the model.
     """
     if pipeline is None:
         return ''

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Exchanges the model of an active node without a gap, if the parameter ``model`` is set."""
+"""Exchanges the model of an active node if a request sets ``model``. No frame is lost."""
 
 from __future__ import annotations
 
@@ -33,16 +33,19 @@ TICK_SECONDS = 0.05
 """Seconds between two checks whether the new network is open."""
 
 CLOSE_SECONDS = 20.0
-"""Longest time in seconds that an exchange waits until the network before the last is closed."""
+"""Longest time in seconds that an exchange waits until the previous exchange has ended.
+
+The previous exchange ends when it has closed its old network.
+"""
 
 KINDS = {('confidence', ParameterType.PARAMETER_BOOL), ('health', ParameterType.PARAMETER_BOOL),
          ('palette', ParameterType.PARAMETER_STRING_ARRAY)}
-"""The names in :data:`.MODEL_DEPENDENT` with their types."""
+"""The parameters in :data:`.MODEL_DEPENDENT` with their types."""
 
 
 @dataclass(frozen=True)
 class OpenModel:
-    """An open network with its card, and the reference of the model."""
+    """An open pipeline, and the health reference of its model."""
 
     pipeline: Pipeline
     reference: HealthReference
@@ -53,21 +56,22 @@ class OpenModel:
 
 
 class ModelExchange:
-    """Opens a new model beside the model at work, and lets the cameras change to the new model.
+    """Opens a new model while the old model is in use. Then the cameras use the new model.
 
-    A request that sets ``model`` gets its answer after the new network was opened. Meanwhile, the
-    executor takes images as before. The executor's thread calls all methods.
+    A request that sets ``model`` is answered after the new network was opened. Until then, the
+    executor receives images as before. The executor's thread calls all public methods.
 
     :param open_pipeline: opens the pipeline of a model. It is called in another thread, with the
-        value of ``model``, the name of the engine, and the number of this exchange, from 1.
+        value of ``model``, the name of the engine, and the number of this exchange. The first
+        exchange has the number 1.
     """
 
     def __init__(self, node: SegmentationNode, supervisor: Supervisor,
                  open_pipeline: Callable[[str, str, int], Pipeline]) -> None:
         self.reference: HealthReference | None = None
-        """The reference of the present model. None if the node was never configured."""
+        """The health reference of the present model. None if the node was never configured."""
         self.note = ''
-        """What the exchange does, or why the last exchange failed. Empty if there is nothing."""
+        """What an exchange does now, or why the last exchange failed. Otherwise empty."""
         self._node = node
         self._supervisor = supervisor
         self._open_pipeline = open_pipeline
@@ -78,11 +82,11 @@ class ModelExchange:
         self._closing: Closing | None = None
         self._timer: Any = None
         self._accepted: OpenModel | None = None
-        self._refusal: str | None = None  # a text only while a request is answered
+        self._refusal: str | None = None  # None unless `model` is being set
         answer_later(node, self._begin)
 
     def check_value(self, name: str, value: Any) -> str:
-        """Return why a parameter cannot have a value. Empty if there is no such reason."""
+        """Return why a parameter cannot have a value. Empty if the value is accepted."""
         if name == 'model':
             return self._check_model(value)
         pipeline = self._accepted.pipeline if self._accepted else self._supervisor.pipeline
@@ -90,7 +94,7 @@ class ModelExchange:
         return find_problem(name, value, pipeline, reference)
 
     def cancel(self, reason: str) -> None:
-        """Give up the exchange if one is under way. The client gets the reason."""
+        """If the node is opening a new model, give up, and answer the request with the reason."""
         if self._opening:
             self._opening.give_up()
             self._finish(None, reason)
@@ -102,13 +106,13 @@ class ModelExchange:
         if self._refusal is not None and value == self._model:
             return self._refusal
         if state != 'active':
-            return f'{EXCHANGED}, but it is {state}'
+            return f'{EXCHANGED}, but now it is {state}'
         if self._opening:
             return (f'the node is opening the model {self._model} for an earlier request; set '
                     '`model` again after the answer to that request')
-        return ('a node that is active changes its model only for a request of the service '
-                f'{self._node.get_fully_qualified_name()}/set_parameters, such as `ros2 param '
-                'set` sends')
+        return ('an active node changes its model only if a client calls the service '
+                f'{self._node.get_fully_qualified_name()}/set_parameters. For example, `ros2 '
+                'param set` calls this service')
 
     def _begin(self, request: LateAnswer) -> bool:
         """Begin an exchange if a request sets ``model``. Return False to answer at once."""
@@ -118,11 +122,12 @@ class ModelExchange:
         pipeline = self._supervisor.pipeline
         if not name or self._node.state != 'active' or self._opening or pipeline is None:
             return False
-        # The engine at work, because ``auto`` might choose a slower engine now.
+        # Use the same engine again, because ``auto`` might choose a slower engine now.
         engine, number = pipeline.identity.engine, self._count + 1
         self._model, self._request = name, request
         self.note = f'opening the model {name}'
-        self._node.get_logger().info(f'{self.note} beside {pipeline.card.name}')
+        self._node.get_logger().info(
+            f'{self.note} while the model {pipeline.card.name} is in use')
         self._opening = Opening(lambda: self._open(name, engine, number))
         self._timer = self._node.create_timer(
             TICK_SECONDS, self._tick, clock=Clock(clock_type=ClockType.STEADY_TIME))
@@ -131,17 +136,17 @@ class ModelExchange:
     def _open(self, name: str, engine: str, number: int) -> OpenModel:
         """Open a model. This runs in the thread of :class:`.Opening`."""
         if self._closing and not self._closing.wait(CLOSE_SECONDS):
-            raise EngineError('the network before the present network is still used, so its '
-                              'memory is not free yet. Set `model` again later')
+            raise EngineError('the network that the previous exchange replaced is still in use, '
+                              'so its memory is not free yet. Set `model` again later')
         pipeline = self._open_pipeline(name, engine, number)
         reference = HealthReference(pipeline.card, self._node.value('health_reference'),
                                     self._node.value('drift_frames'))
         if self._node.value('health'):
-            reference.find_problem()  # reads the file now, in this thread
+            reference.find_problem()  # so that this thread reads the file
         return OpenModel(pipeline, reference)
 
     def _tick(self) -> None:
-        """Exchange the models if the new network is open."""
+        """Finish the exchange if the new network is open, or if it cannot be opened."""
         opening, supervisor = self._opening, self._supervisor
         if opening is None or not opening.has_ended:
             return
@@ -173,7 +178,7 @@ class ModelExchange:
         if not was_set:
             reason = reason or 'another parameter of the request was refused'
             self.note = f'the model {self._model} was refused: {reason}'
-            self._node.get_logger().warning(f'{self.note}. The old model stays at work')
+            self._node.get_logger().warning(f'{self.note}. The old model stays in use')
             if new:
                 self._close(new.pipeline, lambda: True)
         request.send(response)
@@ -229,7 +234,7 @@ class ModelExchange:
             f'opened in {identity.opened_s:.1f} s')
 
     def _close(self, pipeline: Pipeline, has_ended: Callable[[], bool]) -> None:
-        # malloc has separate memory for each thread. Without the last argument, it would keep the
-        # freed memory of each exchange, and the process would grow during the first exchanges.
+        # The last argument returns freed memory to the system. Otherwise malloc would keep some of
+        # this memory, and the process would grow during the first exchanges.
         self._closing = Closing(pipeline, has_ended, self._node.get_logger().warning,
                                 give_back_freed_memory)

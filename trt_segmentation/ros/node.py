@@ -44,13 +44,13 @@ if TYPE_CHECKING:
     from .optics.ground_output import GroundOutput
 
 FINISH_SECONDS = 30.0
-"""Longest time in seconds that deactivate waits until the fetched frames are published.
+"""Longest time in seconds that ``deactivate`` waits until the fetched frames are published.
 
 After this time, the node assumes that the engine hangs.
 """
 
 STOP_SECONDS = 1.5
-"""Longest time in seconds that shutdown waits until the fetched frames are published."""
+"""Longest time in seconds that ``shutdown`` waits until the fetched frames are published."""
 
 
 class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy has no types
@@ -66,12 +66,12 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
         self.trouble = ''
         """Why the last transition ``configure`` or ``activate`` failed. Empty if it succeeded."""
         self.progress = ''
-        """What the transition ``configure`` does now. Empty if it does not run."""
+        """What the transition ``configure`` does now. Empty if this transition is not running."""
         self.cameras: list[Camera] = []
         self.stats = Stats()
-        self._camera_stats: dict[str, Stats] = {}  # by camera name; cleanup keeps it
+        self._camera_stats: dict[str, Stats] = {}  # by camera name; also kept after `cleanup`
         self.transport: Transport | None = None
-        # Reopen the engine that was open, because ``auto`` might choose a slower engine now.
+        # Open the same engine again, because ``auto`` might choose a slower engine now.
         self._supervisor = Supervisor(self._make_worker, lambda old: self._open_pipeline(
             old.card, old.identity.engine), self.get_logger())
         self._frame_log = FrameLog('', self.get_logger().warning)
@@ -86,7 +86,7 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
         self.create_timer(TICK_SECONDS, self._supervisor.tick, clock=self.monitor.steady)
 
     def value(self, name: str) -> Any:
-        """Return the value of a parameter. An empty list is []."""
+        """Return the value of a parameter. An empty list is returned as []."""
         value = self.get_parameter(name).value
         return value if name not in ('cameras', 'palette', 'roi') else list(value or [])
 
@@ -155,11 +155,11 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
             f'{identity.opened_s:.1f} s{"; " * bool(identity.tuning)}{identity.tuning}; transport '
             f'{self.transport}')
         if self.transport.name == 'typed' or pipeline.allocate is None:
-            keep_freed_memory()  # because it allocates large arrays for every frame
+            keep_freed_memory()  # because every frame needs new large arrays
         return super().on_configure(state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Start the worker and subscribe."""
+        """Start the worker, and subscribe to the images."""
         self._supervisor.start(self.cameras)  # before the first image can arrive
         try:
             for camera in self.cameras:
@@ -189,7 +189,7 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
         return super().on_cleanup(state)
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Unsubscribe, end the worker if there is one, and close the pipeline if it is open."""
+        """Unsubscribe. End the worker and close the pipeline, if they exist."""
         ended = self._stop_worker(STOP_SECONDS)
         self.monitor.publish()
         if ended:  # otherwise the worker still uses the pipeline
@@ -218,7 +218,7 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
     def _make_ground_outputs(self, names: list[str], card: ModelCard) -> dict[str, GroundOutput]:
         if not self.value('ground'):
             return {}
-        from .optics.ground_output import make_ground_outputs  # it imports nav_msgs and tf2_ros
+        from .optics.ground_output import make_ground_outputs  # this needs nav_msgs and tf2_ros
         return make_ground_outputs(self, names, card, self.value, self._warn)
 
     def _make_worker(self, pipeline: Pipeline, **options: Any) -> Worker:
@@ -282,7 +282,7 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
 
 def main(args: list[str] | None = None) -> int:
     """Run the node until a signal ends it, and return the exit code."""
-    limit_arenas()  # because each exchange of the model starts new threads
+    limit_arenas()  # because each exchange of the model starts threads
     return run(SegmentationNode, SegmentationNode.begin, args, lambda node: node.exit_code)
 
 

@@ -48,7 +48,7 @@ class Publishers:
         self._prefix = prefix
         self.card = card
         """The card of the model. The worker's thread may change it between two frames."""
-        self._overlay_start = -math.inf  # time.monotonic() when the last overlay's period began
+        self._overlay_start = -math.inf  # time.monotonic() when the present period began
         self._all: list[Any] = []
         try:
             images = [self._make_publisher(Image, name) for name in IMAGES]
@@ -58,7 +58,7 @@ class Publishers:
             self._camera_info = self._make_publisher(CameraInfo, 'camera_info')
             self._label_info = LabelInfo and self._make_publisher(LabelInfo, 'label_info', LATCHED)
         except Exception:  # for example an impossible qos_overrides value
-            self.close()  # because no other object knows the publishers that were already made
+            self.close()  # because the caller gets no object that it could close
             raise
         if LabelInfo is None:
             node.get_logger().info(
@@ -72,7 +72,10 @@ class Publishers:
         return name
 
     def schedule_outputs(self, confidence: bool, overlay_rate: float) -> Wanted:
-        """See :meth:`.ServedCamera.schedule_outputs`. It skips outputs without a subscriber."""
+        """See :meth:`.ServedCamera.schedule_outputs`.
+
+        Only outputs with a subscriber are computed.
+        """
         has_subscriber = self._overlay.get_subscription_count() > 0
         return Wanted(
             overlay=has_subscriber and self._claim_overlay(overlay_rate),
@@ -89,7 +92,7 @@ class Publishers:
         """Publish one segmentation. The label map is published first.
 
         :param header: the std_msgs/Header of the image.
-        :param info: the newest camera_info. None if no camera_info came.
+        :param info: the camera_info that belongs to the results; None if no camera_info came.
         """
         self._publish_image(self._label_map, segmentation, header, self.card.label_encoding,
                             segmentation.labels)
@@ -117,7 +120,7 @@ class Publishers:
         self._images[publisher].publish(header, encoding, pixels, memory)
 
     def _claim_overlay(self, rate: float) -> bool:
-        """Return whether an overlay is due. If so, the period of this overlay begins."""
+        """Return whether an overlay is due. If it is due, the next period begins."""
         if not rate:
             return True
         now, period = time.monotonic(), 1.0 / rate

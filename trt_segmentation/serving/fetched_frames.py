@@ -16,7 +16,9 @@ from .recovery import EngineHealth
 
 
 class FetchedFrames:
-    """Counts and reports each frame that gets no segmentation. Any thread may use this object.
+    """The frames that a worker processes now. Counts and reports each frame that it drops.
+
+    Any thread may use this object.
 
     :param warn: called with the name of a camera, the kind of its problem, and the exception.
     """
@@ -58,8 +60,8 @@ class FetchedFrames:
              stamp_ns: int | None = None) -> None:
         """Count a frame that gets no segmentation, and release its memory.
 
-        :param stamp_ns: the image's stamp in nanoseconds. If it is None, the stamp is read from
-            the image, so the image must not have been released yet.
+        :param stamp_ns: the image's stamp in nanoseconds. None if the image was not released yet.
+            Then the stamp is read from the image.
         """
         if self._log.is_open and stamp_ns is None:
             with suppress(FrameError):  # the header may be unreadable

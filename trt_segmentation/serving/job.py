@@ -10,10 +10,10 @@ from ..frame import Frame, Wanted
 from .protocols import IncomingImage, ServedCamera
 
 FOREIGN_SECONDS = 3600.0
-"""If a stamp is at least this many seconds old, it comes from another clock."""
+"""If a stamp is at least this many seconds old, it seems to come from another clock."""
 
 AHEAD_SECONDS = 1.0
-"""If a stamp is at least this many seconds in the future, it comes from another clock."""
+"""If a stamp is at least this many seconds in the future, it seems to come from another clock."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Job:
     """One frame that is being processed.
 
     :param fetched: time.monotonic() when the worker put the frame into a batch.
-    :param opened: time.monotonic() after the worker read the frame from its message.
+    :param opened: time.monotonic() when the worker had read the frame from its message.
     """
 
     camera: ServedCamera
@@ -44,7 +44,7 @@ class Job:
         return 0 < limit_ms < (since_arrival if age_ms is None else age_ms)
 
     def stage_times(self, collected: float, now: float) -> dict[str, float]:
-        """Return the milliseconds of the stages outside the pipeline.
+        """Return the milliseconds of the stages outside the pipeline, and of all stages together.
 
         :param collected: time.monotonic() when the pipeline returned the segmentation.
         :param now: time.monotonic() when the segmentation was published.

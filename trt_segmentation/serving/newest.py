@@ -67,13 +67,13 @@ class NewestFrames(Generic[Camera, Image]):
 
     def fetch(self, most: int = 1, patience: float = 0.0,
               is_over: Callable[[], bool] = lambda: False) -> list[tuple[Camera, Image]]:
-        """Wait for a frame. Return the waiting frames, or [] after :meth:`close`.
+        """Wait until there is a frame. Return the waiting frames, or [] after :meth:`close`.
 
-        :param most: largest number of frames to return. If there are more, they continue to wait.
-        :param patience: seconds that the first frame waits for frames of other cameras, counted
-            from the arrival of the first frame.
+        :param most: largest number of frames to return. The other frames continue to wait.
+        :param patience: longest time in seconds, from the arrival of the first frame, to wait for
+            frames of other cameras.
         :param is_over: if this function returns True, the result is [], and the frames continue to
-            wait. It is called again after each :meth:`wake`.
+            wait. The function is called again after each :meth:`wake`.
         """
         with self._changed:
             def has_ended() -> bool:

@@ -98,7 +98,8 @@ class ServedCamera(Hashable, Protocol):
     def reallocate(self) -> None:
         """Use newly allocated memory for the next images.
 
-        Call this in the executor's thread, after every image of the camera was released.
+        Call this in the executor's thread. Images in the old memory stay valid until they are
+        released.
         """
 
     def schedule_outputs(self, confidence: bool, overlay_rate: float) -> Wanted:

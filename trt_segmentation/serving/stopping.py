@@ -51,7 +51,7 @@ def leave_running(thread: threading.Thread) -> None:
 
 
 def start_unstoppable(work: Callable[[], None]) -> None:
-    """Start work in a daemon thread that the process does not wait for."""
+    """Start work in a daemon thread. The process may end before this thread ends."""
     thread = threading.Thread(target=work, daemon=True)
     leave_running(thread)
     thread.start()

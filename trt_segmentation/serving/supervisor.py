@@ -20,7 +20,7 @@ TICK_SECONDS = 0.1
 """Seconds between two calls of :meth:`Supervisor.tick`."""
 
 STALLED_SECONDS = 10.0
-"""If one batch takes more seconds than this, diagnostics report that the engine hangs."""
+"""If one batch takes longer than this many seconds, diagnostics report that the engine hangs."""
 
 
 def buffers_per_camera(pipeline: Pipeline) -> int:
@@ -63,12 +63,12 @@ class Supervisor:
     """Owns the pipeline of a configured node, and the worker of an active node.
 
     Use this object in the executor's thread. Only :attr:`status` and :meth:`allocate` may be used
-    in any thread. While a new pipeline is being opened, :attr:`pipeline` is the old pipeline,
-    which is closed. At the same time, :attr:`worker` is the old worker, whose threads have ended.
-    It only counts and drops the frames that come.
+    in any thread. While a failed engine is being reopened, :attr:`pipeline` is the old pipeline,
+    which is closed, and :attr:`worker` is the old worker. The threads of this worker have ended,
+    so the worker only counts and drops new frames.
 
-    :param make_worker: makes the worker of a pipeline. It is called with the pipeline, and with
-        the parameters ``newest`` and ``begin`` of :class:`.Worker` if the worker has them.
+    :param make_worker: called with a pipeline. It makes a worker for this pipeline. In an
+        exchange, it also gets the parameters ``newest`` and ``begin`` of :class:`.Worker`.
     :param reopen: opens a new pipeline with the settings of the given pipeline. Another thread
         calls this function.
     :param logger: the node's logger.
@@ -90,7 +90,7 @@ class Supervisor:
 
     @property
     def status(self) -> EngineStatus:
-        """What the engine does now. RUNNING if the node is not active and the GPU is not lost."""
+        """The state of the engine. If the node is not active, the state is RUNNING or LOST."""
         status, failures, worker = self.health.status, self.health.failures, self.worker
         if status.state is EngineState.LOST:
             return status
@@ -144,7 +144,7 @@ class Supervisor:
             raise
 
     def tick(self) -> None:
-        """Reopen the pipeline if the engine failed too often. Resume when a new one is open."""
+        """Reopen the engine if it failed too often. When it is open again, start a new worker."""
         state = self.health.status.state
         if state is EngineState.LOST:
             self._announce_loss('the GPU')
@@ -166,8 +166,8 @@ class Supervisor:
     def can_exchange(self) -> bool:
         """Whether :meth:`exchange` may be called now.
 
-        It may not be called if the node is not active, or if the GPU is lost. It may not be called
-        either while a failed engine waits for the end of its worker.
+        An exchange is not possible if the node is not active, if the GPU is lost, or while a
+        failed engine waits for the end of its worker.
         """
         state = self.health.status.state
         return self.worker is not None and (
@@ -177,10 +177,10 @@ class Supervisor:
     def exchange(self, pipeline: Pipeline, change_model: Callable[[], None]) -> None:
         """Let another pipeline segment all frames from now on. No frame is lost.
 
-        The present worker publishes the frames that it has fetched. Then the worker of the new
-        pipeline fetches the waiting frames. :attr:`can_exchange` must be True. The caller closes
-        the old pipeline after the old worker has ended. If the old pipeline is being reopened, the
-        attempts to reopen it end.
+        The old worker publishes the frames that it has fetched. Then the worker of the new
+        pipeline fetches the waiting frames. :attr:`can_exchange` must be True. The caller must
+        close the old pipeline after the old worker has ended. If the old pipeline is being
+        reopened, this method gives up the reopening.
 
         :param change_model: called once between the last frame of the old pipeline and the first
             frame of the new pipeline, usually in the new worker's thread.
@@ -199,14 +199,14 @@ class Supervisor:
 
         worker = self._make_worker(pipeline, newest=old.newest, begin=begin)
         old.retire()
-        old.newest.pause(0.0)  # a pause came from failures of the old pipeline
+        old.newest.pause(0.0)  # end a pause after failures of the old pipeline
         self.pipeline, self.worker = pipeline, worker
         self._reallocate()
 
     def stop(self, timeout: float, attend: Callable[[], bool] = lambda: False) -> bool:
         """End the worker. Returns False if the worker did not finish its frames in time.
 
-        If this returns False, the worker still uses the pipeline, so do not close the pipeline.
+        In this case, the worker still uses the pipeline, so do not close the pipeline.
         :meth:`.Worker.stop` describes the parameters.
         """
         if self.worker and not self.worker.stop(timeout, attend):
@@ -220,7 +220,10 @@ class Supervisor:
         self._announce_loss('the engine')
 
     def close(self) -> None:
-        """Close the pipeline. If a new pipeline is being opened, it is closed once it is open."""
+        """Close the pipeline.
+
+        If the engine is being reopened, the new pipeline is closed as soon as it is open.
+        """
         if self._reopening:
             self._reopening.give_up()
         if self.pipeline:
@@ -261,6 +264,6 @@ class Supervisor:
             return
         self.must_end_process = True
         self._logger.fatal(
-            f'{what} is lost to this process: {self.health.status.reason}. Only a new process '
+            f'this process has lost {what}: {self.health.status.reason}. Only a new process '
             f'can use {what} again. This process ends with exit code 75, and seg.launch.py starts '
             'a new process')

@@ -48,7 +48,7 @@ class Worker:
         each frame.
     :param warn: called with the name of a camera, the kind of its problem, and the exception.
     :param health: state of the engine. The worker reports to it whether each batch succeeded.
-    :param newest: the waiting frames of the worker before this one. None for no frames.
+    :param newest: the queue of the previous worker, with its waiting frames; None for a new queue.
     :param begin: called once in the submitting thread, before this thread fetches a frame.
     """
 
@@ -56,7 +56,7 @@ class Worker:
                  clock: ServingClock, warn: Callable[[str, str, Exception], None], log: FrameLog,
                  health: EngineHealth, newest: WaitingFrames | None = None,
                  begin: Callable[[], None] = _do_nothing) -> None:
-        self._submitting = self._collecting = 0.0  # time.monotonic() at the call; 0 if idle
+        self._submitting = self._collecting = 0.0  # time.monotonic() at the start; 0 if idle
         self._pipeline = pipeline
         self._cameras = cameras
         self._settings = settings
@@ -143,7 +143,7 @@ class Worker:
                 thread.join(min(left, POLL_SECONDS))
         self._is_given_up = time.monotonic() >= until and not self.has_ended
         for thread in self._threads:
-            thread.join(POLL_SECONDS)  # a call of publish() that has already begun may end
+            thread.join(POLL_SECONDS)  # give a running call of publish() time to end
             if thread.is_alive():
                 leave_running(thread)
         if not self.has_ended:
@@ -169,10 +169,10 @@ class Worker:
     def _submit_batches(self) -> None:
         self._submitting = time.monotonic()
         self._begin()
-        self._begin = _do_nothing  # so that the worker before this one is freed
+        self._begin = _do_nothing  # so that the previous worker is freed
         self._submitting = 0.0
         while self._submit_next():
-            pass  # no variable of this thread keeps the memory of an image while it waits
+            pass  # while this thread waits, none of its variables keeps an image in memory
 
     def _submit_next(self) -> bool:
         self._wait_for_room()
@@ -190,8 +190,8 @@ class Worker:
     def _wait_for_room(self) -> None:
         """Wait until the pipeline can accept a batch.
 
-        Frames are fetched only after this wait, so that they are as new as possible. The pipeline
-        can still accept a batch afterwards, because only this thread submits batches.
+        Frames are fetched only after this wait, so that they are as new as possible. Then the
+        pipeline can still accept a batch, because no other thread submits batches.
         """
         self._room.acquire()
         self._room.release()
@@ -244,7 +244,7 @@ class Worker:
             return True
         else:
             for job in jobs:
-                job.image.release()  # before publishing, so that its memory is free earlier
+                job.image.release()  # before publishing, so that its memory is free early
         finally:
             self._collecting = 0.0
             self._room.release()
@@ -282,7 +282,7 @@ class Worker:
         self._log.log_segmentation(job.camera.name, job.frame.stamp_ns, timings)
 
     def _fail_batch(self, jobs: list[Job], error: Exception) -> None:
-        """Drop a failed batch. After an engine error, pause; in REOPENING and LOST, end."""
+        """Drop a failed batch. After an engine error, pause, or end if the engine is unusable."""
         if not (isinstance(error, FrameError) or self._is_retired):
             self._health.count_failure(error)
             self.newest.pause(self._health.wait_seconds)

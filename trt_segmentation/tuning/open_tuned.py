@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Open networks on ONNX Runtime CUDA with the options that are fastest on this GPU."""
+"""Opens networks on ONNX Runtime CUDA with the options that are fastest on this GPU."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class TunedOpener:
 
     :param cache: folder of the engine cache; empty for :func:`.user_cache_folder`.
     :param log: called with one line of text for each slow operation and for each problem.
-    :param measure: measures a network. None for a network that is opened beside a network at work,
-        which would disturb the measurement. Then only a stored choice is used.
+    :param measure: measures a network with several sets of options. None if an old network is in
+        use and would disturb the measurements. Then only stored measurements are used.
     """
 
     def __init__(self, cache: str = '', log: Log = lambda line: None,
@@ -67,8 +67,8 @@ class TunedOpener:
             if results := kept.load():
                 return results, 'hit'
             if self._measure is None:
-                raise EngineError('the network at work would disturb the measurement. The next '
-                                  'start with this model measures')
+                raise EngineError('the old network would disturb the measurements. The next start '
+                                  'with this model will measure')
             with kept.locked():
                 if results := kept.load():      # another process measured during the wait
                     return results, 'hit'

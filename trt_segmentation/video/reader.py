@@ -42,7 +42,7 @@ class VideoFrame:
 
     :param number: number of the frame in the video, from 1. The frames that ``every`` of
         :class:`VideoReader` leaves out count too. After damage, the number may be too small,
-        because a decoder does not say how many frames were lost. ``time_ns`` is correct then.
+        because a decoder does not say how many frames were lost. ``time_ns`` is still correct.
     :param time_ns: nanoseconds since the start of the video. For a camera, the time at which the
         frame was decoded, in nanoseconds since 1970.
     :param image: (height, width, 3) uint8 BGR, C-contiguous and upright. The receiver owns it.
@@ -65,15 +65,15 @@ class VideoReader:
     :param source: a file, ``/dev/video0`` or its number, or an ``rtsp://`` URL.
     :param every: 1 gives every frame, 2 gives every second frame, and so on.
     :param window: (begin, end) in nanoseconds since the start of the video. The reader gives only
-        the frames with begin <= time < end, and numbers them from 1. A keyframe must have the time
-        ``begin``, which the reader does not check. None gives all frames. Only for files.
+        the frames with begin <= time < end, and numbers them from 1. The frame at ``begin`` must
+        be a keyframe, which is not checked. None for all frames. A camera needs None.
     :ivar path: the source, without the password of a network camera.
     :ivar size: (height, width) of every frame.
     :ivar rate: frames per second of the video. ``every`` does not change this number.
     :ivar count: expected number of frames of the iteration; None if it is unknown. If frames are
         damaged, the iteration gives fewer frames.
     :ivar is_live: whether the source is a camera.
-    :ivar bad: a message for each part that could not be decoded; added during the iteration.
+    :ivar bad: messages, one for each part that could not be decoded. The iteration adds them.
     :raises VideoError: if PyAV is missing, if the source cannot be opened, or if no frame of the
         source can be decoded. The message names the source.
     """
@@ -154,7 +154,7 @@ class VideoReader:
     def _count(self) -> int | None:
         if self.is_live:
             return None
-        # If a file was not completed, stream.frames counts only the frames of the first part.
+        # In an incomplete file, stream.frames counts only the frames of the first part.
         seconds = self._seconds()
         if self._window:
             begin, end = (Fraction(time, _SECOND) for time in self._window)
@@ -211,8 +211,8 @@ class VideoReader:
         """Add a line if the file ends too early. FFmpeg reports no error for a Matroska file."""
         seconds = self._seconds()
         missing = seconds - Fraction(last_ns, _SECOND) - 1 / self.rate
-        # The duration may be that of the longest stream, and the sound may be longer than the
-        # video. So a file with several streams is not checked.
+        # A file with several streams is not checked. Its duration may be the duration of the
+        # sound, and the sound may be longer than the video.
         if len(self._container.streams) == 1 and not self.is_live and missing > 1 and not self.bad:
             self.bad.append(f'the video ends after {last_ns / _SECOND:.1f} s, but the file has '
                             f'a duration of {float(seconds):.1f} s; the file is cut off')
@@ -233,8 +233,8 @@ class VideoReader:
                          f'has {width}x{height}')
             if error:
                 reason, damaged_pts = error, pts
-            # The decoder may return a keyframe late: its time is before the damage, but it comes
-            # after the report of the damage. Such a keyframe does not end the damage.
+            # The decoder may return a keyframe late: it comes after the report of the damage, but
+            # its time is before the damage. Such a keyframe does not end the damage.
             elif decoded is not None and decoded.key_frame and (
                     pts is None or damaged_pts is None or pts > damaged_pts):
                 reason = ''

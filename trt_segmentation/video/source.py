@@ -26,7 +26,7 @@ VIDEO_SUFFIXES = frozenset([
 """Suffixes of video files, in lower case."""
 FORMATS = ('mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg,h264,hevc,ivf,obu,'
            'mpegvideo,m4v')
-"""FFmpeg's names of the file formats that are read.
+"""FFmpeg's names of the file formats that this package reads.
 
 FFmpeg can also read playlists and scripts. Such a file names other files and network addresses,
 and FFmpeg would open them. So this package refuses playlists and scripts.
@@ -37,7 +37,7 @@ _SIGNATURES = ((4, b'ftyp'), (4, b'moov'), (4, b'mdat'), (0, b'\x1a\x45\xdf\xa3'
                (0, b'FLV\x01'), (0, b'DKIF'))
 """Offset and value of bytes that identify a video file.
 
-They are for MP4 (the first three), Matroska, AVI, FLV and IVF, in this order.
+The first three identify MP4. The others identify Matroska, AVI, FLV and IVF, in this order.
 """
 _PICTURE_BRANDS = (b'heic', b'heix', b'mif1', b'avif')
 """Bytes that follow ``ftyp`` in HEIC and AVIF pictures. MP4 videos have other bytes there."""
@@ -83,7 +83,7 @@ class VideoSource:
     def _explain(self, error: Exception, seconds: float) -> tuple[str, str]:
         """Return why the source cannot be opened, and what the user can do.
 
-        :param seconds: seconds until FFmpeg gave up.
+        :param seconds: how long FFmpeg tried to open the source.
         """
         if self.format:
             return explain_device(error, self.address)
@@ -134,9 +134,9 @@ def _find_network_camera(url: str) -> VideoSource:
 
 
 def is_video(path: Path) -> bool:
-    """Return whether the suffix or the first bytes of a file are those of a video.
+    """Return whether a file is a video, by its suffix or its first bytes.
 
-    PyAV is not needed.
+    This function does not need PyAV.
     """
     if path.suffix.lower() in VIDEO_SUFFIXES:
         return path.is_file()

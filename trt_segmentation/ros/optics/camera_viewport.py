@@ -25,7 +25,7 @@ from ...viewport import Viewport
 
 
 class _Wish(NamedTuple):
-    """All values from which a viewport is made. If none has changed, the viewport is kept."""
+    """All values from which a viewport is made. If all are unchanged, the viewport is reused."""
 
     height: int
     width: int
@@ -50,10 +50,10 @@ class CameraViewport:
         self._viewport: Viewport | None = None
 
     def apply(self, frame: Frame, info: CameraInfo | None) -> Frame:
-        """Return a copy of the frame with a viewport. If no parameter is set, return the frame.
+        """Return a copy of the frame with a viewport, or the frame itself if it needs no viewport.
 
         :param info: the newest camera_info; None if no camera_info was received.
-        :raises FrameError: if a parameter or the camera_info does not fit the frame.
+        :raises FrameError: if a parameter or ``info`` does not fit the frame.
         """
         ego_mask, numbers, rectify = map(self._value, ('ego_mask', 'roi', 'rectify'))
         if not (ego_mask or numbers or rectify):
@@ -73,8 +73,8 @@ class CameraViewport:
         if len(numbers) in (0, 4):
             return tuple(numbers)
         if len(numbers) != 4 * self._count:
-            raise FrameError(f'`roi` has {len(numbers)} numbers; expected 4 for one part in all '
-                             f'cameras, or {4 * self._count} for a part in each of the '
+            raise FrameError(f'`roi` has {len(numbers)} numbers; expected 4 numbers for all '
+                             f'cameras, or {4 * self._count} numbers: 4 for each of the '
                              f'{self._count} cameras')
         return tuple(numbers[4 * self._index:4 * self._index + 4])
 
@@ -90,7 +90,7 @@ def _read_lenses(info: CameraInfo | None, frame: Frame) -> tuple[Lens, Rectified
         raise FrameError(f'`rectify` is true, but {error}') from error
     if (lens.width, lens.height) != (frame.width, frame.height):
         raise FrameError(f'`rectify` is true, but camera_info is for images of {lens.width}x'
-                         f'{lens.height} pixels, but the image has {frame.width}x{frame.height} '
+                         f'{lens.height} pixels. This image has {frame.width}x{frame.height} '
                          'pixels. Let the driver publish the camera_info for this image size')
     return lens, rectified
 
@@ -125,8 +125,8 @@ def _hide_unseen(hidden: npt.NDArray[np.uint8] | None, lookup: npt.NDArray[np.fl
                  ) -> npt.NDArray[np.uint8]:
     """Return 1 for each hidden pixel of the rectified image, else 0.
 
-    A pixel is hidden if the camera image does not show it, or if it shows a hidden pixel of the
-    camera image.
+    A pixel is hidden if it lies outside the camera image, or if it comes from a hidden pixel of
+    the camera image.
     """
     unseen = lookup[..., 0] < 0
     if hidden is not None:

@@ -46,8 +46,8 @@ class GroundOutput:
     :param camera: name of the camera; empty if the camera has no name.
     :param value: returns the value of the parameter with the given name.
     :param transforms: source of the pose of the camera; None if parameters give the pose.
-    :param warn: called if there is a problem, with the name of the camera, the kind of the problem
-        and the exception.
+    :param warn: called for each problem with the name of the camera, the kind of the problem, and
+        the exception.
     :raises GroundError: if the model card does not say which classes are ground.
     """
 
@@ -56,7 +56,7 @@ class GroundOutput:
         self.missing = 0
         """Number of grids that could not be computed."""
         self.error = ''
-        """Reason why the newest of these grids could not be computed. Empty if there is none."""
+        """Why the newest of these grids could not be computed. Empty if no grid is missing."""
         self._node, self._camera, self._card = node, camera, card
         self._value, self._transforms, self._warn = value, transforms, warn
         self._table: GroundTable | None = None
@@ -106,7 +106,7 @@ class GroundOutput:
             self._transforms.close()
 
     def _find_table(self, header: Header, info: CameraInfo | None) -> GroundTable:
-        """Return the table. If lens, pose or size have changed, make a new table first."""
+        """Return the present table. If lens, pose or size have changed, make a new table."""
         lens, pose = self._read_lens(info), self._find_pose(header)
         size = GridSize(self._value('ground_range'), self._value('ground_resolution'))
         old = self._table
@@ -115,8 +115,8 @@ class GroundOutput:
         if old and old.lens != lens:
             self._warn(self._camera, NEW_LENS, LensError(
                 f'camera_info was {old.lens}, and is now {lens}. The ground grid uses the new '
-                'numbers. If the lens has no zoom, check that only one driver publishes this '
-                'topic'))
+                'numbers. If the camera has no zoom lens, check that only one driver publishes '
+                'this topic'))
         self._table = GroundTable(lens, pose, size)
         return self._table
 

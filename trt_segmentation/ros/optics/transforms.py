@@ -35,8 +35,9 @@ class Transforms:
                 'pose with `camera_height`, `camera_pitch` and `camera_roll`')
         self._buffer = tf2_ros.Buffer()
         self._listener = tf2_ros.TransformListener(self._buffer, node)
-        # A bag in a loop sets the clock back. Without this, tf2 would refuse the transforms of the
-        # next round, because they are older than those of the last round. Static transforms stay.
+        # If a bag is played in a loop, the clock jumps back at the start of each round. Then the
+        # stored transforms are deleted, except the static transforms. Otherwise tf2 would refuse
+        # the transforms of the new round, because they are older than the stored transforms.
         self._jumps = node.get_clock().create_jump_callback(
             JumpThreshold(min_forward=None, min_backward=Duration(nanoseconds=-1)),
             post_callback=lambda jump: self._buffer.clear())

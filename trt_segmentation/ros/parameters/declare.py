@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Declares parameters on a node, and checks each of their values."""
+"""Declares parameters on a node, and checks every value that they get."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def declare(node: Node, settings: Iterable[Setting],
     by_name = {setting.name: setting for setting in settings}
 
     def check(changes: list[Parameter]) -> SetParametersResult:
-        # rclpy has already checked type and range, and refused changes of read_only parameters
+        # rclpy has already checked types and ranges, and refused to change read-only parameters
         for change in changes:
             setting = by_name.get(change.name)
             if setting and (reason := _refuse_deletion(node, change)
@@ -71,6 +71,6 @@ def _warn_of_unknown_names(node: Node, known: list[str]) -> None:
 def _refuse_deletion(node: Node, change: Parameter) -> str:
     """Return why a parameter cannot be deleted. Empty if the change deletes no parameter."""
     # rclpy allows the deletion of a parameter with a dynamic type. An empty list in a YAML file
-    # also has the type NOT_SET. The node reads the file before it has the parameter.
+    # has the type NOT_SET too. When it arrives, the node does not have the parameter yet.
     deletes = change.type_ == Parameter.Type.NOT_SET and node.has_parameter(change.name)
     return 'this parameter cannot be deleted. For the default, set it to []' if deletes else ''

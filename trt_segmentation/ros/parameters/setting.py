@@ -38,8 +38,8 @@ class Setting:
     :param pattern: regular expression that each item of a list must match, and a description of
         such an item.
     :param most: largest number of items in a list.
-    :param group: for a list of integers: the number of items must be a multiple of this number.
-        0 for a list of strings.
+    :param group: 0 for a list of strings. For a list of integers, the number of items must be a
+        multiple of ``group``.
     """
 
     name: str
@@ -55,7 +55,7 @@ class Setting:
 
     @property
     def constraints(self) -> str:
-        """The constraints in words: the choices, the number of items, and allowed changes."""
+        """The choices, the largest number of items, and when the value may change, in words."""
         return ((f'one of {", ".join(self.choices)}; ' if self.choices else '')
                 + (f'at most {self.most} items; ' if self.most else '') + self.change)
 
@@ -75,7 +75,7 @@ class Setting:
         return str(self.default) or "''"
 
     def descriptor(self) -> ParameterDescriptor:
-        """Return the descriptor for ``ros2 param describe``. rclpy checks the range in it."""
+        """Return the descriptor for ``ros2 param describe``. rclpy also checks its range."""
         kinds = {bool: ParameterType.PARAMETER_BOOL, int: ParameterType.PARAMETER_INTEGER,
                  float: ParameterType.PARAMETER_DOUBLE, str: ParameterType.PARAMETER_STRING,
                  tuple: (ParameterType.PARAMETER_INTEGER_ARRAY if self.group

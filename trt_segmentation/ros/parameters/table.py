@@ -17,16 +17,16 @@ from .trust import TIME, TRUST
 from .view_rows import VIEW
 
 START_PERIODS = 5
-"""If the image topic has no publisher, the log warns after ``stale_after`` × this number.
+"""If the image topic has no publisher, the log warns after this number × ``stale_after`` seconds.
 
-A camera driver may need several seconds to start.
+The log waits longer in this case, because a camera driver may need several seconds to start.
 """
 
 SETTINGS = (
     Setting('model', 'street', 'Name of an installed model card, or path of a model card (.yaml). '
-            'If the node is active, it opens the new network beside the old network, and changes '
-            'between two frames. If the new network cannot be opened, the old network stays at '
-            'work.', EXCHANGED),
+            'If the value changes while the node is active, the node opens the new network, and '
+            'uses the old network until the new network is open. If the new network cannot be '
+            'opened, the node keeps the old network.', EXCHANGED),
     Setting('engine', 'auto', "Library that runs the network. 'auto' chooses the best library "
             'that works on this machine.', UNCONFIGURED, choices=ENGINES),
     Setting('precision', 'auto', "Number format in which TensorRT computes. 'auto' means fp16. "
@@ -41,8 +41,9 @@ SETTINGS = (
             'ONNX Runtime. If empty, the folder is $XDG_CACHE_HOME/trt_segmentation, or '
             '~/.cache/trt_segmentation if XDG_CACHE_HOME is not set.', UNCONFIGURED),
     Setting('tune', True, 'Whether the node tunes ONNX Runtime when it first opens a network on a '
-            'GPU. It measures several options once, which takes about half a minute, and then '
-            'uses the fastest options. Not used for TensorRT or on the CPU.', UNCONFIGURED),
+            'GPU. The node measures several sets of options once, which takes about half a '
+            'minute, and then uses the fastest set. Not used for TensorRT or on the CPU.',
+            UNCONFIGURED),
     Setting('workspace_mib', BuildOptions.workspace >> 20, 'Largest scratch memory of one '
             'TensorRT layer in MiB. If the value changes, the engine is built again.',
             UNCONFIGURED, low=1, high=65536),
@@ -57,7 +58,8 @@ SETTINGS = (
                      'a topic name such as front or front/left'), most=64),
     Setting('max_batch', 0, 'Largest number of frames in one batch. A batch has at most one frame '
             'per camera. 0 means the batch size in the model file. If this size is dynamic, 0 '
-            'means 1. On a GPU, a batch that is too large for the prepared memory is split.',
+            'means 1. If the memory on a GPU was prepared for smaller batches, the GPU processes '
+            'a batch in several parts.',
             high=64),
     Setting('batch_wait_ms', 0.0, 'Longest time in milliseconds that a frame waits for frames of '
             'other cameras. 0 means no wait: a batch has the frames that were received before '
@@ -72,9 +74,9 @@ SETTINGS = (
     Setting('autostart', True, 'Whether the node configures and activates itself at start-up, '
             'without a lifecycle manager.', NEVER),
     Setting('frame_log', '', 'Log file with one JSON object per frame. The object has stamp_ns, '
-            'done_ns, and the timings or the reason why the frame was dropped. The log may be a '
-            'new or empty file, /dev/stdout or /dev/stderr. It may also be an earlier frame log. '
-            'Then the node appends to this log.', UNCONFIGURED),
+            'done_ns, and the timings or the reason why the frame was dropped. Give a new or '
+            'empty file, /dev/stdout, /dev/stderr, or an earlier frame log. The node appends to '
+            'an earlier frame log.', UNCONFIGURED),
     Setting('alpha', 0.5, 'Weight of the class colours in the overlay. With 0, the overlay shows '
             'only the image. With 1, the overlay shows only the colours.', high=1.0),
     Setting('palette', (), 'Colours of the overlay, one #rrggbb per class. [] means the colours '
@@ -84,14 +86,14 @@ SETTINGS = (
     Setting('overlay_rate', 0.0, 'Largest number of overlays per second for each camera. 0 means '
             'an overlay for every frame.', high=1000.0),
     Setting('confidence', False, 'Whether the node publishes the confidence of each pixel. The '
-            'node publishes only while the confidence topic has a subscriber.'),
+            'node publishes it only while the confidence topic has a subscriber.'),
     Setting('diagnostics_period', 1.0, 'Seconds between two /diagnostics messages.', NEVER,
             low=0.1, high=60.0),
     Setting('log_throttle', 5.0, 'Shortest time in seconds between two warnings of the same kind '
             'about the same camera.', high=3600.0),
     Setting('stale_after', 2.0, 'After this many seconds without an image, the log and the '
-            f'diagnostics warn. If the topic has no publisher, the log waits {START_PERIODS} '
-            'times as long.', low=0.1, high=3600.0),
+            f'diagnostics warn. If the topic has no publisher, the log warns after '
+            f'{START_PERIODS} times as many seconds.', low=0.1, high=3600.0),
     Setting('latency_warn_ms', 200.0, 'If the p95 latency is above this many ms, diagnostics show '
             'WARN. Latency is the time from receiving an image to publishing its results.',
             high=60000.0),

@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Lets a node answer a request to set parameters later. Until then, its executor goes on.
+"""Lets a node delay its answer to a request that sets parameters. The executor runs meanwhile.
 
 In rclpy, a service's callback returns the response, so the executor waits for the callback. A
-callback may also be a coroutine. But while a coroutine waits, rclpy's executor calls it again and
-again, which keeps a core busy.
+callback may also be a coroutine. But rclpy's executor calls a waiting coroutine again and again,
+which keeps a core busy. So this module replaces the callback and the method that sends responses.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from rclpy.node import Node
 
 
 class LateAnswer:
-    """A request to set parameters that has no answer yet. Use it in the executor's thread.
+    """A request that sets parameters and has no answer yet. Use it in the executor's thread.
 
     :param request: the request.
     :param handle: sets the parameters, and returns the response.
-    :param send: sends a response to the client with the given header.
+    :param send: called with the response and the header of the request. It sends the response.
     """
 
     def __init__(self, request: Any, handle: Callable[[], Any],
@@ -29,7 +29,7 @@ class LateAnswer:
         self.parameters = list(request.parameters)
         """The parameters of the request, as rcl_interfaces/Parameter."""
         self.header: Any = None
-        """Identity of the request. rclpy gives it after the callback of the service."""
+        """Header of the request. None until the callback of the service has returned."""
         self._handle = handle
         self._send = send
 
@@ -50,10 +50,11 @@ class LateAnswer:
 
 
 def answer_later(node: Node, must_wait: Callable[[LateAnswer], bool]) -> None:
-    """Let a node decide for each request to set parameters whether it answers later.
+    """Let a function decide which requests to set parameters are answered later.
 
-    :param must_wait: called with each request. If it returns True, it has kept the request, and
-        answers the request after it has returned. Otherwise, the node answers at once.
+    :param must_wait: called with each request. If it returns False, the node answers at once. If
+        it returns True, it must keep the request. Some code must then call
+        :meth:`LateAnswer.send`, but only after ``must_wait`` has returned.
     """
     for service in node.services:
         if service.srv_type in (SetParameters, SetParametersAtomically):

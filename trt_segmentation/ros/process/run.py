@@ -55,11 +55,11 @@ def run(make: Callable[[], N], begin: Callable[[N], None], args: list[str] | Non
 
     :param make: makes the node, after ROS was started. Then ``begin`` is called once.
     :param ended: called again and again. Returns the exit code if the process must end, else None.
-    :param name: name in the log if the node cannot be made.
+    :param name: name of the logger for the error that the node cannot be made.
     :returns: the exit code. It is 0 after a signal, or if ``ended`` returned 0. It is 2 if ROS
         does not start, or if a start-up parameter is refused. With any other exit code, or if a
-        thread cannot be stopped, this function ends the process itself. :data:`BROKEN` means
-        :data:`ENDLESS` errors in a row, or that the node cannot end cleanly.
+        thread cannot be stopped, this function ends the process and does not return. The code is
+        :data:`BROKEN` after :data:`ENDLESS` errors in a row, or if the node cannot end cleanly.
     """
     # rclpy's own signal handlers would end ROS before the last frames and diagnostics are sent.
     request_stop_on_signals()
@@ -80,7 +80,7 @@ def run(make: Callable[[], N], begin: Callable[[N], None], args: list[str] | Non
         # If Python ended normally, it would free objects that a library still uses, or a library
         # would try to clean up a lost GPU.
         del node, executor
-        gc.collect()  # frees the node's shared memory, or it would remain afterwards
+        gc.collect()  # frees the node's shared memory. Otherwise this memory would remain
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code or 0)

@@ -36,7 +36,7 @@ class ImageSubscription(Protocol):
     """Whether each message comes with a number that counts the messages of its publisher."""
 
     def renew(self) -> None:
-        """Use new memory for the next images. Call this only after all images were released."""
+        """Use new memory for the next images. Images in the old memory stay valid."""
 
     def close(self) -> None:
         """Stop receiving messages."""

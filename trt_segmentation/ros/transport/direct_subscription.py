@@ -96,7 +96,7 @@ class DirectSubscription(Waitable):  # type: ignore[misc]
         node.add_waitable(self)
 
     def renew(self) -> None:
-        """Use new memory for the next images. Call this only after all images were released."""
+        """Use new memory for the next images. Images in the old memory stay valid."""
         self._free = self._make_buffers()
 
     def _make_buffers(self) -> deque[MessageBuffer]:
