@@ -247,8 +247,14 @@ def add_rows(report: FigureReport, seen: Seen, sent: list[int], span: tuple[int,
     report.add('one exchange, from request to answer: p50',
                float(np.median(seen.exchanges)) * 1e3, 'ms')
     report.add('one exchange, from request to answer: largest', max(seen.exchanges) * 1e3, 'ms')
+    add_memory_rows(report, memory)
+
+
+def add_memory_rows(report: FigureReport, memory: list[float]) -> None:
+    """Add the rows about the memory of the node, which was read after each exchange."""
     # From one exchange to the next, the memory changes by up to 80 MB, because malloc finds free
     # blocks of different sizes. So only the largest values are compared.
+    count = len(memory)
     warm = WARM if count > 2 * WARM else 0
     middle = (warm + count) // 2
     early, late = max(memory[warm:middle]), max(memory[middle:])

@@ -1,15 +1,15 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Measures the time of an image from publisher to receiver, direct and with typed messages.
+"""Measures how long an image takes from publisher to receiver, with direct and typed transport.
 
 Each case runs in new processes. Each round runs every case once, so that other work of the
 machine affects all cases alike. The time starts when the pixels are in an array of the publisher,
 and stops when they are in an array of the receiver. Only one image is on its way, so no image
-waits in a queue. If there is one process, the publisher has its own thread, as in the node.
+waits in a queue. In the case "one process", the publisher has its own thread, as in the node.
 
-Typed messages spend much time in the kernel, which clears new blocks of memory for each message.
-If publisher and executor share one thread, glibc reuses blocks in some runs only. So the row of
-this case has no limit. With mallopt, glibc always reuses the blocks.
+With typed messages, much time goes to the Linux kernel, which clears new memory for each message.
+In the case "one thread", publisher and executor share a thread. Then glibc reuses memory in some
+runs only. So this case has no bar. With mallopt, glibc always reuses the memory.
 """
 
 from __future__ import annotations
@@ -144,7 +144,10 @@ def receive(case: Case) -> dict[str, Any]:
 
 @contextmanager
 def publishing(case: Case, node: Any, executor: Any) -> Iterator[Callable[[int], object]]:
-    """Start the publisher of a case, wait for its match, and yield a function that sends."""
+    """Start the publisher of a case, and yield a function that sends.
+
+    The publisher has found the subscription before the function is yielded.
+    """
     if case.publisher == 'process':
         with subprocess.Popen(
                 [sys.executable, __file__, '--publish', json.dumps(asdict(case))],
@@ -177,7 +180,7 @@ def ping(number: int, send: Callable[[int], object], executor: Any,
 
 
 def cases(quick: bool) -> list[Case]:
-    """List all cases. The typed case and the direct case of a kind stand side by side."""
+    """List all cases. After each typed case comes the direct case with the same settings."""
     messages = 12 if quick else 40
     two = (HD,) if quick else SIZES
     kinds = [Case(*size, '', messages=messages) for size in SIZES]

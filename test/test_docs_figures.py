@@ -172,7 +172,7 @@ FIGURES = [
     ('docs/models.md', 'Over nine classes, the mean IoU is {:.2f} by day and {:.2f} at dusk',
      [('photographs', f'demo model, 480x360, {light}: mean IoU of nine classes')
       for light in ('day', 'dusk')]),
-    ('README.md', 'loses {:.4f} of its mean IoU in INT8 by day, and {:.4f} at dusk',
+    ('README.md', 'its mean IoU is {:.4f} lower than in FP32 by day, and {:.4f} lower at dusk',
      [('photographs', f'lraspp, {light}: int8 mean IoU lost to fp32')
       for light in ('day', 'dusk')]),
     ('README.md', 'two 720p cameras at {:.2f} Hz', [

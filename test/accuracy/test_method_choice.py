@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The best calibration method is chosen on frames that gave no ranges."""
+"""The best calibration method is chosen on frames that were not used for the ranges."""
 
 import json
 

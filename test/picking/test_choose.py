@@ -88,6 +88,6 @@ def test_a_missing_shard_of_the_other_run_is_named(runs: Path) -> None:
     (runs / 'c').mkdir()
     card = load_card(colors_model())
     with closing(open_store(job.out)) as store, closing(open_store(other.out)) as second, \
-            pytest.raises(FleetError, match='is not complete; label it first'):
+            pytest.raises(FleetError, match='is not complete; run `trt_seg label` first'):
         score_by_disagreement(read_picks(read_table(store), True), store, card, job,
                               (second, card, other), read_shards(store, job), runs)

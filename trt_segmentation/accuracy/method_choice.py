@@ -26,15 +26,17 @@ from .limit import compare_models
 from .samples import Sample
 
 METHODS_FILE = 'methods.json'
-"""Name of the comparison in the folder of the report."""
+"""Name of the file with the comparison, in the folder of the report."""
 JUDGING_FRAMES = 16
 """The methods are compared on at most this many frames."""
 SHARE = 5
-"""One in this many frames is used to compare the methods. The other frames give the ranges."""
+"""Of this many frames, one is used to compare the methods. The ranges of the activations are
+measured on the other frames."""
 FEWEST_FRAMES = 2 * SHARE
 """With fewer frames, the methods are not compared."""
 RANKING_FRAMES = 2
-"""The error of each layer alone is measured on this many calibration frames."""
+"""Number of calibration frames on which the error of each layer is measured. For this measurement,
+only one layer is INT8."""
 OUTLIER = 8
 """A layer is an outlier if its error is more than this many times the median of all layers."""
 Progress = Callable[[int], None]
@@ -47,7 +49,7 @@ class MethodChoice:
     :param agreement: maps each method to the fraction of pixels with the same label as in FP32.
         Empty if there were too few frames for a comparison.
     :param precision: the precision in which the methods were compared: int8 or mixed.
-    :param frames: number of frames of the comparison. These frames gave no ranges.
+    :param frames: number of frames of the comparison. They were not used to measure ranges.
     :param outliers: names of the layers with a much larger INT8 error than the other layers.
     :param without: agreement of the best method if the outliers stay FP16; 0 if there are no
         outliers.
@@ -68,7 +70,7 @@ class MethodChoice:
 
     @property
     def keep_fp16(self) -> tuple[str, ...]:
-        """The outliers if FP16 in these layers raises the agreement; otherwise empty."""
+        """The outliers, if the agreement is higher with these layers in FP16; otherwise empty."""
         better = bool(self.outliers) and self.without > self.agreement[self.best]
         return self.outliers if better else ()
 
@@ -79,7 +81,7 @@ class MethodChoice:
                     f'not compared. The method is {self.best}']
         ranking = sorted(self.agreement.items(), key=lambda item: -item[1])
         found = [f'compared the calibration methods in {self.precision} on {self.frames} frames '
-                 f'that gave no ranges, in {self.seconds:.0f} s:',
+                 f'that were not used for the ranges, in {self.seconds:.0f} s:',
                  *(f'  {name:10} {value:.3%} of the pixels have the label of fp32'
                    + (' (chosen)' if name == self.best else '') for name, value in ranking)]
         if self.outliers:
@@ -107,11 +109,11 @@ def calibrate_best(card: ModelCard, graph: PreparedGraph, recipe: Recipe, feeds:
                    ranked: Progress = lambda done: None) -> tuple[Calibration, MethodChoice]:
     """Measure the ranges of every method, choose the best method, and find sensitive layers.
 
-    The methods are compared on one fifth of the frames, at most 16. The other frames give the
-    ranges. Then the error of each layer alone is measured with the best method. A few layers may
+    The methods are compared on one fifth of the frames, at most 16. The ranges are measured on the
+    other frames. Then the error of each layer is measured with the best method. A few layers may
     have a much larger error than the other layers. These layers stay FP16 if this raises the
-    agreement. Fewer than 10 frames are too few for a comparison. Then all frames give ranges, and
-    the method is :data:`.settings.FALLBACK_METHOD`.
+    agreement. Fewer than 10 frames are too few for a comparison. In this case, the ranges are
+    measured on all frames, and the method is :data:`.settings.FALLBACK_METHOD`.
 
     :param graph: the network in FP32.
     :param recipe: gives the precision in which the methods are compared. If this precision has no

@@ -65,7 +65,7 @@ def cache_folder(parameter: str | Path = '') -> Path:
         try:
             return expand_home(parameter)
         except FileNotFoundError as error:
-            raise CacheError(f'the cache folder {error}. Name another cache folder') from error
+            raise CacheError(f'the cache folder {error}. Choose another cache folder') from error
     return user_cache_folder()
 
 

@@ -106,7 +106,7 @@ class LocalStore:
         """See :class:`Store`."""
         folder = self.root / SHARDS / shard
         if not (folder / DONE).exists():
-            raise FleetError(f'the shard {folder} is not complete; label it first')
+            raise FleetError(f'the shard {folder} is not complete; run `trt_seg label` first')
         return folder
 
     def sweep(self) -> None:

@@ -46,7 +46,7 @@ class Store(Protocol):
         """Return a new empty folder on this machine for the files of a shard."""
 
     def commit(self, folder: Path, shard: str, facts: dict[str, Any]) -> None:
-        """Make a shard complete. If it is complete already, keep its files.
+        """Make a shard complete. If it is complete already, keep the stored files.
 
         :param folder: result of :meth:`make_folder`. It does not exist after the call.
         :param facts: further entries of the file :data:`DONE`.

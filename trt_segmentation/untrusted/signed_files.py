@@ -1,6 +1,8 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Reads and writes signed files, such as plans. A sidecar beside the file holds its hash.
+"""Reads and writes files with a sidecar that holds their hash, such as plans.
+
+This package calls them signed files. There is no cryptographic signature.
 
 A file is loaded only if it belongs to this user and if its hash is the hash in the sidecar.
 """
@@ -31,8 +33,8 @@ MAX_SIDECAR = 64 << 20
 _PRIVATE = 0o600
 """Permission bits of stored files. Only the owner of a file can read and write it."""
 _ABANDONED_AFTER = 3600.0
-"""A part file that is older than this number of seconds is deleted. No process writes a file for
-so long."""
+"""A part file is a file whose writing has not finished. It is deleted if it is older than this
+number of seconds, because no process writes a file for so long."""
 
 _TAG = 'CACHEDIR.TAG'
 """Name of the file that marks a folder as a cache. The name comes from the Cache Directory Tagging
@@ -45,7 +47,7 @@ _CACHE_NAME = re.compile(
 
 @dataclass(frozen=True)
 class SignedFile:
-    """All bytes of a signed file, and facts about these bytes that JSON can hold."""
+    """The bytes of a signed file, and facts about these bytes as JSON values."""
 
     data: bytes
     about: Mapping[str, Any] = field(default_factory=dict)
@@ -122,7 +124,7 @@ def make_private_folder(folder: Path) -> Path:
         try:
             if os.fstat(handle).st_uid != os.getuid():
                 raise CacheError(f'{folder} does not belong to user {os.getuid()}, so engines in '
-                                 f'it cannot be trusted. Name another cache folder')
+                                 f'it cannot be trusted. Choose another cache folder')
             # The tag file is the first file in a new cache. So if there are only other files, this
             # package did not make the folder.
             names = sorted(name for name in os.listdir(handle)
@@ -130,14 +132,14 @@ def make_private_folder(folder: Path) -> Path:
             if not is_ours(folder / _TAG):
                 if names:
                     raise CacheError(f'{folder} holds {names[0]} but no {_TAG} of trt_seg, so it '
-                                     f'is not a cache of trt_seg. Name another cache folder, or '
+                                     f'is not a cache of trt_seg. Choose another cache folder, or '
                                      f'remove this folder yourself')
                 replace_file(folder / _TAG, _TAG_TEXT.encode(), _PRIVATE)
             os.fchmod(handle, 0o700)
         finally:
             os.close(handle)
     except OSError as error:
-        raise CacheError(f'{folder} cannot hold engines: {error}. Name another cache folder, or '
+        raise CacheError(f'{folder} cannot hold engines: {error}. Choose another cache folder, or '
                          f'set XDG_CACHE_HOME') from error
     return folder
 

@@ -34,14 +34,14 @@ TOPICS = {'/image': 'image', f'{NODE}/label_map': 'labels',
 """Topics that the recorder writes and the report reads, with the content of each topic."""
 SEED = 7
 MOST_SCORED = 100
-"""Largest number of label maps that are compared with the truth. To draw a truth takes long."""
+"""Largest number of label maps that are compared with the truth. Drawing the truth is slow."""
 
 
 @dataclass(frozen=True)
 class LiveRun:
     """The data that the recorder has after a drive.
 
-    :param diagnostics: last diagnostics of the node: the values of each status, by key.
+    :param diagnostics: last diagnostics of the node: maps the name of each status to its values.
     :param arrived: maps the stamp of each label map to its arrival time, both in nanoseconds.
     :param fps: images per second that the camera sent.
     :param has_ground: whether the recording has ground grids.

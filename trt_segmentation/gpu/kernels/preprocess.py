@@ -45,7 +45,7 @@ class _PreprocessParams(ctypes.Structure):
 class Source(NamedTuple):
     """One camera image that a launch reads.
 
-    :param image: address of the first byte, for kernels.
+    :param image: address of the first byte of the image, as kernels see it.
     :param lookup: address of the array ``lookup`` of the frame's :class:`.Viewport`; 0 if there is
         no such array.
     """
@@ -62,10 +62,10 @@ def defines(image: ImageInput, rectify: bool = False) -> dict[str, str | int]:
 
 
 class Preprocess:
-    """The two kernels for one network input, on the GPU that is current in this thread.
+    """The kernel of preprocess.cu for one network input.
 
-    The first kernel cannot rectify images. The second kernel can rectify images. The second kernel
-    is loaded when an image is first rectified.
+    The kernel runs on the GPU that is current in this thread. At first, it is compiled without
+    rectification. When an image is first rectified, it is compiled again with rectification.
 
     :param arch: the GPU's architecture, such as ``sm_90``.
     """
@@ -104,7 +104,7 @@ class Preprocess:
 
         :param sources: at most :data:`.program.IMAGES` images. Their encodings must be in
             :data:`.image.KERNEL_ENCODINGS`.
-        :param tensor: GPU address of the first image in the input tensor.
+        :param tensor: GPU address at which the first source is written into the input tensor.
         """
         params = launch.params
         params.tensor = tensor

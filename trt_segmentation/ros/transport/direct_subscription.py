@@ -106,7 +106,7 @@ class DirectSubscription(Waitable):  # type: ignore[misc]
         """Stop receiving messages. Images that came before stay valid until they are released."""
         self._node.remove_waitable(self)
         self._node.destroy_subscription(self.subscription)
-        self.renew()  # An executor may keep this object for a long time, so free the memory now.
+        self.renew()  # frees memory, because an executor may keep this object for a long time
 
     def __enter__(self) -> None:
         """Keep the subscription alive while the executor waits for it."""
@@ -135,7 +135,8 @@ class DirectSubscription(Waitable):  # type: ignore[misc]
 
     def take_data(self) -> TakenImage | _NotTaken | None:
         """Receive one message. Returns None if there is no message."""
-        free = self._free  # a buffer goes back into the queue it came from, even after renew()
+        # If renew() replaces the queue, the buffer still goes back to the old queue.
+        free = self._free
         buffer = free.pop()  # the buffer that was used last is still in the CPU caches
         kept = False
         try:
