@@ -130,7 +130,7 @@ def test_the_comparison_is_written_and_logged(tmp_path):
         'frames': 3, 'outliers': ['add', 'conv'], 'agreement_without_outliers': 0.99,
         'keep_fp16': ['add', 'conv'], 'seconds': 12.3}
     assert logged == CHOICE.lines() and len(logged) == 4
-    assert logged[0].endswith('gave no ranges, in 12 s:') and '3 frames' in logged[0]
+    assert logged[0].endswith('not used for the ranges, in 12 s:') and '3 frames' in logged[0]
     assert ' '.join(logged[1].split()) == (
         'mse 98.000% of the pixels have the label of fp32 (chosen)')
     assert logged[2].split()[:2] == ['minmax', '97.000%'] and 'chosen' not in logged[2]
