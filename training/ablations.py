@@ -6,7 +6,7 @@
 
 All variants use the same scenes, the same first weights and the same number of steps. The script
 writes NAME.onnx of each variant and ablations.json into DIR. It needs no GPU if the batches and
-the images are small. ``training/camvid.py`` scores the variants on photographs.
+the images are small. ``training/score_photographs.py`` scores the variants on photographs.
 """
 
 from __future__ import annotations
