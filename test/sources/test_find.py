@@ -60,6 +60,11 @@ def test_recursive_leaves_out_the_results_of_an_earlier_run(folder):
     assert len(files('.', recursive=True)) == 5
 
 
+def test_the_folder_of_the_results_is_no_source(folder):
+    with pytest.raises(SourceError, match='sub is a source, and also the folder of the results'):
+        files('sub', leave_out=folder / 'sub')
+
+
 def test_the_title_names_one_picture_and_counts_more(folder):
     assert [source.title for source in open_sources(['b.jpg'])] == ['b.jpg']
     assert [source.title for source in open_sources(['.'])] == ['2 pictures']

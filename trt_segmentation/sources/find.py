@@ -32,8 +32,8 @@ class SourceOptions:
     :param recursive: whether pictures in subfolders are read too.
     :param every: 1 gives every image of each source, 2 gives every second image, and so on.
     :param topic: image topic of the bags; None for the topic of the only camera in each bag.
-    :param leave_out: folder that is not read, such as the folder of the results; None to read
-        every folder.
+    :param leave_out: folder of the results. It is not read, and it cannot be a source. None to
+        read every folder.
     :param say: called with one line of text if other image topics of a bag are left out.
     """
 
@@ -151,6 +151,10 @@ def _find_path(text: str, options: SourceOptions, found: _Found) -> None:
 
 
 def _find_in_folder(folder: Path, options: SourceOptions, found: _Found) -> None:
+    if options.leave_out and os.path.realpath(folder) == os.path.realpath(options.leave_out):
+        # A later run would also read the results in this folder.
+        raise SourceError(f'{folder} is a source, and also the folder of the results; choose '
+                          'another folder for the results')
     try:
         files = list(_walk(folder, options)) if options.recursive else sorted(folder.iterdir())
     except OSError as error:
