@@ -291,6 +291,14 @@ def test_a_result_does_not_replace_the_picture_that_is_read(card, here, capsys):
     assert Path('segment-out/1.jpg').read_bytes() == before
 
 
+def test_the_user_is_not_told_to_remove_the_picture_that_is_read(card, here, capsys):
+    cv2.imwrite('mine.jpg', paint(1))
+    assert segment(card, 'mine.jpg', '--out', '.') == 2
+    told = capsys.readouterr().err
+    assert 'result mine.jpg would replace a file that this command reads' in told
+    assert 'remove' not in told and Path('mine.jpg').exists()
+
+
 def test_results_of_pictures_of_one_name_do_not_collide(card, here):
     cv2.imwrite('in/sub/1.png', paint(3))
     assert segment(card, 'in/1.png', 'in/sub/1.png') == 0

@@ -57,15 +57,15 @@ def check_results(sources: Sequence[ImageSource], options: SegmentOptions,
     names = [name for source in sources for name in _list_names(source, options)]
     if options.overlay or any(options.wants_labels(s.name is not None) for s in sources):
         names.append(CLASSES)
+    for name in names:
+        if os.path.realpath(options.out / name) in read:
+            raise OutputError(f'the result {name} would replace a file that this command reads; '
+                              f'give another folder than --out {options.out}')
     check_folder(options.out, '--out', names)
     if CLASSES in names:
         _check_old_classes(options.out, set(names), card)
     if options.json:
         check_file(options.json, '--json')
-    for name in names:
-        if os.path.realpath(options.out / name) in read:
-            raise OutputError(f'the result {name} would replace a file that this command reads; '
-                              f'give another folder than --out {options.out}')
     if any(name.endswith(VIDEO) for name in names):
         import_av()
 
