@@ -68,6 +68,14 @@ class Models:
         assert rig.node.start()
         self.rig, self.caller = rig, Caller(rig)
 
+    def hold_image(self, camera: Any) -> Any:
+        """Publish image 1, hold it in the pipeline at work, and return this pipeline."""
+        old = self.rig.pipeline
+        old.gate.clear()
+        camera.publish(camera_image(1))
+        self.rig.until(lambda: old.batches)
+        return old
+
     def begin(self, *parameters: Any) -> Any:
         """Hold the gate, send a request, and wait until the network is being opened."""
         self.gate.clear()
@@ -120,10 +128,7 @@ def test_a_frame_at_work_is_finished_by_the_old_network_and_a_waiting_one_by_the
         models: Models) -> None:
     rig = models.rig
     maps, camera = rig.hear(Image, f'{NODE}/label_map'), rig.speaker(Image)
-    old = rig.pipeline
-    old.gate.clear()
-    camera.publish(camera_image(1))
-    rig.until(lambda: old.batches)
+    old = models.hold_image(camera)
     camera.publish(camera_image(2))
     rig.until(lambda: rig.snapshot().frames_in == 2)
     assert models.finish(models.begin(model('wide'))) == [(True, '')]
@@ -150,10 +155,8 @@ def test_the_class_names_are_published_before_the_first_label_map_of_the_new_net
     send = outputs._publish_image
     monkeypatch.setattr(outputs, '_publish_image', lambda publisher, *image: (
         published.append(image[2]), send(publisher, *image)))
-    old, camera = models.rig.pipeline, models.rig.speaker(Image)
-    old.gate.clear()
-    camera.publish(camera_image(1))
-    models.rig.until(lambda: old.batches)
+    camera = models.rig.speaker(Image)
+    old = models.hold_image(camera)
     assert models.finish(models.begin(model('wide'))) == [(True, '')]
     camera.publish(camera_image(2))
     old.gate.set()
@@ -282,11 +285,8 @@ def test_an_old_network_that_fails_at_its_last_frame_does_not_disturb_the_new_on
         models: Models) -> None:
     rig = models.rig
     maps, camera = rig.hear(Image, f'{NODE}/label_map'), rig.speaker(Image)
-    old = rig.pipeline
-    old.gate.clear()
-    old.errors = [EngineError('boom')] * REOPEN_AFTER
-    camera.publish(camera_image(1))
-    rig.until(lambda: old.batches)
+    rig.pipeline.errors = [EngineError('boom')] * REOPEN_AFTER
+    old = models.hold_image(camera)
     assert models.finish(models.begin(model('night'))) == [(True, '')]
     old.gate.set()
     camera.publish(camera_image(2))

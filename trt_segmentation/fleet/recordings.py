@@ -120,15 +120,29 @@ class RecordingCopies:
 
         :raises OSError: if the recording cannot be copied.
         """
+        *_, path = self.fetch(recording)
+        assert path, 'the last item is the path'
+        return path
+
+    def fetch(self, recording: Recording) -> Iterator[Path | None]:
+        """Copy a recording if it is not on this machine.
+
+        :returns: an iterator that yields None while it copies. Its last item is the path.
+        :raises OSError: if the recording cannot be copied.
+        """
         if (local := recording.local) is not None:
-            return local
+            yield local
+            return
         if self._last is None or self._last[0] != recording.identity:
             self._last = None
             remove_copy(self._folder)
-            *_, path = copy_recording(recording, self._folder)
-            assert path, 'the last item is the path'
-            self._last = recording.identity, path
-        return self._last[1]
+            for path in copy_recording(recording, self._folder):
+                if path is None:
+                    yield None
+                else:
+                    self._last = recording.identity, path
+        assert self._last
+        yield self._last[1]
 
 
 def remove_copy(folder: Path) -> None:

@@ -19,7 +19,7 @@ from ..memory import keep_freed_memory
 from ..model.card import load_card
 from ..segmenter import Segmenter
 from ..threads.ordered_map import open_pool
-from .recordings import copy_recording, Recording, remove_copy
+from .recordings import Recording, RecordingCopies
 from .run_folder import open_store
 from .scratch import ScratchFolder
 from .shards import FleetJob, Shard
@@ -87,7 +87,6 @@ class FleetWorker:
     def __init__(self, job: FleetJob, gpu: int = 0) -> None:
         self._job = job
         self._gpu = gpu
-        self._copy: tuple[str, Path] | None = None
 
     def open(self) -> Iterator[Event]:
         """Open the model. The last event is Ready or Failed."""
@@ -95,6 +94,7 @@ class FleetWorker:
         try:
             keep_freed_memory()
             self._scratch = ScratchFolder()
+            self._copies = RecordingCopies(self._scratch.path / 'copy')
             self._store = open_store(job.out, self._scratch.path)
             card = load_card(job.model)
             if job.make_key(card) != job.key:
@@ -137,23 +137,13 @@ class FleetWorker:
             scratch.close()
 
     def _fetch(self, recording: Recording) -> Generator[Event, None, Path]:
-        """Return the path of a recording on this machine.
-
-        A remote recording is copied. The copy is kept until another remote recording is fetched.
-        """
-        if (local := recording.local) is not None:
-            return local
-        if self._copy and self._copy[0] == recording.identity:
-            return self._copy[1]
-        folder = self._scratch.path / 'copy'
-        self._copy = None
-        remove_copy(folder)
-        for path in copy_recording(recording, folder):
-            yield Progress()
-            if path is not None:    # only the last item is a path
-                self._copy = recording.identity, path
-        assert self._copy
-        return self._copy[1]
+        """Return the path of a recording on this machine. Report that the worker is alive."""
+        path = None
+        for path in self._copies.fetch(recording):
+            if path is None:
+                yield Progress()
+        assert path
+        return path
 
     def _process(self, shard: Shard, path: Path) -> Iterator[Event]:
         """Process and commit a shard. Meanwhile, report the number of processed frames."""

@@ -9,8 +9,6 @@ from contextlib import closing
 from pathlib import Path
 import time
 
-from rich.console import Console
-
 from ...errors import FleetError, SegmentationError
 from ...fleet.frames import read_shard
 from ...fleet.jobs.label import LabelJob
@@ -20,6 +18,7 @@ from ...fleet.shards import Shard
 from ...model.card import ModelCard
 from ...segmenter import Segmenter
 from ...sources.image import AnyImage
+from ..fleet.workers import print_line
 
 SECONDS = 5.0
 """The frame rate of a worker is measured for this time in seconds."""
@@ -43,15 +42,15 @@ def print_dry_run(recordings: Sequence[Recording], job: LabelJob, card: ModelCar
                 shards += planned
             except (SegmentationError, OSError) as error:
                 bad += 1
-                _print_line(f'{recording.url} cannot be read: {error}')
+                print_line(f'{recording.url} cannot be read: {error}')
     if not shards:
         raise FleetError('no recording can be read')
     frames = sum(shard.frames for shard in shards)
     hours = sum(shard.end_ns - shard.begin_ns for shard in shards) / 3.6e12
     size = sum(recording.size for recording in recordings) / 1e9
-    _print_line(f'{len(recordings)} recordings ({bad} of them cannot be read), {size:.2f} GB: '
+    print_line(f'{len(recordings)} recordings ({bad} of them cannot be read), {size:.2f} GB: '
                 f'{len(shards)} shards, {frames} frames, {hours:.2f} hours of camera images')
-    _print_line(f'One worker on this machine labels {rate:.1f} frames/s, so it needs '
+    print_line(f'One worker on this machine labels {rate:.1f} frames/s, so it needs '
                 f'{frames / rate / 3600:.2f} hours')
 
 
@@ -71,7 +70,3 @@ def _measure_rate(shard: Shard, path: Path, job: LabelJob, card: ModelCard) -> f
             if time.monotonic() - start > SECONDS:
                 break
         return max(done, 1) / (time.monotonic() - start)
-
-
-def _print_line(line: str) -> None:
-    Console().print(line, markup=False, highlight=False, soft_wrap=True)

@@ -4,11 +4,12 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from functools import partial
 import json
 from pathlib import Path
 from typing import Any
@@ -23,11 +24,11 @@ from ...model.card import ModelCard
 from ...segmented_image import SegmentedImage
 from ...segmenter import Segmenter
 from ...sources.image import AnyImage, BadImage
-from ...threads.ordered_map import map_ahead
 from ..manifest import CONDITIONS, measure_light
 from ..recordings import Recording
 from ..shards import choose_topics, divide, FleetJob, name_camera, plan_shards, run_key, Shard
 from ..store import dump_json, SHARDS, Store
+from .segment_ahead import segment_ahead
 from .truth import find_pairs, is_labelled_folder, PAIR_NS, read_labelled
 
 COUNTS = 'counts.json'
@@ -150,25 +151,16 @@ class EvaluateJob(FleetJob):
 
     def _count_frames(self, shard: Shard, path: Path, segmenter: Segmenter,
                       pool: ThreadPoolExecutor) -> Generator[EvaluationSums, None, None]:
-        """Yield the sums of each frame. Several threads count the pixels."""
+        """Return a generator of the sums of each frame. Several threads count the pixels."""
         classes = len(segmenter.classes)
-        waiting: deque[npt.NDArray[Any] | None] = deque()
 
-        def images() -> Iterator[AnyImage]:
+        def items() -> Generator[tuple[npt.NDArray[Any] | None, AnyImage], None, None]:
             with closing(read_labelled(shard, path, self.label_topic, self.values, classes)
                          ) as labelled:
                 for image, truth in labelled:
-                    waiting.append(truth)
-                    yield image
+                    yield truth, image
 
-        def pairs() -> Iterator[tuple[SegmentedImage | BadImage, npt.NDArray[Any] | None]]:
-            with closing(segmenter.segment_images(images())) as answers:
-                for answer in answers:
-                    yield answer, waiting.popleft()
-
-        with closing(map_ahead(lambda pair: _count_frame(*pair, classes), pairs(), pool=pool)
-                     ) as frames:
-            yield from frames
+        return segment_ahead(segmenter, items(), partial(_count_frame, classes), pool)
 
     def join(self, store: Store, shards: Sequence[str], classes: Sequence[str]) -> int:
         """Add the sums of all shards. Return the number of images."""
@@ -189,7 +181,7 @@ class EvaluateJob(FleetJob):
         return sums.total(len(classes)).images
 
 
-def _count_frame(answer: SegmentedImage | BadImage, truth: npt.NDArray[Any] | None, classes: int
+def _count_frame(classes: int, truth: npt.NDArray[Any] | None, answer: SegmentedImage | BadImage
                  ) -> EvaluationSums:
     if truth is None or isinstance(answer, BadImage):
         is_unlabelled = isinstance(answer, BadImage) and isinstance(answer.error, EvaluationError)

@@ -4,8 +4,7 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -15,13 +14,13 @@ from typing import Any, NamedTuple
 from ...model.card import ModelCard
 from ...segmented_image import SegmentedImage
 from ...segmenter import Segmenter
-from ...sources.image import AnyImage, BadImage
-from ...threads.ordered_map import map_ahead
+from ...sources.image import BadImage
 from ..formats import LabelWriter, open_writer
 from ..frames import read_shard, ShardFrame
 from ..manifest import FRAMES, join_manifest, measure_frame, ShardTable
 from ..shards import FleetJob, run_key, Shard
 from ..store import Store
+from .segment_ahead import segment_ahead
 
 
 @dataclass(frozen=True)
@@ -62,28 +61,13 @@ class LabelJob(FleetJob):
 
     def _segment(self, shard: Shard, path: Path, writer: LabelWriter, segmenter: Segmenter,
                  pool: ThreadPoolExecutor) -> Generator[_Encoded, None, None]:
-        waiting: deque[ShardFrame] = deque()
-
-        def images() -> Iterator[AnyImage]:
-            with closing(read_shard(shard, path, segmenter.allocate, pool, self.every_s)
-                         ) as frames:
-                for frame, image in frames:
-                    waiting.append(frame)
-                    yield image
-
-        def pairs() -> Iterator[tuple[ShardFrame, SegmentedImage | BadImage]]:
-            with closing(segmenter.segment_images(images())) as answers:
-                for answer in answers:
-                    yield waiting.popleft(), answer
-
-        def encode(pair: tuple[ShardFrame, SegmentedImage | BadImage]) -> _Encoded:
-            frame, answer = pair
+        def encode(frame: ShardFrame, answer: SegmentedImage | BadImage) -> _Encoded:
             if isinstance(answer, SegmentedImage):
                 return _Encoded(frame, writer.encode(frame, answer), measure_frame(answer))
             return _Encoded(frame, None, {}, str(answer.error))
 
-        with closing(map_ahead(encode, pairs(), pool=pool)) as results:
-            yield from results
+        return segment_ahead(segmenter, read_shard(
+            shard, path, segmenter.allocate, pool, self.every_s), encode, pool)
 
 
 class _Encoded(NamedTuple):
