@@ -115,7 +115,7 @@ class ScenePool:
             self._free.put(slot)
         self._workers = [fork.Process(
             target=_draw, args=(self._memory, self._jobs, self._free, self._ready), daemon=True)
-            for _ in range(processes or max((os.cpu_count() or 2) - 1, 1))]
+            for _ in range(processes or max(len(os.sched_getaffinity(0)) - 1, 1))]
         for worker in self._workers:
             worker.start()
         self._capacity, self.drawn = capacity, 0
