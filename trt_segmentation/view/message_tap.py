@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Shows the messages of a running node in a view. The caller receives the messages."""
+"""Shows the messages of a running node in a view. The caller gives each message to the tap."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .rerun_view import RerunView
 WAITING = 32
 """Largest number of messages in the queue.
 
-At most this many images and label maps wait for each other.
+It is also the largest number of images and label maps that wait for each other.
 """
 
 

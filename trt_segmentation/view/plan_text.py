@@ -14,7 +14,7 @@ from ..untrusted.signed_files import SignedFile
 def plan_text(name: str, plan: SignedFile) -> str:
     """Return the text of ``trt_seg inspect`` for a plan.
 
-    :param name: the text calls the plan by this name.
+    :param name: name of the plan in the text.
     :raises LookupError: if a fact about the plan is missing.
     :raises TypeError, ValueError, AttributeError, OverflowError: if a fact has a wrong type.
     """

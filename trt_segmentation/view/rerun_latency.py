@@ -20,7 +20,7 @@ from .waterfall import format_ms, FrameTime, typical_steps
 STAGES, WHOLE, STEPS, SPREAD = 'latency', 'whole', 'steps', 'distribution'
 TIMELINE = 'stamp'
 RECENT = 300
-"""Percentiles, typical frame and distribution use this number of newest frames."""
+"""Percentiles, typical frame and distribution use at most this number of newest frames."""
 
 REFRESH_NS = 1_000_000_000
 """Nanoseconds between two drawings of the typical frame and the distribution."""
@@ -37,7 +37,7 @@ class LatencyView:
     """The latencies of one camera. Call all methods from one thread.
 
     The recording also has every stage as ``latency/STAGE``. The layout does not show the stages,
-    but a user can add them.
+    but a user can add the stages to the layout.
     """
 
     def __init__(self, stream: rr.RecordingStream) -> None:

@@ -33,7 +33,7 @@ OPACITY = 0.5
 """Opacity of the label map over the image, 0 to 1."""
 
 FLUSH_SECONDS = 10.0
-"""Seconds that close() waits until the viewer has received everything."""
+"""Largest number of seconds that close() waits until the viewer has received all data."""
 
 PORT = 9876
 """TCP port on which a viewer listens. It is Rerun's default port."""
@@ -50,12 +50,14 @@ START_SECONDS = 30.0
 
 
 def check_view(spawn: bool, path: Path | None) -> None:
-    """Refuse a view that :class:`RerunView` cannot open. Call this function before other work.
+    """Refuse a view that :class:`RerunView` cannot open.
+
+    Call this function early, so that a command fails before it spends time on other work.
 
     :param spawn: whether a viewer is started.
     :param path: .rrd file to write; None for no file.
-    :raises ViewError: if a viewer has no display, if the suffix of ``path`` is not .rrd, or if the
-        file exists already.
+    :raises ViewError: if there is no display for a viewer, if the suffix of ``path`` is not .rrd,
+        or if the file exists already.
     :raises OutputError: if the file cannot be written.
     """
     if spawn and sys.platform == 'linux' and not (

@@ -42,8 +42,8 @@ class FrameTime:
     def steps(self) -> dict[str, float]:
         """Return the milliseconds of each step, in the order of the steps.
 
-        ``camera to node`` contains exposure, camera driver and middleware. It is missing if
-        ``timings`` has no ``age``. ``node to subscriber`` is missing if ``received_ms``
+        ``camera to node`` contains exposure, camera driver and middleware. This step is missing if
+        ``timings`` has no ``age``. The step ``node to subscriber`` is missing if ``received_ms``
         is None.
         """
         total, publish = self.timings.get('total', 0.0), self.timings.get('publish')
@@ -69,7 +69,8 @@ def typical_steps(frames: Sequence[FrameTime]) -> dict[str, float]:
     """Return the milliseconds of each step of a typical frame.
 
     The frames are sorted by their total time. The typical frame is the mean of the middle tenth.
-    So the sum of the steps is near the median time. The sum of the medians of the steps is not.
+    So the sum of its steps is near the median of the total times. If each step were the median of
+    this step over all frames, the sum could be different.
 
     :raises ValueError: if there are no frames.
     """

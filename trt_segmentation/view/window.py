@@ -24,7 +24,7 @@ class PictureWindow:
     close button, with q or with Esc.
 
     :param title: text in the bar of the window.
-    :param instead: what the user can do without a window, for the error.
+    :param instead: end of the error message. It says what the user can do without a window.
     :ivar is_closed: whether the user closed the window.
     :raises ViewError: if there is no display, or if Python has no tkinter.
     """

@@ -83,8 +83,8 @@ def trial(**more):
     ({'trial': trial(why_not='no GPU can be used'), 'why_not': 'no GPU'}, (CANNOT_RUN, 'no GPU')),
     # This engine has all that it needs. So it is a fault that the engine does not open.
     ({'trial': trial(why_not='Myelin error'), 'why_not': ''},
-     (FAILED, 'everything that this engine needs is installed, but it cannot be opened: Myelin '
-      'error')),
+     (FAILED, 'everything that this engine needs is installed, but the engine cannot be '
+      'opened: Myelin error')),
     ({'trial': trial(why_not='no GPU', wrong='cannot build'), 'why_not': 'no GPU'},
      (FAILED, 'cannot build')),
     ({'trial': trial(why_not='broken', good=False), 'why_not': 'broken'}, (FAILED, 'broken'))])

@@ -254,7 +254,7 @@ def test_label_maps_of_another_model_do_not_get_new_class_names(card, here, caps
                                (renamed, "'colors' with other classes", 'colors')):
         assert segment(model, 'in/2.png') == 2
         assert (f'--out segment-out holds label maps of the model {named}, such as labels/1.png. '
-                f'This run would describe them by the classes of {ours}. Name another folder '
+                f'This run would give them the class names of {ours}. Give another folder '
                 'with --out, or remove the label maps yourself') in capsys.readouterr().err
         assert Path('segment-out/classes.json').read_bytes() == before
     assert segment(other, 'in/2.png', '--no-labels', '--no-overlay') == 0   # no classes.json
@@ -322,7 +322,7 @@ def test_results_with_other_names_are_listed(card, here, capsys, monkeypatch):
     monkeypatch.setattr('trt_segmentation.commands.segment.report.MOST_RENAMED', 1)
     assert segment(card, 'in/1.*', 'in/sub', '--no-overlay') == 0
     assert capsys.readouterr().out.splitlines()[-2:] == [
-        'in/1.bmp → 1_bmp', '4 more results have other names; --json FILE lists them all']
+        'in/1.bmp → 1_bmp', '4 more results are renamed; --json FILE lists all results']
 
 
 def test_a_disk_that_is_full_ends_the_command(card, here, capsys, monkeypatch):

@@ -18,7 +18,7 @@ from ...pipeline import Pipeline
 from ...serving.newest import NewestFrames
 
 _LEAD = 0.05
-"""Seconds until the first frame may be due. The two threads start in this time."""
+"""Seconds before the measurement begins. The two threads start in this time."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,8 @@ class CameraCounts:
     :param cameras: number of cameras.
     :param offered: number of frames that the cameras sent. Frames that still waited at the end do
         not count.
-    :param dropped: number of frames that a newer frame of the same camera replaced.
+    :param dropped: number of frames that were not segmented, because a newer frame of the same
+        camera replaced them.
     :param seconds: length of the measurement. It ends when the cameras stop, or with the last
         result if this result comes later.
     :param latency_ms: milliseconds from due time to result, for every segmented frame.

@@ -25,7 +25,7 @@ PICTURES = 4
 """Number of different street scenes. Consecutive frames show different scenes."""
 
 WARM_UP = 0.5
-"""Seconds at the start of a measurement. Frames in this time do not count."""
+"""Seconds of warm-up before the latency is measured. Frames in this time do not count."""
 
 LEAST = 20
 """Smallest number of measured frames, even if they take longer than the given time."""
@@ -45,7 +45,8 @@ class Latency:
     """Milliseconds of each frame, in the order of the frames.
 
     :param total: for each frame, the time from the call of submit() until all results are ready.
-    :param stages: for each stage of the pipeline and for :data:`OUTSIDE`, the time of each frame.
+    :param stages: maps the name of each stage to the time that each frame spent in this stage.
+        :data:`OUTSIDE` counts as a stage.
     """
 
     total: list[float] = field(default_factory=list)
@@ -70,8 +71,8 @@ def camera_frames(count: int, width: int, height: int, encoding: str,
 
     :param width: width of the images in pixels.
     :param height: height of the images in pixels.
-    :param allocate: allocates the memory of the frames, such as ``allocate`` of a pipeline; None
-        for ordinary memory.
+    :param allocate: function that allocates the memory of the frames, such as
+        ``pipeline.allocate``; None for ordinary memory.
     :raises FrameError: if a frame cannot have this size and encoding.
     """
     step = width * BYTES_PER_PIXEL.get(encoding, 0)
@@ -135,7 +136,7 @@ def _time_frame(pipeline: Pipeline, frame: Frame, wanted: Wanted
 
 def measure_throughput(pipeline: Pipeline, frames: Sequence[Frame], wanted: Wanted,
                        seconds: float, tick: Tick) -> float:
-    """Return the frames per second of a pipeline that always has as many batches as possible.
+    """Keep the pipeline full, and return how many frames per second it segments.
 
     The measurement consists of pieces of about one second. The time to fill and to empty the
     pipeline does not count.
@@ -175,9 +176,9 @@ def _measure_piece(pipeline: Pipeline, source: Iterator[Frame], wanted: Wanted,
 
 
 def memory_mib(pipeline: Pipeline) -> dict[str, float]:
-    """Return the used memory in MiB by kind.
+    """Return the used memory in MiB, for each kind of memory.
 
-    On a system without /proc, the memory of this process is missing.
+    On a system without /proc, the result has no entry for the memory of this process.
     """
     found = {}
     statm = Path('/proc/self/statm')

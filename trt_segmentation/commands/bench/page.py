@@ -25,8 +25,8 @@ TEMPLATE = Path(__file__).with_name('page.html')
 def write_page(run: dict[str, Any], path: Path, other: dict[str, Any] | None = None) -> None:
     """Write one HTML file that contains all scripts and plots.
 
-    :param run: content of bench.json of this run.
-    :param other: content of bench.json of another run, for a comparison; None for no comparison.
+    :param run: content of this run's bench.json.
+    :param other: content of the other run's bench.json, for a comparison; None for no comparison.
     """
     plots = {'latency': latency_plot(run, other), 'stages': stages_plot(run, other),
              'memory': memory_plot(run, other), 'rate': rate_plot(run, other),
@@ -84,7 +84,7 @@ def _sentences(run: dict[str, Any]) -> Iterable[str]:
               else f'. {len(run["latency_ms"])} frames are too few frames for p99.'))
     longest = max(stages, key=lambda stage: stages[stage])
     yield (f'The longest part is {longest}: {number(stages[longest])} ms, '
-           f'{shares_of(stages)[longest]} %.')
+           f'{shares_of(stages)[longest]} % of the time.')
     in_flight = run['setting'].get('in_flight')
     yield (f'With {in_flight} batch{"es" * (in_flight != 1)} in flight, the pipeline segments '
            f'{rate} frames per second.')

@@ -30,7 +30,7 @@ BARS = 60
 """Largest number of bars of a histogram. The limit is smaller if there are few frames."""
 
 TAIL = 1.5
-"""The last bar counts all latencies above this multiple of p99, so that the bars stay wide."""
+"""The last bar also counts all latencies above this multiple of p99. So the bars stay wide."""
 
 Run = dict[str, Any]
 
@@ -101,9 +101,7 @@ def stages_plot(run: Run, other: Run | None) -> go.Figure:
     The label of a stage shows the name of the stage, and its share of the time in this run.
     """
     figure = _figure(HEIGHT, barmode='group')
-    for found, color in ((run, HERE), (other, OTHER)):
-        if not found:
-            continue
+    for found, color, _ in _runs(run, other):
         names = [escape(name) for name in found['stages_ms']]
         took = list(found['stages_ms'].values())
         begins = np.concatenate([[0.0], np.cumsum(took)[:-1]]).tolist()
@@ -178,9 +176,7 @@ def memory_plot(run: Run, other: Run | None) -> go.Figure:
     legend = LINE * max(len(next(iter(run['memory_mib'].values()), ())), 1)
     figure = _figure(HEIGHT + legend)
     phases_of: dict[str, int] = {}
-    for found, dash in ((run, 'solid'), (other, 'dot')):
-        if not found:
-            continue
+    for (found, _, _), dash in zip(_runs(run, other), ('solid', 'dot')):
         phases_of |= {escape(phase): _cameras_in(phase) for phase in found['memory_mib']}
         kinds: Iterable[str] = next(iter(found['memory_mib'].values()), ())
         for kind, color in zip(kinds, KINDS):

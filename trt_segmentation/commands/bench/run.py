@@ -51,7 +51,7 @@ def run_bench(options: BenchOptions) -> int:
     """Measure with progress bars, write the numbers and the page, and print a table.
 
     :returns: the exit code, 0.
-    :raises BenchError: if the other run cannot be compared.
+    :raises BenchError: if the other run's bench.json is not valid, or this run would replace it.
     :raises OutputError: if an output file cannot be written, or would replace a file of the user.
     :raises FrameError: if images cannot have the given size and encoding.
     :raises ModelCardError, EngineError: if the model cannot be opened, or the engine fails.
@@ -191,7 +191,7 @@ def _thin_out(values: Sequence[float]) -> list[float]:
 def _cautions(load: float, drift: float, frames: dict[str, int]) -> list[str]:
     """Return sentences about conditions that make the numbers less reliable.
 
-    :param frames: number of frames of each measurement that has a p99.
+    :param frames: maps the name of each measurement that reports a p99 to its number of frames.
     """
     found = []
     if few := [f'{name} ({count})' for name, count in frames.items() if count < ENOUGH]:

@@ -23,7 +23,7 @@ NEEDED_ROWS = ('latency p50', 'latency p95', 'latency p99', 'throughput', 'openi
 CAMERA_KEYS = ('cameras', 'offered', 'answered', 'dropped', 'frames_per_s', 'p50_ms', 'p99_ms')
 
 ENOUGH = 100
-"""Smallest number of frames for a p99. Of fewer frames, p99 is only about the slowest frame."""
+"""Smallest number of frames for a p99. With fewer frames, only the slowest frame decides p99."""
 
 MAX_FILE = 16 << 20
 """Largest accepted size of bench.json in bytes. Usually the file has less than 1 MB."""
@@ -79,7 +79,7 @@ def _wrong(run: dict[str, Any]) -> str:
 
 
 def _unprintable(value: Any) -> str:
-    """Describe the first text with an unprintable character; empty if there is none."""
+    """Return a sentence about the first unprintable character; empty if there is none."""
     if isinstance(value, str):
         bad = unprintable(value)
         return f'the text {short(value)} has the character {bad}' if bad else ''
@@ -112,5 +112,5 @@ def title(run: dict[str, Any]) -> str:
 
 
 def number(value: float) -> str:
-    """Return a number as text: an integer from 100, or else three significant digits."""
+    """Return a number as text: an integer if it is 100 or more, else three significant digits."""
     return f'{value:.0f}' if abs(value) >= 100 else f'{value:#.3g}'

@@ -41,7 +41,7 @@ MOST_SCORED = 100
 class LiveRun:
     """The data that the recorder has after a drive.
 
-    :param diagnostics: last diagnostics of the node: maps the name of each status to its values.
+    :param diagnostics: maps the name of each status in the node's last diagnostics to its values.
     :param arrived: maps the stamp of each label map to its arrival time, both in nanoseconds.
     :param fps: images per second that the camera sent.
     :param has_ground: whether the recording has ground grids.
@@ -233,9 +233,9 @@ def print_report(report: dict[str, Any], out: Path) -> None:
             ('engine', f'{report["engine"]} ({report["identity"]["device"]})'),
             ('camera', f'{report["camera_fps"]:g} Hz'),
             ('frames published', report['frames_published']),
-            ('frames in', report['frames_in']), ('frames out', report['frames_out']),
-            ('frames dropped', dropped),
-            ('frames a second', f'{report["fps"]:.1f}'),
+            ('frames received', report['frames_in']),
+            ('frames segmented', report['frames_out']), ('frames dropped', dropped),
+            ('segmented frames/s', f'{report["fps"]:.1f}'),
             ('mean IoU', '-' if report['miou'] is None else f'{report["miou"]:.3f}')):
         counts.add_row(name, str(value))
     console.print(counts)

@@ -41,8 +41,8 @@ class EngineChoice:
 def choose_engine(found: Driver, gpu: int = 0) -> EngineChoice:
     """Check for every engine whether its requirements are installed, without opening the engine.
 
-    Order and requirements are the same as in :func:`trt_segmentation.pipeline.open_pipeline`. An
-    engine that is opened later may still fail. The self-test opens the engines.
+    Order and requirements are the same as in :func:`trt_segmentation.pipeline.open_pipeline`. Even
+    if all requirements are installed, an engine may fail to open. Only the self-test shows this.
 
     :param found: result of :func:`.ask_driver`.
     :param gpu: index of the GPU in CUDA's order.

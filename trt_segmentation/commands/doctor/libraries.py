@@ -134,8 +134,8 @@ def tools() -> Check:
     missing = absent(*TOOLS, *BUILDER)
     if not missing:
         return Check('tools', OK, ', '.join((*TOOLS, *BUILDER)))
-    return Check('tools', WARNING, f'{", ".join(missing)} not installed; the commands replay, '
-                 'eval, demo or build need these packages', _install(missing))
+    return Check('tools', WARNING, f'{", ".join(missing)} not installed; some of the commands '
+                 'replay, eval, demo and build need these packages', _install(missing))
 
 
 def _install(missing: list[str]) -> str:

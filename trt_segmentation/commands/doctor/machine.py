@@ -64,14 +64,14 @@ def shared_memory(folder: str = '/dev/shm') -> Check:
 
 
 def receive_buffer(path: Path = Path('/proc/sys/net/core/rmem_max')) -> Check:
-    """Check the size limit of socket buffers. An image from another machine must fit in."""
+    """Check the size limit of socket buffers. An image from another machine must fit into one."""
     try:
         size = int(path.read_text())
     except (OSError, ValueError):
         return Check('rmem_max', WARNING, f'{path} cannot be read')
     text = f'net.core.rmem_max is {size:,} bytes'
     if size < IMAGE:
-        return Check('rmem_max', WARNING, f'{text}, less than a 1080p image, which has '
-                     f'{IMAGE:,} bytes; images from other machines can get lost',
+        return Check('rmem_max', WARNING, f'{text}, but an image of 1920x1080 pixels has '
+                     f'{IMAGE:,} bytes. So images from other machines can get lost',
                      'sudo sysctl -w net.core.rmem_max=2147483647')
     return Check('rmem_max', OK, text)

@@ -49,7 +49,7 @@ class MemoryChoice:
 
     def __str__(self) -> str:
         verdict = (
-            'The times are equal, so `auto` is right.' if not self.fastest else
+            'The times are almost equal, so `auto` is right.' if not self.fastest else
             '`auto` is right.' if self.fastest == self.auto else
             '`auto` is WRONG on this GPU. Please send us this result, so that we correct `auto`.')
         return (f'memory: mapped {self.mapped_ms:.2f} ms, copies (pinned) {self.pinned_ms:.2f} ms '
@@ -113,6 +113,6 @@ def measure_memory(engine: str, gpu: int, is_integrated: bool, log: Log) -> Memo
                 frames = camera_frames(2, *SIZE, 'bgr8', pipeline.allocate)
                 took[memory] += measure_latency(pipeline, frames, Wanted(overlay=True), SECONDS,
                                                 lambda elapsed: None).total
-                del frames      # the pipeline frees this memory when it is closed
+                del frames      # closing the pipeline frees this memory
     mapped, pinned = (float(np.median(took[memory])) for memory in ('mapped', 'pinned'))
     return MemoryChoice(engine, 'mapped' if is_integrated else 'pinned', mapped, pinned)

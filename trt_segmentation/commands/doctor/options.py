@@ -37,7 +37,7 @@ def add_command(commands: Commands) -> None:
     parser.add_argument('--selftest', action='store_true',
                         help='run the demo model with every engine, compare the label maps with '
                         'those of the CPU, and measure the latency. If TensorRT is installed, '
-                        'this builds an engine, which takes minutes')
+                        'the self-test builds an engine, which takes minutes')
     parser.add_argument('--json', action='store_true', help='print the result as JSON')
     parser.add_argument('--out', type=Path, metavar='FILE.zip',
                         help='run the self-test, and write one file for an issue. The zip has '

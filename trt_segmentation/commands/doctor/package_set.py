@@ -44,7 +44,7 @@ def choose_set(found: Driver, gpu: int = 0) -> tuple[str, str]:
 
 
 def advise_faster(found: Driver, choice: EngineChoice, gpu: int = 0) -> str:
-    """Return a line with the command that makes segmentation faster, or why there is no command.
+    """Return one line: the command that makes segmentation faster, or why there is none.
 
     :param choice: the engines that can run now.
     """

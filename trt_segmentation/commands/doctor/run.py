@@ -71,7 +71,7 @@ def examine(found: Driver, gpu: int) -> list[Check]:
 
 
 def _advise(checks: list[Check], found: Driver, choice: EngineChoice, gpu: int) -> str:
-    """Return one line: what repairs the parts that are wrong, or what makes images faster."""
+    """Return one line: how to repair the wrong parts, or how to make segmentation faster."""
     wrong = [check for check in checks if check.status == ERROR]
     if wrong:
         repairs = dict.fromkeys(check.run for check in wrong if check.run)

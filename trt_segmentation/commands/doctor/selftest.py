@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Run the demo model with every engine, and compare the label maps with truth and CPU."""
+"""Run the demo model with every engine, and check the label maps."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class Trial:
             tail = self.built or self.wrong
             return head + (f'\n  {tail}' if tail else '')
         stages = ', '.join(f'{stage} {ms:.1f}' for stage, ms in self.latency_ms.items())
-        oracle = '' if self.engine == ORACLE else f', {self.agreement:.3%} of pixels as on the CPU'
+        oracle = '' if self.engine == ORACLE else f', {self.agreement:.3%} of labels as on the CPU'
         return (f'{self.engine}: {self.wrong or "ok"}: {self.identity}\n'
                 f'  {self.images} scenes: mean IoU {self.mean_iou:.4f}{oracle}\n'
                 f'  median ms: {stages}')
@@ -91,10 +91,11 @@ class Trial:
 
 
 def try_engines(gpu: int = 0, log: Log = lambda line: None, each: int = 2) -> list[Trial]:
-    """Run the demo model with every engine, and check the label maps.
+    """Run the demo model with every engine.
 
-    The best engine comes first. If TensorRT is installed, this function builds a plan. The first
-    build may take minutes.
+    The label maps are compared with the truth, and with the label maps of the CPU. The best engine
+    comes first. If TensorRT is installed, this function builds a plan. The first build may take
+    minutes.
 
     :param gpu: index of the GPU in CUDA's order.
     :param log: function that receives lines about the progress.
@@ -176,7 +177,7 @@ def _build(log: Log) -> tuple[str, str]:
 
 
 def build_demo_plan() -> Plan:
-    """Build the fp16 plan of the demo model. TensorRT-RTX needs no GPU for this.
+    """Build the fp16 plan of the demo model. TensorRT-RTX needs no GPU for this build.
 
     :raises SegmentationError: if TensorRT cannot build the plan.
     """
@@ -207,7 +208,7 @@ def _judge(engine: str, pipeline: Pipeline, scenes: Sequence[Scene],
             stages.setdefault(stage, []).append(ms)
     iou, agreement = Scores(pipeline.card.classes, matrix, len(scenes)).mean_iou, min(same)
     wrong = (f'WRONG: mean IoU {iou:.4f}, expected at least {LEAST_IOU}' if iou < LEAST_IOU else
-             f'WRONG: on one scene only {agreement:.3%} of the pixels are as on the CPU, '
+             f'WRONG: on one scene only {agreement:.3%} of the labels are as on the CPU, '
              f'expected at least {LEAST_AGREEMENT:.0%}' if agreement < LEAST_AGREEMENT else '')
     return Trial(engine, '', wrong, '', _identity(pipeline), len(scenes), iou, agreement,
                  {stage: percentiles(values)['p50'] for stage, values in stages.items()})

@@ -57,8 +57,8 @@ class PrivateWords:
     def hide(self, text: str) -> str:
         """Return the text without private words.
 
-        A path outside the folders of :data:`SYSTEM` becomes ``<path>``. If the file is a Python
-        file or a shared library, the name of the file stays. Other words that begin with ``/``,
+        A path outside the folders of :data:`SYSTEM` becomes ``<path>``. If the path names a
+        Python file or a shared library, the file name stays. Other words that begin with ``/``,
         such as the names of ONNX nodes and topics, stay in the text.
         """
         for secret, replacement in _longest_first(self.secrets):

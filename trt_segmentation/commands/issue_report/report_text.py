@@ -15,7 +15,7 @@ LOG_LINES = 40
 
 
 def report_text(steps: Sequence[StepResult], when: str) -> str:
-    """Return the text.
+    """Return the text of the report.
 
     :param steps: the results, without private words.
     :param when: date and time of the report.

@@ -42,8 +42,8 @@ The self-test uses only the demo model and drawn street scenes. No network, imag
 parameter file of yours is in this zip. report.json has a few environment variables, such as
 CUDA_VISIBLE_DEVICES and LD_LIBRARY_PATH. No other variables are in this zip. The names of users
 and hosts, and passwords in environment variables, are replaced by words such as <user> and <host>.
-A path outside the system folders is replaced by <path>, except the name of a Python file or a
-shared library. Read the text files before you publish them.
+A path outside the system folders is replaced by <path>. If the path names a Python file or a
+shared library, the file name stays. Read the text files before you publish them.
 """
 
 
@@ -69,8 +69,8 @@ def write_report(options: DoctorOptions) -> int:
     text = report_text(steps, when)
     write_file(options.out, pack(steps, text, tree, pictures), OPTION)
     print(json.dumps(tree, indent=1) if options.json else printable(text))
-    print(f'→ {printable(str(options.out))}. Attach this file to your issue. It contains a '
-          'README.txt that explains its content', file=sys.stderr)
+    print(f'→ {printable(str(options.out))}. Attach this file to your issue. README.txt '
+          'in this file explains the content', file=sys.stderr)
     return 1 if any(step.status == FAILED for step in steps) else 0
 
 
@@ -114,8 +114,8 @@ def pack(steps: Sequence[StepResult], text: str, tree: Mapping[str, Any],
          pictures: Mapping[str, bytes]) -> bytes:
     """Return the bytes of the zip.
 
-    The first file, README.txt, holds the marker of this package. It is not compressed, so that
-    :func:`.output_files.check_file` finds the marker.
+    The first file, README.txt, holds the marker of this package. README.txt is not compressed, so
+    that :func:`.output_files.check_file` finds the marker.
     """
     files: dict[str, str | bytes] = {
         README: _README, TEXT: text + '\n',

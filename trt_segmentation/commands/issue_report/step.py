@@ -39,7 +39,7 @@ SIZE = (1920, 1080)
 EACH = 2
 """Number of drawn street scenes for each condition, such as night or rain."""
 BEFORE_THE_END = 5.0
-"""The process prints the stack of its threads this many seconds before it is stopped."""
+"""The process prints the stacks of its threads this many seconds before its time limit."""
 
 log = logging.getLogger('trt_segmentation')
 
@@ -136,7 +136,7 @@ def _measure(engine: str, gpu: int, folder: Path, found: Found) -> None:
         frames = camera_frames(4, *SIZE, 'bgr8', pipeline.allocate)
         latency = measure_latency(pipeline, frames, Wanted(overlay=True), SECONDS,
                                   lambda elapsed: None)
-        del frames      # the pipeline frees this memory when it is closed
+        del frames      # closing the pipeline frees this memory
         found['latency_ms'] = {stage: percentiles(times) for stage, times in
                                (*latency.stages.items(), ('total', latency.total))}
         found['images'], found['drift'] = len(latency.total), latency.drift
@@ -187,7 +187,7 @@ def loaded_libraries(maps: Path = Path('/proc/self/maps')) -> list[str]:
 
 
 def main() -> None:
-    """Run the step that the request in stdin names. Write its result, even after an error."""
+    """Run the step that the request in stdin names. Write the result, even after an error."""
     asked, found = json.load(sys.stdin), Found()
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING,
                         format='%(relativeCreated)8d ms %(levelname)s %(name)s: %(message)s')

@@ -109,8 +109,8 @@ def _judge(found: Mapping[str, Any]) -> tuple[str, str]:
         if trial['wrong'] or not trial['good']:
             return FAILED, trial['wrong'] or trial['why_not']
         if not found['why_not']:
-            return FAILED, ('everything that this engine needs is installed, but it cannot be '
-                            f'opened: {trial["why_not"]}')
+            return FAILED, ('everything that this engine needs is installed, but the engine '
+                            f'cannot be opened: {trial["why_not"]}')
         return CANNOT_RUN, found['why_not']
     return (FAILED, trial['wrong']) if trial['wrong'] else (OK, '')
 

@@ -37,7 +37,7 @@ class SegmentOptions:
     :param every: 1 to segment every image of a source, 2 for every second image, and so on.
     :param recursive: whether the pictures in subfolders are read too.
     :param image_topic: image topic of the bags; None for the only image topic of each bag.
-    :param json: file to write; None for no file.
+    :param json: JSON file to write, with an entry for each image; None for no file.
     :param show: whether a window shows the overlays.
     :param view: whether the result is shown in Rerun.
     :param save_view: .rrd file to write; None for no file.

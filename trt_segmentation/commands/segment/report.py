@@ -19,7 +19,7 @@ from ...model.card import ModelCard
 from ...untrusted.terminal_text import one_line
 
 MOST_RENAMED = 20
-"""Most results with other names that are printed."""
+"""Largest number of printed lines about renamed results."""
 
 
 @dataclass
@@ -31,7 +31,7 @@ class SegmentReport:
     :param bad: one line for each image or source that could not be read.
     :param seconds: seconds from the opening of the first source until all results were written.
     :param stopped_by: number of the signal that stopped the command; None if there was none.
-    :param renamed: sources whose results have another name, and the files of these results.
+    :param renamed: pairs of a source and the name of its result, if users cannot guess the name.
     """
 
     segmented: int = 0
@@ -78,7 +78,7 @@ def print_report(report: SegmentReport, pixels: npt.NDArray[np.int64], all_pixel
              f', model {card.name}' + f' → {out}' * out.is_dir()]
     lines += [one_line(f'{source} → {name}') for source, name in report.renamed[:MOST_RENAMED]]
     if (more := len(report.renamed) - MOST_RENAMED) > 0:
-        lines.append(f'{more} more results have other names; --json FILE lists them all')
+        lines.append(f'{more} more results are renamed; --json FILE lists all results')
     if report.dropped:
         lines.append(f'images skipped because the network was busy: {report.dropped}')
     if report.stopped_by:

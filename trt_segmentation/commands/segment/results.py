@@ -49,8 +49,8 @@ def check_results(sources: Sequence[ImageSource], options: SegmentOptions,
                   card: ModelCard) -> None:
     """Check that all results can be written, before any image is segmented.
 
-    :raises OutputError: if a result would replace a file of the user, or a source file. Also if
-        label maps of another model would stay in the folder.
+    :raises OutputError: if a result would replace a file of the user or a source file, or if label
+        maps of another model would stay in the folder.
     :raises VideoError: if an mp4 is needed and PyAV is missing.
     """
     read = {os.path.realpath(path) for source in sources for path in source.paths}
@@ -89,7 +89,7 @@ def _check_old_classes(out: Path, names: set[str], card: ModelCard) -> None:
                if is_ours(path))
     if (name := next((name for name in staying if name not in names), None)) is not None:
         raise OutputError(f'--out {out} holds label maps of {other}, such as {name}. '
-                          f'This run would describe them by the classes of {card.name}. Name '
+                          f'This run would give them the class names of {card.name}. Give '
                           'another folder with --out, or remove the label maps yourself')
 
 
@@ -107,9 +107,10 @@ def _list_names(source: ImageSource, options: SegmentOptions) -> list[str]:
 
 
 def _list_old_maps(name: str, options: SegmentOptions) -> list[str]:
-    """Return the numbered pictures in the folders to which this run writes those of a video.
+    """Return the numbered label maps and confidences that --out already has for this video.
 
-    An earlier run may have written pictures of other frames, which do not belong to this run.
+    An earlier run may have written these files for frames that this run skips. If this run
+    writes no label maps, none are returned. The same holds for confidences.
     """
     folders = ['labels'] * options.wants_labels(True) + ['confidence'] * options.confidence
     return [str(path.relative_to(options.out)) for folder in folders
@@ -119,9 +120,9 @@ def _list_old_maps(name: str, options: SegmentOptions) -> list[str]:
 
 def find_renamed_results(sources: Sequence[ImageSource], options: SegmentOptions
                          ) -> list[tuple[str, str]]:
-    """Return the sources whose results have another name, with the name of the results.
+    """Return each source whose result file has an unexpected name, and this name.
 
-    If overlays are written, this name is that of the overlay, such as ``street_jpg.jpg``.
+    If overlays are written, the name has an ending, as in ``street_jpg.jpg``.
     """
     names = [(source.title, source.name) for source in sources if source.name is not None]
     pictures = [(str(path), name) for source in sources if source.name is None
@@ -132,7 +133,7 @@ def find_renamed_results(sources: Sequence[ImageSource], options: SegmentOptions
 
 
 class ResultWriter:
-    """Writes results. Call all methods from one thread.
+    """Writes the results of a run. Call all methods from one thread.
 
     :param card: the model card. It gives the names and colours of the classes.
     :ivar images: for each image, its entry in the file of --json; empty without --json.
@@ -163,7 +164,9 @@ class ResultWriter:
                 raise
 
     def begin_source(self, source: ImageSource) -> None:
-        """Delete the label maps and confidences that an earlier run wrote for the same video.
+        """Delete old label maps and confidences of a video, if this run writes new ones.
+
+        Files that this package did not write stay.
 
         :raises OutputError: if a file cannot be deleted.
         """

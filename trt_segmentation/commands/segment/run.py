@@ -40,8 +40,6 @@ Show = Callable[[SegmentedImage], bool]
 
 @dataclass
 class _Run:
-    """One run of the command over all its sources."""
-
     segmenter: Segmenter
     writer: ResultWriter
     show: Show
@@ -98,9 +96,8 @@ def run_segment(options: SegmentOptions) -> int:
     """Segment the sources with a progress bar, and print a table at the end.
 
     :returns: the exit code, see :attr:`.SegmentReport.exit_code`.
-    :raises SegmentationError: if an option, the card or a source is wrong. Nothing is written
-        then. The error is also raised if the engine fails or a result cannot be written. Then all
-        earlier results are complete.
+    :raises SegmentationError: if an option, the card or a source is wrong, if the engine fails, or
+        if a result cannot be written. All results from before the error are complete.
     """
     options.check()
     keep_freed_memory()
