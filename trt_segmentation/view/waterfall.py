@@ -12,7 +12,7 @@ import numpy as np
 TO_NODE, TO_SUBSCRIBER, OTHER = 'camera to node', 'node to subscriber', 'other'
 STAGES = ('wait', 'decode', 'stage', 'upload', 'preprocess', 'inference', 'postprocess',
           'download')
-"""Stages of the node before it publishes, in this order. No pipeline has all of these stages."""
+"""Stages before the node publishes, in this order. No pipeline has all of these stages."""
 
 
 def format_ms(ms: float) -> str:
@@ -68,9 +68,9 @@ class FrameTime:
 def typical_steps(frames: Sequence[FrameTime]) -> dict[str, float]:
     """Return the milliseconds of each step of a typical frame.
 
-    The frames are sorted by their total time. The typical frame is the mean of the middle tenth.
-    So the sum of its steps is near the median of the total times. If each step were the median of
-    this step over all frames, the sum could be different.
+    The frames are sorted by their total time. The typical frame is the mean of the middle tenth of
+    these frames. So the sum of its steps is near the median of the total times. If each step were
+    the median of this step over all frames, the sum could be different.
 
     :raises ValueError: if there are no frames.
     """

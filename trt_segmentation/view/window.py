@@ -18,7 +18,7 @@ _END_KEYS = ('q', 'Escape')
 
 
 class PictureWindow:
-    """A window. Call all methods from one thread.
+    """A window for one picture at a time. Call all methods from one thread.
 
     A picture that is larger than the screen is shown smaller. The user closes the window with the
     close button, with q or with Esc.

@@ -42,7 +42,7 @@ Tick = Callable[[float], None]
 
 @dataclass
 class Latency:
-    """Milliseconds of each frame, in the order of the frames.
+    """The times of all frames in milliseconds, in the order of the frames.
 
     :param total: for each frame, the time from the call of submit() until all results are ready.
     :param stages: maps the name of each stage to the time that each frame spent in this stage.
@@ -116,7 +116,7 @@ def measure_latency(pipeline: Pipeline, frames: Sequence[Frame], wanted: Wanted,
 
 
 def _repeat_for(seconds: float, least: int) -> Iterator[float]:
-    """Yield the elapsed seconds until ``seconds`` are over, and at least ``least`` times."""
+    """Yield the elapsed seconds again and again: for ``seconds``, and at least ``least`` times."""
     began, count = perf_counter(), 0
     while (elapsed := perf_counter() - began) < seconds or count < least:
         yield elapsed

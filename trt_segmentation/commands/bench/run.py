@@ -41,7 +41,7 @@ SAMPLES = 2000
 """Largest number of latencies in bench.json."""
 
 DRIFT = 1.1
-"""The report warns if frames become slower by more than this factor within a run."""
+"""The report warns if the last frames are slower than the first by more than this factor."""
 
 BUSY = 0.5
 """The report warns if the load average divided by the number of cores is above this value."""

@@ -81,7 +81,7 @@ class SentFrame:
 
 @dataclass(frozen=True)
 class DemoReport:
-    """What a demo writes and prints.
+    """The results that a demo writes and prints.
 
     :param tree: content of report.json.
     :param rows: rows of the montage.

@@ -141,7 +141,8 @@ def _choose_rate(run: _DemoRun, engine: str, bars: ProgressBars) -> float:
     """Return the images per second that the camera shall send.
 
     With a GPU, the rate depends on the engine that the node opens. So this function waits for the
-    engine. Without a GPU it does not wait, and the camera draws the street while the node starts.
+    engine. Without a GPU, the function does not wait, and the camera draws the street while the
+    node starts.
     """
     driver = ask_driver()
     if engine == 'onnxruntime-cpu' or not driver.gpus:

@@ -18,7 +18,7 @@ SIZE = (1920, 1080)
 ROUNDS, SECONDS = 3, 0.7
 """Number of rounds, and seconds of each measurement. Each round measures both kinds of memory."""
 TIE = 1.03
-"""Two times count as equal if they differ by at most this factor."""
+"""The two kinds of memory are equally fast if their times differ by at most this factor."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class MemoryChoice:
 
     @property
     def fastest(self) -> str:
-        """The faster kind of memory; empty if the two times count as equal."""
+        """The faster kind of memory; empty if both kinds are equally fast."""
         fast, slow = sorted((self.mapped_ms, self.pinned_ms))
         if slow <= TIE * fast:
             return ''
@@ -64,7 +64,7 @@ class MemoryChoice:
 def try_memory(found: Driver, gpu: int, trials: Sequence[Trial], log: Log) -> str:
     """Measure both kinds of memory if the GPU shares its memory with the CPU.
 
-    :param trials: results of the engines. The measurement uses the first GPU engine that ran.
+    :param trials: result of :func:`.try_engines`. The first GPU engine that ran is measured.
     :returns: a text for the user; empty if the GPU has its own memory or if there is no GPU.
     """
     from ...errors import EngineError

@@ -47,7 +47,7 @@ class Trial:
     :param engine: name of the engine.
     :param why_not: why the engine cannot run on this machine; empty if the engine ran.
     :param wrong: what is wrong with the engine or with its label maps; empty if nothing is wrong.
-    :param built: a sentence about a plan that was built but not run; empty if there is no plan.
+    :param built: a sentence about a plan that was built but not run; empty if there is none.
     :param identity: library, precision and device of the engine.
     :param images: number of scenes.
     :param mean_iou: mean IoU over all scenes, 0 to 1.

@@ -63,7 +63,7 @@ def run_checks(asked: Found, found: Found) -> None:
 
 
 def try_one_engine(asked: Found, found: Found) -> None:
-    """Try an engine: labels, latency, plan and loaded libraries."""
+    """Check the labels of an engine, and find its latency, its plan and its libraries."""
     from ..doctor.choice import choose_engine
     from ..doctor.selftest import draw_scenes, label_on_cpu, try_engine
     engine, gpu = asked['step'], asked['gpu']

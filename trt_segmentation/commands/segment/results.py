@@ -42,7 +42,7 @@ WRITERS = max(2, min(16, os.cpu_count() or 1))
 CLASSES = 'classes.json'
 """File in --out that explains the label maps and the overlays."""
 PICTURE, VIDEO, MAP = '.jpg', '.mp4', '.png'
-"""File endings: for overlays of pictures, overlays of videos, and label maps or confidences."""
+"""File endings for overlays of pictures, for overlays of videos, and for all other results."""
 
 
 def check_results(sources: Sequence[ImageSource], options: SegmentOptions,
@@ -160,7 +160,7 @@ class ResultWriter:
         try:
             self.close()
         except SegmentationError:
-            if kind is None:        # the exception of the with block matters more
+            if kind is None:    # an exception of the with block matters more than this error
                 raise
 
     def begin_source(self, source: ImageSource) -> None:
@@ -217,7 +217,7 @@ class ResultWriter:
             raise self._error
 
     def _write_classes(self, is_video: bool) -> None:
-        """Write the id, the name and the colour of each class, once."""
+        """Write :data:`CLASSES` once, with the id, the name and the colour of each class."""
         if self._knows_classes or not (
                 self._options.overlay or self._options.wants_labels(is_video)):
             return
