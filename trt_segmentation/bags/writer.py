@@ -35,7 +35,6 @@ from .reader import CAMERA_INFO, COMPRESSED, IMAGE, Recorded
 _FOREVER = QosTime(9223372036, 854775807)
 """If a publisher sets no duration in its QoS, rosbag2 records this duration."""
 _JPEG = [cv2.IMWRITE_JPEG_QUALITY, 90]
-"""Options for JPEG."""
 
 
 @dataclass(frozen=True)
