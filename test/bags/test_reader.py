@@ -184,7 +184,7 @@ def test_the_camera_is_chosen_if_all_other_topics_are_results(tmp_path):
 
 def test_a_bag_with_no_image_topic(tmp_path):
     path = write_bag(tmp_path / 'bag', [Message('/camera_info', CAMERA_INFO, 1, camera_info(1))])
-    with BagReader(path) as bag, pytest.raises(BagError, match='has no image topic. The type of an'):
+    with BagReader(path) as bag, pytest.raises(BagError, match=r'has no image topic\. The type'):
         bag.image_topic()
 
 

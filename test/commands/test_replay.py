@@ -378,8 +378,7 @@ def test_other_sizes_and_types_are_differences(tmp_path, card, capsys, replayed)
         expect = expected_bag(tmp_path / f'expect{number}', [wrong] * 5)
         assert run(replayed[0], tmp_path / f'out{number}', card, '--expect', expect) == 1
         assert (f'label map is 64x48 uint8, but the expected one is {wrong.shape[1]}x48 '
-                f'{wrong.dtype}'
-                in capsys.readouterr().out)
+                f'{wrong.dtype}' in capsys.readouterr().out)
 
 
 def test_an_expected_image_that_is_no_label_map_is_a_difference(tmp_path, card, capsys, replayed):

@@ -158,9 +158,9 @@ def add_command(commands: Commands) -> None:
     parser = commands.add_parser(
         'build', help='build a TensorRT engine, and report its accuracy loss',
         description='Check, simplify and calibrate the network of a model card, and build a '
-        'plan (the file of an engine) with TensorRT or TensorRT-RTX. Before the build, a precision '
-        'below fp32 is compared with fp32, and a report is written. Without --out, the plan is '
-        'written to the cache. A node with the same card, precision, workspace and level uses it.')
+        'plan (an engine in a file) with TensorRT or TensorRT-RTX. Before the build, a precision '
+        'below fp32 is compared with fp32, and a report is written. Without --out, the plan goes '
+        'to the cache. A node with the same card, precision, workspace and level uses this plan.')
     parser.add_argument('model', metavar='MODEL_CARD', help='path or name of a model card')
     parser.add_argument('--out', type=Path, metavar='PLAN',
                         help='write the plan to this file; TensorRT-RTX then needs no GPU')
@@ -180,8 +180,8 @@ def add_command(commands: Commands) -> None:
                         help='how long TensorRT looks for fast kernels, from 0 (shortest) to 5 '
                         '(%(default)s)')
     parser.add_argument('--arch', metavar='sm_89',
-                        help='GPU architecture of the plan, only with TensorRT-RTX (the one of this '
-                        "machine's GPU, or all architectures if there is no GPU)")
+                        help='GPU architecture of the plan, only with TensorRT-RTX (the GPU of '
+                        'this machine, or all architectures on a machine without a GPU)')
     parser.add_argument('--cut-resize', action='store_true',
                         help='leave out the Resize at the end of the network. The scores are then '
                         'resized only once, to the size of the camera image. The report shows how '
