@@ -62,7 +62,7 @@ def run_build(options: BuildCommandOptions) -> int:
     card = load_card(options.model)
     _check_outputs(options, card)
     identity = _identity(options)
-    supports_operator = OperatorSupport()  # keeps TensorRT's kernels in memory
+    supports_operator = OperatorSupport()  # keeps TensorRT's kernels in memory for all builds
     with ProgressBars() as bars:
         load_plugins(card.plugins, bars.print_line)
         graph = read_graph(card, _recipe(options), supports_operator)

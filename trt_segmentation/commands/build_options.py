@@ -32,9 +32,7 @@ class BuildCommandOptions(CalibrationOptions):
 
     :param hold_out_labels: one folder of label maps for each recording of ``hold_out``; ``-`` if
         a recording has no label maps.
-    :param label_map: path or name of a value map for the label maps, see
-        :func:`.label_values.load_value_map`; None if the values in the label maps are class ids
-        already.
+    :param label_map: as in :class:`.EvaluateOptions`.
     :param max_miou_drop: largest accepted loss of mean IoU, 0 to 1; None for no limit.
     :param report: folder of the report; None for the default folder.
     :param out: file for the plan; None to write the plan to the cache.

@@ -91,7 +91,7 @@ class EvaluateOptions(GpuWorkerOptions):
                                   'card')
 
     def _check_workers(self) -> None:
-        """With a SOURCE, refuse options for one process. Without it, refuse worker options."""
+        """Refuse worker options without a SOURCE, and options that exclude a SOURCE."""
         for_workers = ('image_topic', 'label_topic', 'ray', 'workers', 'gpus_per_worker',
                        'cpus_per_worker', 'lease', 'retry', 'work')
         for_process = ('gpu', 'street', 'condition', 'images', 'labels', 'fit_temperature',

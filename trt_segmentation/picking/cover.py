@@ -20,7 +20,7 @@ cameras. For comparison: the light alone gives two frames a squared distance of 
 
 
 def describe_frames(table: pa.Table, picks: Sequence[Pick], classes: Sequence[str]) -> Features:
-    """Return the features of frames. Their three kinds are light, class shares, and time.
+    """Return the features of frames: three kinds, for light, class shares and time.
 
     The time is the time in the recording. Each feature has the mean 0. If a kind has n features,
     each of them has the standard deviation 1 / √n. So the three kinds have the same weight. A

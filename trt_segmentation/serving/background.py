@@ -12,7 +12,7 @@ from ..errors import Interrupted
 from .stopping import start_unstoppable
 
 POLL_SECONDS = 0.1
-"""A waiting thread does its other work once in this number of seconds."""
+"""Seconds between two checks of a waiting thread."""
 
 T = TypeVar('T')
 

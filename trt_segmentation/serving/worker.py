@@ -33,10 +33,6 @@ from .stopping import leave_running
 WaitingFrames = NewestFrames[ServedCamera, IncomingImage]
 
 
-def _do_nothing() -> None:
-    pass
-
-
 class Worker:
     """Segments the newest frames and publishes the results. Every frame is counted exactly once.
 
@@ -55,7 +51,7 @@ class Worker:
     def __init__(self, pipeline: Pipeline, cameras: int, settings: LiveSettings,
                  clock: ServingClock, warn: Callable[[str, str, Exception], None], log: FrameLog,
                  health: EngineHealth, newest: WaitingFrames | None = None,
-                 begin: Callable[[], None] = _do_nothing) -> None:
+                 begin: Callable[[], None] = lambda: None) -> None:
         self._submitting = self._collecting = 0.0  # start of the running call; 0 if no call
         self._pipeline = pipeline
         self._cameras = cameras
@@ -169,7 +165,7 @@ class Worker:
     def _submit_batches(self) -> None:
         self._submitting = time.monotonic()
         self._begin()
-        self._begin = _do_nothing  # begin() would keep the previous worker in memory
+        self._begin = lambda: None  # begin() would keep the previous worker in memory
         self._submitting = 0.0
         while self._submit_next():
             pass  # each call has new variables, so no variable keeps an old image
