@@ -91,7 +91,7 @@ class EvaluateOptions(GpuWorkerOptions):
                                   'card')
 
     def _check_workers(self) -> None:
-        """Refuse worker options without a SOURCE, and options that exclude a SOURCE."""
+        """Refuse worker options if there is no SOURCE, and the other options if there is one."""
         for_workers = ('image_topic', 'label_topic', 'ray', 'workers', 'gpus_per_worker',
                        'cpus_per_worker', 'lease', 'retry', 'work')
         for_process = ('gpu', 'street', 'condition', 'images', 'labels', 'fit_temperature',
