@@ -157,6 +157,6 @@ def test_a_video_is_chosen_if_the_other_topics_are_results(tmp_path):
     raw = image_messages([picture])
     with BagReader(write_bag(tmp_path / 'raw', [*results, packet, *raw])) as bag:
         assert bag.image_topic(say=said.append) == '/camera/image_raw'
-    assert [line.partition('; ')[2] for line in said] == [
-        'not read: /segmentation/label_map (a result)',
-        'not read: /segmentation/label_map (a result), /camera/image_raw/ffmpeg (a video)']
+    assert [line.partition(', ')[2] for line in said] == [
+        'but not from /segmentation/label_map (a result)',
+        'but not from /segmentation/label_map (a result), /camera/image_raw/ffmpeg (a video)']

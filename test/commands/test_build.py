@@ -269,7 +269,7 @@ def test_without_a_gpu_and_without_out_the_error_says_what_can_be_built(card, mo
 
     monkeypatch.setattr('trt_segmentation.commands.build.gpu_identity', none)
     assert cli.main(['build', card]) == 2
-    assert ('only TensorRT-RTX can build a plan. This plan is for another machine'
+    assert ('only TensorRT-RTX can build a plan, which is then for another machine'
             in capsys.readouterr().err)
 
 

@@ -206,7 +206,7 @@ def test_a_replay_says_which_of_several_topics_it_takes(tmp_path, card, capsys):
     bag = write_bag(tmp_path / 'in', image_messages(map(paint, truths))
                     + image_messages(map(paint, label_maps(3)), '/segmentation/overlay'))
     assert run(bag, tmp_path / 'out', card) == 0
-    said = f'{bag}: images from {TOPIC}; not read: /segmentation/overlay (a result)\n'
+    said = f'{bag}: images are read from {TOPIC}, but not from /segmentation/overlay (a result)\n'
     assert said in capsys.readouterr().err
     assert topics(tmp_path / 'out')[LABEL_MAP] == 2
 
@@ -377,8 +377,8 @@ def test_other_sizes_and_types_are_differences(tmp_path, card, capsys, replayed)
     for number, wrong in enumerate(maps):
         expect = expected_bag(tmp_path / f'expect{number}', [wrong] * 5)
         assert run(replayed[0], tmp_path / f'out{number}', card, '--expect', expect) == 1
-        assert (f'label map is 64x48 uint8, expected {wrong.shape[1]}x48 {wrong.dtype}'
-                in capsys.readouterr().out)
+        assert (f'label map is 64x48 uint8, but the expected one is {wrong.shape[1]}x48 '
+                f'{wrong.dtype}' in capsys.readouterr().out)
 
 
 def test_an_expected_image_that_is_no_label_map_is_a_difference(tmp_path, card, capsys, replayed):

@@ -102,7 +102,7 @@ def test_a_bag_says_which_topic_it_takes(tmp_path):
     messages = image_messages(pictures(2)) + image_messages(pictures(3), '/seg/overlay')
     path, said = write_bag(tmp_path / 'bag', messages), []
     assert BagImages(path, 'bag', 'bag', say=said.append).open().count == 2
-    assert len(said) == 1 and f'images from {TOPIC}' in said[0]
+    assert len(said) == 1 and f'images are read from {TOPIC}' in said[0]
     assert BagImages(path, 'bag', 'bag', '/seg/overlay', say=said.append).open().count == 3
     assert len(said) == 1
     with pytest.raises(BagError, match="no images on '/rear'"):

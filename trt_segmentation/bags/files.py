@@ -16,8 +16,8 @@ MAGIC = {'.mcap': b'\x89MCAP0\r\n', '.db3': b'SQLite format 3\0'}
 VIDEOS = ('.mp4', '.avi', '.mkv', '.mov', '.webm')
 _PICTURES = ('. `trt_seg eval --images DIR --labels DIR` and `trt_seg build --calibrate DIR` read '
              'folders of pictures too')
-_REPAIR = 'If its recording was cut off, repair it with `ros2 bag reindex` or `mcap recover`'
-_CONVERT = 'Convert it with `ros2 bag convert` on a machine that can read it'
+_REPAIR = 'If the recording was cut off, repair it with `ros2 bag reindex` or `mcap recover`'
+_CONVERT = 'Convert the bag with `ros2 bag convert` on a machine that can read the bag'
 _ADVICE = {
     'database files are missing': 'Copy the missing files into the folder',
     'not supported': _CONVERT,

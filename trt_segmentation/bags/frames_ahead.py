@@ -15,7 +15,7 @@ from ..threads.ordered_map import map_ahead
 from .reader import BagReader, CAMERA_INFO, COMPRESSED, Recorded
 
 _HEADER = 12
-"""The stamp of a message lies in this many bytes at the start of the message."""
+"""Number of bytes at the start of a message that contain its stamp."""
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,8 @@ class Expectation:
     :param bag: the bag with the expected label maps. The caller closes it after the comparison.
     :param classes: class names, for the texts about differences.
     :param min_agreement: fraction of a frame's pixels that must be equal, 0 to 1.
-    :param allow_missing: whether some frames may have no label map in the bag. A running node
-        drops frames, so a bag of its label maps is not complete.
+    :param allow_missing: whether some frames may have no label map in the bag. If a running node
+        dropped frames, a bag of its label maps is not complete.
     """
 
     def __init__(self, bag: BagReader, topic: str, classes: Sequence[str],
@@ -44,7 +44,8 @@ class Expectation:
 
         :param stamp_ns: header stamp of the frame, in nanoseconds.
         :param labels: (height, width) uint8 or uint16.
-        :returns: a text about the difference; None if enough pixels are equal.
+        :returns: a text about the difference. None if enough pixels are equal, or if
+            ``allow_missing`` is True and the bag has no label map of this stamp.
         :raises BagError: if the bag ends too early.
         """
         if not self._left[stamp_ns]:
@@ -91,7 +92,7 @@ class Expectation:
     def _difference(self, expected: npt.NDArray[Any], labels: npt.NDArray[Any],
                     stamp_ns: int) -> str | None:
         if expected.shape != labels.shape or expected.dtype != labels.dtype:
-            return f'the label map is {_size(labels)}, expected {_size(expected)}'
+            return f'the label map is {_size(labels)}, but the expected one is {_size(expected)}'
         unequal = expected != labels
         count = int(np.count_nonzero(unequal))
         agreement = 1 - count / labels.size
@@ -120,8 +121,8 @@ def choose_label_topic(bag: BagReader, root: str, asked: str | None = None) -> s
     :param root: topic prefix of a namespace, such as ``/segmentation``.
     :param asked: name of a topic. If this is None, the label map topic in the namespace is chosen.
         If the namespace has none, the only label map topic of the bag is chosen.
-    :raises BagError: if the bag has no images on the asked topic, or if there is no single label
-        map topic to choose. The message lists the image topics.
+    :raises BagError: if the bag has no images on the asked topic, or if ``asked`` is None and no
+        topic, or more than one topic, could be chosen. The message lists the image topics.
     """
     topics = bag.image_topics()
     if asked is None:

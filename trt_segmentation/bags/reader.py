@@ -41,7 +41,7 @@ unpack_within_limits()
 
 
 def is_result(topic: str) -> bool:
-    """Return whether an image topic has the name of a topic with results of this package."""
+    """Return whether an image topic has a name that this package gives to its results."""
     return _without_transport(topic).rpartition('/')[2] in RESULTS
 
 
@@ -61,7 +61,7 @@ def stamp_text(stamp_ns: int | None) -> str:
 
 @dataclass(frozen=True)
 class Recorded:
-    """One message of a bag. Only the messages of a video are already decoded.
+    """One message of a bag. :meth:`BagReader.messages` decodes only the messages of a video.
 
     :param number: position among the messages of its topic, from 1.
     :param log_time_ns: time of the recording, in nanoseconds since 1970.
@@ -93,7 +93,7 @@ class Recorded:
         The pixels stay valid and unchanged as long as the frame exists.
 
         :param allocate: allocates the memory of a decoded JPEG or PNG image; None for memory of
-            NumPy. Other frames stay in the memory of the message.
+            NumPy. A raw image stays in the memory of the message.
         :raises FrameError: if the message is not a valid image. The error says what is wrong.
         """
         if self.picture is not None:
@@ -217,13 +217,13 @@ class BagReader:
         if asked is None and len(found) != 1:
             raise BagError(f'{self.path} has ' + (
                 f'{len(topics)} image topics. Choose one with --image-topic: {listed}' if topics
-                else 'no topic with messages of type sensor_msgs/msg/Image or CompressedImage, '
+                else f'no image topic. The type of an image topic is {IMAGE}, {COMPRESSED}, '
                 f'{" or ".join(VIDEO_TYPES)}'))
         topic = asked or found[0]
         if asked is None and len(topics) > 1:
             others = (f'{name} ({"a result" if is_result(name) else "a video"})'
                       for name in topics if name != topic)
-            say(f'{self.path}: images from {topic}; not read: {", ".join(others)}')
+            say(f'{self.path}: images are read from {topic}, but not from {", ".join(others)}')
         if not topics[topic]:
             raise BagError(f'{self.path} has no message on {topic}. Image topics: {listed}')
         return topic
@@ -249,9 +249,9 @@ class BagReader:
             first message of the iteration.
         :param end_ns: messages with this log time or a later one are left out.
         :raises VideoError: if a topic is a video and PyAV is missing.
-        :raises BagError: if the bag ends too early or cannot be read. If there are no limits, the
-            error is also raised after the last message if the index of the bag promises another
-            number of messages.
+        :raises BagError: if the bag ends too early or cannot be read. Without
+            ``begin_ns`` and ``end_ns``, the error is also raised after the last message if the
+            index of the bag promises another number of messages.
         """
         videos = {c.topic: VideoTopic() for c in self._reader.connections
                   if c.topic in topics and c.msgtype in VIDEO_TYPES}

@@ -51,7 +51,7 @@ def _complete(answer: Answer[Recorded]) -> Recorded:
 
 
 def is_keyframe(recorded: Recorded) -> bool:
-    """Return whether a video message is a keyframe. A damaged message is none."""
+    """Return whether a video message is a keyframe; False if the message is damaged."""
     try:
         message = parse_video(np.frombuffer(recorded.data, np.uint8), recorded.msgtype)
     except FrameError:

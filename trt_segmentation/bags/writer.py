@@ -34,8 +34,6 @@ from .reader import CAMERA_INFO, COMPRESSED, IMAGE, Recorded
 
 _FOREVER = QosTime(9223372036, 854775807)
 """If a publisher sets no duration in its QoS, rosbag2 records this duration."""
-_JPEG = [cv2.IMWRITE_JPEG_QUALITY, 90]
-"""Options for JPEG."""
 
 
 @dataclass(frozen=True)
@@ -178,7 +176,7 @@ def _compressed(header: Any, kind: str, data: npt.NDArray[np.uint8]) -> object:
 
 
 def _encode_jpeg(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    fine, data = cv2.imencode('.jpg', pixels, _JPEG)
+    fine, data = cv2.imencode('.jpg', pixels, [cv2.IMWRITE_JPEG_QUALITY, 90])
     if not fine:
         raise BagError(f'OpenCV cannot write a JPEG of {pixels.shape} {pixels.dtype}')
     return np.asarray(data, np.uint8).reshape(-1)

@@ -51,7 +51,7 @@ CUT = 'fp32 without the last Resize'
 
 
 def run_build(options: BuildCommandOptions) -> int:
-    """Build with progress bars, write the report and the plan, and print a summary.
+    """Build and write a plan, write the accuracy report, and print a summary.
 
     :returns: the exit code, 0.
     :raises GraphError: if the network or an option is refused, or if the accuracy loss is above
@@ -62,7 +62,7 @@ def run_build(options: BuildCommandOptions) -> int:
     card = load_card(options.model)
     _check_outputs(options, card)
     identity = _identity(options)
-    supports_operator = OperatorSupport()       # must exist until all plans are built
+    supports_operator = OperatorSupport()  # keeps TensorRT's kernels in memory for all builds
     with ProgressBars() as bars:
         load_plugins(card.plugins, bars.print_line)
         graph = read_graph(card, _recipe(options), supports_operator)
@@ -75,7 +75,7 @@ def run_build(options: BuildCommandOptions) -> int:
             write_plan(plan, options.out)
         else:
             plan = _build_in_cache(options, card, given, calibration, identity, bars)
-        # If the build is interrupted, this file is not written. The cache keeps the ranges.
+        # If the build is interrupted, no file of ranges is written. The cache keeps the ranges.
         if calibration is not None and (options.calibrate or options.keep_fp16):
             calibration.save(calibration_path(card))
             bars.print_line(f'ranges: {calibration_path(card)}')
@@ -89,9 +89,9 @@ def run_build(options: BuildCommandOptions) -> int:
 def _report_kernels(options: BuildCommandOptions, card: ModelCard, graph: PreparedGraph,
                     calibration: Calibration | None, plan: Plan, asked: Sequence[str],
                     identity: GpuIdentity | None, bars: ProgressBars) -> None:
-    """Build fp16 too, compare the kernels of both plans, and print the comparison."""
+    """Build an fp16 plan. Report how its kernels differ from the kernels of ``plan``."""
     recipe = replace(_recipe(options), precision='fp16')
-    bars.print_line('building fp16 too, to compare the kernels')
+    bars.print_line('building an fp16 plan too, to compare its kernels')
     try:
         given = apply_precision(graph, recipe, calibration)
         if options.out is not None:
@@ -101,7 +101,7 @@ def _report_kernels(options: BuildCommandOptions, card: ModelCard, graph: Prepar
             rival = _build_in_cache(replace(options, precision='fp16'), card, given, calibration,
                                     identity, bars)
     except (EngineError, GraphError) as error:
-        bars.print_line(f'the kernels are not compared, because fp16 cannot be built: {error}')
+        bars.print_line(f'the kernels are not compared, because no fp16 plan was built: {error}')
         return
     report = compare_kernels(plan, rival, asked)
     if report is None:
@@ -115,7 +115,7 @@ def _report_kernels(options: BuildCommandOptions, card: ModelCard, graph: Prepar
 
 
 def _recipe(options: BuildCommandOptions) -> Recipe:
-    # keep_fp16 is stored in the calibration instead, because a ROS node reads the calibration.
+    # A ROS node reads keep_fp16 from the calibration. So keep_fp16 is not set in the recipe.
     return Recipe(options.precision, options.shapes, options.batch, simplify=options.simplify,
                   cut_resize=options.cut_resize)
 
@@ -143,8 +143,8 @@ def _identity(options: BuildCommandOptions) -> GpuIdentity | None:
         return gpu_identity(options.gpu)
     except EngineError as error:
         raise EngineError(f'{str(error).rstrip(".")}. Without a GPU, only TensorRT-RTX can build '
-                          'a plan. This plan is for another machine. Give a file for the plan '
-                          'with --out FILE') from error
+                          'a plan, which is then for another machine. Give a file for this '
+                          'plan with --out FILE') from error
 
 
 def _give_precision(options: BuildCommandOptions, card: ModelCard, graph: PreparedGraph,
@@ -220,7 +220,7 @@ def _calibrate(options: BuildCommandOptions, card: ModelCard, graph: PreparedGra
 
 
 def _held_out_samples(options: BuildCommandOptions, card: ModelCard, feeds: Feeds | None,
-           bars: ProgressBars) -> list[Sample]:
+                      bars: ProgressBars) -> list[Sample]:
     """Return the images on which the accuracy is measured."""
     count = options.hold_out_frames
     if options.hold_out:
@@ -255,8 +255,8 @@ def _models(options: BuildCommandOptions, card: ModelCard, graph: PreparedGraph,
 
 
 def _compared_name(options: BuildCommandOptions) -> str:
-    # The report compares with the whole network in fp32. So an fp32 build is compared only if
-    # its last Resize is left out.
+    # The report compares a model with the whole network in fp32. So an fp32 build is in the report
+    # only if its last Resize is left out.
     return CUT if options.precision == 'fp32' else options.precision
 
 

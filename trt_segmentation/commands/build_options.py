@@ -32,10 +32,8 @@ class BuildCommandOptions(CalibrationOptions):
 
     :param hold_out_labels: one folder of label maps for each recording of ``hold_out``; ``-`` if
         a recording has no label maps.
-    :param label_map: path or name of a value map for the label maps, see
-        :func:`.label_values.load_value_map`; None if the values in the label maps are class ids
-        already.
-    :param max_miou_drop: 0 to 1; None for no limit.
+    :param label_map: as in :class:`.EvaluateOptions`.
+    :param max_miou_drop: largest accepted loss of mean IoU, 0 to 1; None for no limit.
     :param report: folder of the report; None for the default folder.
     :param out: file for the plan; None to write the plan to the cache.
     :param cache: folder of the cache; empty for the default folder.
@@ -111,8 +109,8 @@ class BuildCommandOptions(CalibrationOptions):
             if not self.has_workers:
                 raise GraphError(f'{_option(name)} is for workers; give --workers or --ray')
         if self.ray is not None and self.work is None:
-            raise GraphError('--ray needs a folder or URL that all machines see for the results '
-                             'of the shards; give it with --work')
+            raise GraphError('--ray needs a folder or URL that all machines see, for the '
+                             'results of the shards; give it with --work')
 
     def _check_accuracy(self) -> None:
         if self.precision == 'fp32' and not self.cut_resize:
@@ -157,10 +155,10 @@ def add_command(commands: Commands) -> None:
     """Add ``trt_seg build`` with its arguments."""
     parser = commands.add_parser(
         'build', help='build a TensorRT engine, and report its accuracy loss',
-        description='Check, simplify and calibrate the network of a model card, and build an '
-        'engine with TensorRT or TensorRT-RTX. Before this, a precision below fp32 is compared '
-        'with fp32, and a report is written. Without --out the plan is written to the cache. A '
-        'node with the same card, precision, workspace and level uses this plan.')
+        description='Check, simplify and calibrate the network of a model card, and build a '
+        'plan (an engine in a file) with TensorRT or TensorRT-RTX. Before the build, a precision '
+        'below fp32 is compared with fp32, and a report is written. Without --out, the plan goes '
+        'to the cache. A node with the same card, precision, workspace and level uses this plan.')
     parser.add_argument('model', metavar='MODEL_CARD', help='path or name of a model card')
     parser.add_argument('--out', type=Path, metavar='PLAN',
                         help='write the plan to this file; TensorRT-RTX then needs no GPU')
@@ -232,10 +230,10 @@ def _add_accuracy(group: argparse._ArgumentGroup) -> None:
                        'calibration did not use, or street scenes if there are no such frames')
     group.add_argument('--hold-out-labels', nargs='+', metavar='DIR|-',
                        help='folder of label maps for each recording of --hold-out, in the same '
-                       'order; - for a recording without label maps')
+                       'order. Give - for a recording without label maps')
     add_label_values(group)
     group.add_argument('--hold-out-frames', type=count, metavar='N',
-                       help='number of frames of each recording of --hold-out (%(default)s)')
+                       help='number of frames from each recording of --hold-out (%(default)s)')
     group.add_argument('--compare', action='store_true',
                        help='report all precisions, not only the built precision')
     group.add_argument('--max-miou-drop', type=fraction, metavar='X',

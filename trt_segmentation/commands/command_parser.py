@@ -55,7 +55,7 @@ class CommandParser(argparse.ArgumentParser):
 
 
 class VersionAction(argparse.Action):
-    """Print the version and exit."""
+    """An action of the parser that prints the version and exits."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         from ..installed.version import version

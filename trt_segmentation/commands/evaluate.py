@@ -42,7 +42,7 @@ SampleSource: TypeAlias = 'tuple[Iterable[Sample], int, str]'
 
 
 def run_evaluate(options: EvaluateOptions) -> int:
-    """Score the model with a progress bar, print a table and write the JSON file.
+    """Score the model, print a table of the scores, and write the files that the options name.
 
     :returns: the exit code: 0, or 1 if shards of recordings are in quarantine.
     :raises EvaluationError, LabelValueError: if an option, an image or a label map is wrong.

@@ -20,7 +20,7 @@ from .evaluate_options import BESIDE, EvaluateOptions
 
 
 class ReferenceWriter:
-    """Collects the figures of all segmentations, and writes them as a reference.
+    """Collects the :class:`.FrameFigures` of all segmentations, and writes them as a reference.
 
     :raises EvaluationError: if the card has no file, and the option names no file.
     :raises OutputError: if the reference cannot be written.
@@ -59,11 +59,11 @@ def print_temperature(card: ModelCard, samples: Iterable[Sample], copy: Path | N
     """
     found = fit_temperature(card, samples)
     print(f'temperature {found.temperature:.4g}, fitted on {found.fitted} images. On '
-          f'{found.checked} other images, it changes the calibration error from '
+          f'{found.checked} other images, this temperature changes the calibration error from '
           f'{found.before:.4f} to {found.after:.4f}.')
     if copy is None:
-        print(f'To use it, write this line under `output:` in the model card {card.source}:\n'
-              f'  temperature: {found.temperature:.4g}')
+        print(f'To use this temperature, write this line under `output:` in the model card '
+              f'{card.source}:\n  temperature: {found.temperature:.4g}')
     else:
         save_with_temperature(card, found.temperature, copy, '--save-card')
         print(f'→ {copy}: a copy of the model card with this temperature')

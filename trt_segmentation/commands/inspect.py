@@ -21,7 +21,7 @@ from ..untrusted.terminal_text import one_line, printable
 KNOWN_CLASSES = {19: 'cityscapes', 21: 'voc', 150: 'ade20k'}
 """Names of the installed class lists, by their number of classes."""
 HEIGHT, WIDTH = 512, 1024
-"""Suggested input size in pixels, for a network that leaves the size open."""
+"""Suggested input size in pixels, for a network whose input size is dynamic."""
 
 
 def inspect_model(path: Path) -> str:

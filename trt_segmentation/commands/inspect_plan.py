@@ -15,7 +15,7 @@ SUFFIXES = ('.plan', '.engine', '.trt')
 
 
 def is_plan(path: Path) -> bool:
-    """Return whether a file has the suffix of a plan, or a sidecar file beside it."""
+    """Return whether a file has the suffix of a plan, or has a sidecar file beside it."""
     if path.suffix in SUFFIXES:
         return True
     # is_file() comes first, because sidecar_path() fails for a folder such as . or /.

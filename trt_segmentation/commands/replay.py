@@ -40,7 +40,7 @@ only if the batch size of the ONNX file is dynamic."""
 
 
 def run_replay(options: ReplayOptions) -> int:
-    """Replay a bag with a progress bar, and print a table at the end.
+    """Replay a bag, show a progress bar, and print a table at the end.
 
     :returns: the exit code, see :attr:`ReplayResult.exit_code`.
     :raises ReplayError, ViewError, ModelCardError, FileNotFoundError: if an option, the card or a
@@ -77,7 +77,7 @@ def run_replay(options: ReplayOptions) -> int:
 @contextmanager
 def _expectation(options: ReplayOptions, card: ModelCard, root: str
                  ) -> Iterator[Expectation | None]:
-    """Open the bag with the expected label maps. Yield None if the user gave no such bag."""
+    """Yield the expected label maps, whose bag is open; None if the user gave no such bag."""
     if not options.expect:
         yield None
         return
@@ -88,7 +88,7 @@ def _expectation(options: ReplayOptions, card: ModelCard, root: str
 
 @contextmanager
 def _view(card: ModelCard, options: ReplayOptions) -> Iterator[ShowSegmentation | None]:
-    """Open the view. Yield a function that shows a segmentation; None for no view."""
+    """Yield a function that shows a segmentation in an open view; None for no view."""
     if not (options.view or options.save_view):
         yield None
         return

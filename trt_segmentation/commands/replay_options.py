@@ -113,5 +113,5 @@ def _add_comparison(expect: Arguments) -> None:
                         help='fraction of the pixels that must be equal in each frame '
                         '(%(default)s)')
     expect.add_argument('--allow-missing', action='store_true',
-                        help='accept frames that have no label map in BAG3. Use this for the '
-                        'recording of a live node, which may drop frames')
+                        help='accept frames that have no label map in BAG3. Use this option if '
+                        'BAG3 is a recording of a live node, which may drop frames')

@@ -28,7 +28,7 @@ from ..segmented_image import SegmentedImage
 TASKS = 25
 """Largest number of images in one file for Label Studio. Masks in JSON are large."""
 _SIZES = (3, 4, 8, 16)
-"""Bits of a run length in Label Studio's code. The smallest size that fits is used."""
+"""Possible numbers of bits of a run length for Label Studio. The smallest that fits is used."""
 _BACKGROUND = 'background'
 
 

@@ -20,11 +20,11 @@ cameras. For comparison: the light alone gives two frames a squared distance of 
 
 
 def describe_frames(table: pa.Table, picks: Sequence[Pick], classes: Sequence[str]) -> Features:
-    """Return the features of frames: light, class shares, and time in the recording.
+    """Return the features of frames: three kinds, for light, class shares and time.
 
-    Each feature has the mean 0. If a kind has n features, each of them has the standard deviation
-    1 / √n. So the three kinds have the same weight. A feature that is the same for all frames is
-    0.
+    The time is the time in the recording. Each feature has the mean 0. If a kind has n features,
+    each of them has the standard deviation 1 / √n. So the three kinds have the same weight. A
+    feature that is the same for all frames is 0.
 
     :param table: manifest of the frames, see :func:`.make_schema`.
     :param picks: result of :func:`.read_picks` for this manifest.

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Runs work that takes minutes in a second thread. The first thread can still answer requests."""
+"""Runs long work in a second thread, so that the first thread can still answer requests."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..errors import Interrupted
 from .stopping import start_unstoppable
 
 POLL_SECONDS = 0.1
-"""A waiting thread does its other work once in this number of seconds."""
+"""Seconds between two checks of a waiting thread."""
 
 T = TypeVar('T')
 

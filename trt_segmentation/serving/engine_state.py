@@ -14,7 +14,7 @@ class EngineState(Enum):
     RUNNING = 'running'
     """The engine works, or it waits for frames."""
     STALLED = 'stalled'
-    """The engine has computed the same batch for far too long."""
+    """The engine has computed the same batch for more than :data:`.STALLED_SECONDS`."""
     FAILING = 'failing'
     """The newest batch failed. The same engine computes the next batch."""
     REOPENING = 'reopening'

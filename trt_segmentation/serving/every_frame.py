@@ -19,7 +19,7 @@ Answer = TypeVar('Answer')
 
 AHEAD = 4
 """At most this many items wait for the network, and at most this many answers wait for the
-receiver."""
+receiver. If a full batch has more frames than this, both limits are the size of a full batch."""
 MOST_ITEMS = 64
 """Largest number of items in a batch. Items without a frame count too."""
 PATIENCE = 10.0
@@ -27,10 +27,7 @@ PATIENCE = 10.0
 
 
 class _Member(NamedTuple, Generic[Item]):
-    """An item of a batch, with its frame.
-
-    :param frame: None if the item has no frame.
-    """
+    """An item of a batch, and its frame. If the item has no frame, the frame is None."""
 
     item: Item
     frame: Frame | None
@@ -222,7 +219,7 @@ class EveryFrame(Generic[Item, Answer]):
 
     @contextmanager
     def _name_errors(self, items: Sequence[Item]) -> Iterator[None]:
-        """Put the name of a batch before the text of an error of the engine."""
+        """If the engine fails, put the name of the batch before the message of the error."""
         try:
             yield
         except EngineError as error:

@@ -16,7 +16,7 @@ from .recovery import EngineHealth
 
 
 class FetchedFrames:
-    """The frames that a worker processes now. Counts and reports each frame that it drops.
+    """Holds the frames that a worker processes now, and counts and reports each dropped frame.
 
     Any thread may use this object.
 
@@ -60,8 +60,8 @@ class FetchedFrames:
              stamp_ns: int | None = None) -> None:
         """Count a frame that gets no segmentation, and release its memory.
 
-        :param stamp_ns: the image's stamp in nanoseconds. None if the image was not released yet.
-            Then the stamp is read from the image.
+        :param stamp_ns: the image's stamp in nanoseconds. If None, the stamp is read from the
+            image, which must not be released yet.
         """
         if self._log.is_open and stamp_ns is None:
             with suppress(FrameError):  # the header may be unreadable

@@ -37,7 +37,7 @@ class NewestFrames(Generic[Camera, Image]):
         self._closed = False
 
     def put(self, camera: Camera, frame: Image) -> Image | None:
-        """Add a frame. Returns the frame that was replaced; None if no frame was replaced.
+        """Add a frame. Return the frame that was replaced; None if no frame was replaced.
 
         After :meth:`close`, the new frame is not added but returned.
         """

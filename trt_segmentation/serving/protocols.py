@@ -88,12 +88,9 @@ class ServedCamera(Hashable, Protocol):
     name: str
     """First part of the camera's topics. Empty for the only camera of a node."""
     frame_error: str
-    """The problem of the newest frame that was bad or could not be received, in words.
-
-    Any thread may set this.
-    """
+    """Why the newest bad or lost frame could not be used. Any thread may set this text."""
     stamps_are_foreign: bool
-    """Whether the stamp of the newest frame comes from another clock than the node's clock."""
+    """Whether the age of the newest frame is unknown, see :func:`.measure_age_ms`."""
 
     def reallocate(self) -> None:
         """Use newly allocated memory for the next images.
@@ -148,7 +145,7 @@ class ServingClock(Protocol):
 
 @dataclass(frozen=True)
 class BatchLimits:
-    """How many frames go into one batch.
+    """Limits for the next batch.
 
     :param most: largest number of frames in a batch.
     :param patience: seconds that the first frame waits for frames of other cameras.

@@ -58,10 +58,10 @@ def start_unstoppable(work: Callable[[], None]) -> None:
 
 
 def has_unstoppable_work() -> bool:
-    """Whether a thread that cannot be stopped still runs.
+    """Return whether a thread that cannot be stopped still runs.
 
-    If so, end the process with os._exit. A normal exit of Python would free objects that the
-    thread still uses.
+    If such a thread runs, the caller must end the process with os._exit. A normal exit of Python
+    would free objects that the thread still uses.
     """
     with _lock:
         return any(thread.is_alive() for thread in _unstoppable)

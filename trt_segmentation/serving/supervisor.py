@@ -67,8 +67,9 @@ class Supervisor:
     which is closed, and :attr:`worker` is the old worker. The threads of this worker have ended,
     so the worker only counts and drops new frames.
 
-    :param make_worker: called with a pipeline. It makes a worker for this pipeline. In an
-        exchange, it also gets the parameters ``newest`` and ``begin`` of :class:`.Worker`.
+    :param make_worker: called with a pipeline. It makes a worker for this pipeline. If
+        :meth:`exchange` calls this function, the parameters ``newest`` and ``begin`` of
+        :class:`.Worker` are passed too.
     :param reopen: opens a new pipeline with the settings of the given pipeline. Another thread
         calls this function.
     :param logger: the node's logger.

@@ -33,10 +33,6 @@ from .stopping import leave_running
 WaitingFrames = NewestFrames[ServedCamera, IncomingImage]
 
 
-def _do_nothing() -> None:
-    pass
-
-
 class Worker:
     """Segments the newest frames and publishes the results. Every frame is counted exactly once.
 
@@ -55,8 +51,8 @@ class Worker:
     def __init__(self, pipeline: Pipeline, cameras: int, settings: LiveSettings,
                  clock: ServingClock, warn: Callable[[str, str, Exception], None], log: FrameLog,
                  health: EngineHealth, newest: WaitingFrames | None = None,
-                 begin: Callable[[], None] = _do_nothing) -> None:
-        self._submitting = self._collecting = 0.0  # time.monotonic() at the start; 0 if idle
+                 begin: Callable[[], None] = lambda: None) -> None:
+        self._submitting = self._collecting = 0.0  # start of the running call; 0 if no call
         self._pipeline = pipeline
         self._cameras = cameras
         self._settings = settings
@@ -169,10 +165,10 @@ class Worker:
     def _submit_batches(self) -> None:
         self._submitting = time.monotonic()
         self._begin()
-        self._begin = _do_nothing  # so that the previous worker is freed
+        self._begin = lambda: None  # begin() would keep the previous worker in memory
         self._submitting = 0.0
         while self._submit_next():
-            pass  # while this thread waits, none of its variables keeps an image in memory
+            pass  # each call has new variables, so no variable keeps an old image
 
     def _submit_next(self) -> bool:
         self._wait_for_room()
@@ -190,8 +186,8 @@ class Worker:
     def _wait_for_room(self) -> None:
         """Wait until the pipeline can accept a batch.
 
-        Frames are fetched only after this wait, so that they are as new as possible. Then the
-        pipeline can still accept a batch, because no other thread submits batches.
+        Frames are fetched only after this wait, so that they are as new as possible. After the
+        fetch, the pipeline can still accept a batch, because no other thread submits batches.
         """
         self._room.acquire()
         self._room.release()
@@ -282,7 +278,7 @@ class Worker:
         self._log.log_segmentation(job.camera.name, job.frame.stamp_ns, timings)
 
     def _fail_batch(self, jobs: list[Job], error: Exception) -> None:
-        """Drop a failed batch. After an engine error, pause, or end if the engine is unusable."""
+        """Drop a failed batch. After an error of the engine, the worker pauses or ends."""
         if not (isinstance(error, FrameError) or self._is_retired):
             self._health.count_failure(error)
             self.newest.pause(self._health.wait_seconds)

@@ -382,7 +382,7 @@ def test_a_bag_beside_results(card, here, capsys):
     write_bag(here / 'bag', image_messages(map(paint, [1, 2, 3]))
               + image_messages([paint(1)], '/seg/overlay'))
     assert segment(card, 'bag', '--labels') == 0
-    assert 'images from /camera/image_raw' in capsys.readouterr().err
+    assert 'images are read from /camera/image_raw' in capsys.readouterr().err
     assert [int(read_ids(Path('segment-out', name))[9, 9]) for name in written()
             if name.startswith('labels/bag/')] == [1, 2, 3]
     assert len(video_frames('segment-out/bag.mp4')[1]) == 3

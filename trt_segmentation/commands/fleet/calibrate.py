@@ -44,7 +44,7 @@ from .options import CalibrationOptions
 from .workers import open_work_folder, open_workers, print_quarantine, run_workers
 
 CHOICE_FILE = 'calibration_frames.json'
-"""Name of the report of the choice."""
+"""File name of the report about the chosen frames."""
 ENGINE = 'onnxruntime-cpu'
 """The workers use this engine, because it runs on every machine. So the choice never depends on a
 GPU."""
@@ -71,7 +71,7 @@ class Candidates:
     quarantined: Mapping[str, str]
 
     def tree(self) -> dict[str, Any]:
-        """Return the report of the choice as a tree for JSON."""
+        """Return the report about the chosen frames as a tree for JSON."""
         used = [self.picks[index] for index in self.chosen]
         return {
             'candidates': len(self.picks), 'chosen': len(used),

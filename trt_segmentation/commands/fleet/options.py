@@ -36,7 +36,7 @@ class GpuWorkerOptions(WorkerOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class CalibrationOptions(WorkerOptions):
-    """Options that choose the frames for a calibration. These workers use no GPU.
+    """Options that choose the frames for a calibration. Workers with these options use no GPU.
 
     :param calibrate: recordings on which the ranges of the tensors are measured; () to use the
         ranges of an earlier build.

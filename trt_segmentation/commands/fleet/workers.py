@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Runs a job on workers. The options of a command say which workers."""
+"""Runs a job on the workers that the options of a command describe."""
 
 from __future__ import annotations
 
@@ -63,7 +63,8 @@ def open_work_folder(work: str | None) -> Iterator[str]:
 def print_quarantine(result: FleetResult) -> None:
     """Print the shards and recordings that were given up, and the reasons."""
     if result.quarantined:
-        print_line(f'{len(result.quarantined)} in quarantine. To try again, use --retry:')
+        print_line(f'{len(result.quarantined)} shards or recordings are in quarantine. To try '
+                   'them again, use --retry:')
         for name, reason in result.quarantined.items():
             print_line(f'  {name}: {reason}')
 

@@ -21,8 +21,8 @@ class LabelOptions(GpuWorkerOptions):
 
     :param sources: see :func:`.find_recordings`; empty to use the results of an earlier run.
     :param pick: kind and number of the frames to choose; None to choose none.
-    :param against: for ``disagree``: folder name of the run to compare with. None is allowed if
-        there is only one other run.
+    :param against: for ``disagree``: folder name of the other run. None is allowed if there is
+        only one other run.
     """
 
     out: str
@@ -75,8 +75,8 @@ def add_command(commands: Commands) -> None:
     parser.add_argument('--image-topic', metavar='T',
                         help='image topic of the bags; default: every camera of each bag')
     parser.add_argument('--shard-seconds', type=positive, metavar='S',
-                        help='longest duration of a shard in seconds. A shard can be longer '
-                        'if keyframes are further apart (%(default)s)')
+                        help='longest duration of a shard in seconds. If two keyframes of a video '
+                        'are further apart, the shard between them is longer (%(default)s)')
     parser.add_argument('--dry-run', action='store_true', help='print the number of shards and '
                         'the hours that one worker on this machine needs. Write no results')
     add_workers(parser.add_argument_group('workers'), '--out')
@@ -94,8 +94,8 @@ def _add_use(use: Arguments) -> None:
     use.add_argument('--pick-seconds', type=positive, metavar='S',
                      help='shortest time in seconds between two picked frames of a camera '
                      '(%(default)s)')
-    use.add_argument('--against', metavar='RUN', help='for disagree:N: folder name of the run in '
-                     '--out to compare with; default: the only other run')
+    use.add_argument('--against', metavar='RUN', help='for disagree:N: folder name, in --out, of '
+                     'the other run; default: the only other run')
 
 
 def _pick(text: str) -> tuple[str, int]:

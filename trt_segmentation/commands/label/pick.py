@@ -28,8 +28,8 @@ def write_picks(job: LabelJob, card: ModelCard, store: Store, options: LabelOpti
                 say: Callable[[str], None]) -> None:
     """Choose frames, segment them again, and write them into the folder of the run.
 
-    :raises FleetError: if the run has no manifest, or if it is not clear which run to compare
-        with.
+    :raises FleetError: if the run has no manifest. For ``disagree``, also if there is no other
+        run, or if ``against`` must choose one of several runs.
     :raises SegmentationError: if a recording cannot be read any more.
     """
     assert options.pick
@@ -51,7 +51,8 @@ def write_picks(job: LabelJob, card: ModelCard, store: Store, options: LabelOpti
                 store, folder, card, _segment(segmenter, chosen, shards, scratch.path))
     say(f'{written} of {len(picks)} frames for annotation → {job.out}/{folder}')
     if written < count:
-        say(f'No more frames are at least --pick-seconds {options.pick_seconds:g} apart')
+        say(f'every other frame is less than {options.pick_seconds:g} s (--pick-seconds) from a '
+            'picked frame of its camera')
 
 
 def _score_disagreement(picks: Sequence[Pick], job: LabelJob, card: ModelCard, store: Store,

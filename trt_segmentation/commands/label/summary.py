@@ -24,10 +24,10 @@ Values = npt.NDArray[np.float64]
 class ConditionSummary:
     """The frames of one condition.
 
-    :param frames: number of frames.
-    :param mean_confidence: mean over the frames. If the model gives no confidence, this value,
-        ``p5_confidence`` and ``entropy`` are NaN.
-    :param p5_confidence: mean over the frames of their fifth percentile.
+    :param brightness: mean brightness of the frames, 0 to 1.
+    :param mean_confidence: mean of the frames' mean confidences. If the model gives no confidence,
+        this value, ``p5_confidence`` and ``entropy`` are NaN.
+    :param p5_confidence: mean of the frames' 5th percentiles of the confidence.
     :param shares: (classes,) mean share of each class, 0 to 1.
     :param entropy: (frames,) entropy of each frame in bits.
     """
