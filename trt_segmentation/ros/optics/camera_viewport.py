@@ -106,7 +106,7 @@ def _make_viewport(wish: _Wish, rectified: Rectified | None) -> Viewport:
 
 
 def _read_mask(wish: _Wish) -> npt.NDArray[np.uint8] | None:
-    """Read the ego mask. A pixel is 1 if it is not black, else 0. None if there is no mask."""
+    """Return 1 for each pixel of the ego mask that is not black, else 0. None without a mask."""
     if not wish.ego_mask:
         return None
     try:

@@ -56,7 +56,7 @@ class GroundOutput:
         self.missing = 0
         """Number of grids that could not be computed."""
         self.error = ''
-        """Why the newest of these grids could not be computed. Empty if no grid is missing."""
+        """Why the newest missing grid could not be computed. Empty if no grid is missing."""
         self._node, self._camera, self._card = node, camera, card
         self._value, self._transforms, self._warn = value, transforms, warn
         self._table: GroundTable | None = None
