@@ -137,7 +137,7 @@ class Camera:
     def change_model(self, card: ModelCard, reference: HealthReference) -> None:
         """Use another model for all later segmentations, and publish its class names.
 
-        Usually, the thread of the new worker calls this method before its first frame.
+        Usually, the thread of the new worker calls this method before the first frame.
         """
         self._outputs.card = card
         self.health.change_model(card, reference)

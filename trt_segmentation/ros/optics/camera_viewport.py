@@ -80,10 +80,6 @@ class CameraViewport:
 
 
 def _read_lenses(info: CameraInfo | None, frame: Frame) -> tuple[Lens, Rectified]:
-    if info is None:
-        raise FrameError('`rectify` is true, but no camera_info came. The topic is camera_info in '
-                         'the namespace of the image topic. Let the camera driver publish this '
-                         'topic, or remap camera_info')
     try:
         lens, rectified = read_lens(info), read_rectified(info)
     except LensError as error:

@@ -52,7 +52,7 @@ LATCHED = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE,
 
 PROMISES = (QoSPolicyKind.DEADLINE, QoSPolicyKind.LIVELINESS,
             QoSPolicyKind.LIVELINESS_LEASE_DURATION)
-"""Policies with which a publisher promises a rate. Overrides have times in nanoseconds."""
+"""Policies with which a publisher promises a rate. In an override, times are in nanoseconds."""
 
 Warn = Callable[[str], None]
 
