@@ -75,11 +75,11 @@ def camera_actions(context: LaunchContext) -> list[LaunchDescriptionEntity]:
 def generate_launch_description() -> LaunchDescription:
     """Return the arguments, the node with its DDS profile, and the cameras.
 
-    ``ros2 launch --show-args`` finds the arguments of the included file only if the inclusion is
-    not inside a function.
+    If an OpaqueFunction included seg.launch.py, ``ros2 launch --show-args`` could not find the
+    arguments of seg.launch.py.
     """
-    # The node comes before the cameras. seg.launch.py checks its arguments, and it sets the DDS
-    # profile for the cameras too.
+    # The node comes before the cameras, because seg.launch.py first checks the arguments and sets
+    # the DDS profile, which the cameras use too.
     node = IncludeLaunchDescription(PythonLaunchDescriptionSource(str(SEG)))
     return LaunchDescription([*ARGUMENTS, OpaqueFunction(function=choose_image), node,
                               OpaqueFunction(function=camera_actions)])

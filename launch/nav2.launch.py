@@ -48,7 +48,7 @@ def manager_actions(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         parameters=[{
             'autostart': True,  # the manager configures and activates the node at once
             'node_names': [NODE],
-            'bond_timeout': 0.0,  # 0 means no bond, because the node does not support bonds
+            'bond_timeout': 0.0,  # no bond, because the node does not support bonds
             'use_sim_time': given.get('use_sim_time') == 'true' or bool(given.get('bag'))}],
         output='screen', emulate_tty=True)]
 
@@ -56,8 +56,8 @@ def manager_actions(context: LaunchContext) -> list[LaunchDescriptionEntity]:
 def generate_launch_description() -> LaunchDescription:
     """Return the node and the manager.
 
-    ``ros2 launch --show-args`` finds the arguments of the included file only if the inclusion is
-    not inside a function.
+    If an OpaqueFunction included seg.launch.py, ``ros2 launch --show-args`` could not find the
+    arguments of seg.launch.py.
     """
     node = IncludeLaunchDescription(
         PythonLaunchDescriptionSource(str(SEG)), launch_arguments={'autostart': 'false'}.items())

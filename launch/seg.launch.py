@@ -154,7 +154,7 @@ def node_actions(respawn: bool, options: dict[str, Any]) -> list[LaunchDescripti
 def generate_launch_description() -> LaunchDescription:
     """Return the arguments, the DDS profile for large images, and the node.
 
-    If the user has configured Fast DDS, the profile is left out.
+    If an environment variable already configures Fast DDS, the profile is left out.
     """
     is_set = any(name in os.environ for name in (*PROFILES, 'FASTDDS_BUILTIN_TRANSPORTS'))
     profile = str(SHARE / 'config' / 'fastdds.xml')

@@ -78,7 +78,7 @@ def test_a_file_of_the_user_stays(card, tmp_path):
 @pytest.mark.parametrize('change, message', [
     ({'temperature': 2.0}, r'its temperature is 2, but the card says 1'),
     ({'classes': ['a', 'b', 'c']},
-     r'the names of its 3 classes are not those of the 3 classes in the card'),
+     r'the names of its 3 classes differ from the names of the 3 classes in the card'),
     ({'network': 'f' * 64}, r'net.onnx has changed since the reference was made'),
     ({'frames': [[0.1, 0.9]]}, r'its rows have 2 numbers; expected 3 or 5')])
 def test_a_reference_of_another_model_is_refused(card, path, change, message):

@@ -46,6 +46,6 @@ class Closing:
             self._pipeline.close()
         except Exception as error:
             self._warn(f'the old network cannot be closed: {describe_error(error)}')
-        self._pipeline, self._has_ended = None, lambda: True  # to free pipeline and worker
+        self._pipeline, self._has_ended = None, lambda: True  # frees the pipeline and the worker
         self._then()
         self._is_closed.set()

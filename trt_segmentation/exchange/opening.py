@@ -37,7 +37,7 @@ class Opening(Generic[Network]):
 
     @property
     def has_ended(self) -> bool:
-        """Whether opening the network succeeded or failed. Read this before :meth:`take`."""
+        """Whether opening the network succeeded or failed. Not valid after :meth:`take`."""
         return self._network is not None or self.error is not None
 
     def take(self) -> Network | None:
@@ -47,7 +47,7 @@ class Opening(Generic[Network]):
             return network
 
     def give_up(self) -> None:
-        """Close the network. If it is still being opened, it is closed once it is open."""
+        """Close the network. If it is still being opened, close it as soon as it is open."""
         with self._lock:
             self._is_given_up = True
         if network := self.take():

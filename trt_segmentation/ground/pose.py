@@ -14,8 +14,7 @@ from ..errors import GroundError
 from ..lens.lens import Floats
 
 _OPTICAL = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
-"""(3, 3) rotation. Optical coordinates (x right, y down, z forward) become coordinates with x
-forward, y left and z up."""
+"""(3, 3) rotation from optical coordinates to coordinates with x forward, y left and z up."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,8 +69,8 @@ class Pose:
 
         :param position: x, y and z in metres.
         :param quaternion: x, y, z and w. Its length may be any number above 0.
-        :raises GroundError: if the quaternion has no length, or if the camera is not above the
-            ground.
+        :raises GroundError: if the length of the quaternion is 0, or if the camera is not above
+            the ground.
         """
         length = math.sqrt(sum(part * part for part in quaternion))
         if not length > 0:

@@ -20,7 +20,7 @@ from .values import OCCUPIED, UNKNOWN, Values
 MOST_CELLS = 1000
 """Largest number of cells along each side of a grid."""
 STEPS = 2
-"""Number of steps of a ray per length of a cell. Longer steps could miss a low obstacle."""
+"""Number of steps of a ray per cell length. Longer steps could miss a low obstacle."""
 
 Cells = npt.NDArray[np.int8]
 Index = npt.NDArray[np.intp]
@@ -137,7 +137,7 @@ class GroundTable:
         self._cell_of_step = self._find_cells(points)
 
     def _find_cells(self, points: Floats) -> Index:
-        """Return the index of the cell in which each point lies; ``cells ** 2`` if in no cell.
+        """Return the index of the cell in which each point lies, else ``cells ** 2``.
 
         :param points: (..., 2) x and y in metres from the point below the camera.
         """

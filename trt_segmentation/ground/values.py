@@ -28,7 +28,7 @@ def make_values(classes: Sequence[str], ground: Mapping[str, Sequence[str]],
     :param walkable_cost: value of a cell of walkable ground, 0 to 99.
     :returns: (256,) int8, or (65536,) int8 if there are more than 255 classes. The index is a
         label.
-    :raises GroundError: if the card names no drivable and no walkable class.
+    :raises GroundError: if the card names neither a drivable nor a walkable class.
     """
     if not any(ground.get(kind) for kind in ('drivable', 'walkable')):
         raise GroundError(

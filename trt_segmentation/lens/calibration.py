@@ -40,29 +40,31 @@ class Rectified(NamedTuple):
     turn: Floats
 
 
-def read_lens(info: Calibrated) -> Lens:
+def read_lens(info: Calibrated | None) -> Lens:
     """Return the lens that a camera_info describes.
 
     If the driver combines pixels (binning) or sends only a part of the sensor image (roi), the
     lens describes the smaller image.
 
-    :raises LensError: if the message is not a calibration. The error names the wrong value.
+    :raises LensError: if ``info`` is None, or if the message is not a calibration. The error
+        names the wrong value.
     """
-    _check_sizes(info)
+    info = _check_info(info)
     model, coefficients = info.distortion_model, tuple(float(value) for value in info.d)
     if model != 'equidistant' and not any(coefficients):
         model, coefficients = 'plumb_bob', ()
     return _cut(info, info.k[0], info.k[4], info.k[2], info.k[5], model, coefficients)
 
 
-def read_rectified(info: Calibrated) -> Rectified:
+def read_rectified(info: Calibrated | None) -> Rectified:
     """Return the pinhole camera of the rectified image, from the matrices ``p`` and ``r``.
 
     The driver of a single camera may fill these matrices with zeros. If ``p`` is zero, the pinhole
     camera has the camera matrix ``k``. If ``r`` is zero, there is no rotation.
 
-    :raises LensError: if the message is not a calibration. The error names the wrong value.
+    :raises LensError: as in :func:`read_lens`.
     """
+    info = _check_info(info)
     read_lens(info)
     k = info.p if any(info.p) else [info.k[0], 0, info.k[2], 0, 0, info.k[4], info.k[5]]
     turn = np.array(info.r, np.float64).reshape(3, 3) if any(info.r) else np.eye(3)
@@ -72,10 +74,15 @@ def read_rectified(info: Calibrated) -> Rectified:
     return Rectified(_cut(info, k[0], k[5], k[2], k[6], 'plumb_bob', ()), turn)
 
 
-def _check_sizes(info: Calibrated) -> None:
+def _check_info(info: Calibrated | None) -> Calibrated:
+    if info is None:
+        raise LensError('no camera_info came, so the lens of the camera is not known. The topic '
+                        'is camera_info in the namespace of the image topic. Let the camera '
+                        'driver publish this topic, or remap camera_info')
     for name, count in (('k', 9), ('r', 9), ('p', 12)):
         if (found := len(getattr(info, name))) != count:
             raise LensError(f'the matrix {name} has {found} numbers; expected {count}')
+    return info
 
 
 def _cut(info: Calibrated, fx: float, fy: float, cx: float, cy: float, model: str,

@@ -124,8 +124,8 @@ class Lens:
     def _widest(self) -> float:
         """Tangent of the largest angle from the optical axis that the model describes.
 
-        The polynomial of a distortion model fits the lens only inside the image. Farther outside,
-        its value may fall again. Then the model would project invisible points into the image.
+        The polynomial of a distortion model fits the lens only inside the image. At larger angles,
+        the polynomial may decrease. Then the model would project invisible points into the image.
         """
         angles = np.radians(np.linspace(0, _SIDEWAYS, 2000))
         radii = self._distorted_radii(angles)

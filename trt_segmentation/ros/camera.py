@@ -137,7 +137,7 @@ class Camera:
     def change_model(self, card: ModelCard, reference: HealthReference) -> None:
         """Use another model for all later segmentations, and publish its class names.
 
-        The worker's thread calls this method between two frames.
+        Usually, the thread of the new worker calls this method before the first frame.
         """
         self._outputs.card = card
         self.health.change_model(card, reference)
@@ -162,7 +162,7 @@ class Camera:
         self.topic = ''
 
     def close(self) -> None:
-        """Unsubscribe, and destroy all publishers of this camera."""
+        """Unsubscribe, and destroy all publishers."""
         self.unsubscribe()
         self._outputs.close()
         self.health.close()
@@ -208,8 +208,8 @@ class Camera:
         now = self._clock.seconds()
         self.stats.count_lost(count, now)
         self._node_stats.count_lost(count, now)
-        # If messages are numbered, the numbers show exactly where a packet is missing. Only
-        # without numbers does this class use the middleware's report, which is less exact.
+        # If messages are numbered, the numbers show exactly where a packet is missing. The
+        # middleware's report is less exact, so it is used only for messages without numbers.
         if self._video and not self.images_are_numbered:
             self._video.lose()
 

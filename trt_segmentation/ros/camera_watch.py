@@ -53,14 +53,14 @@ class CameraWatch:
             frame_error=camera.frame_error, stamps_are_foreign=camera.stamps_are_foreign,
             loss=self._read_loss(camera, snapshot), loss_is_reported=camera.loss_is_reported,
             images_are_numbered=camera.images_are_numbered, bad_infos=camera.bad_infos,
-            # a newly configured camera counts from 0, so the last count can be the larger one
+            # a newly configured camera counts from 0, so the last report may have a larger count
             bad_infos_before=min(last.bad_infos, camera.bad_infos) if last else 0,
             lost_infos=camera.lost_infos, info_error=camera.info_error,
             health=camera.health.read(), late=camera.health.lateness.read(now),
             late_frames=self._value('late_frames'), **_read_ground(camera, last))
 
     def remember(self, camera: Camera, report: CameraReport) -> None:
-        """Log the new problems of a published report, and keep it for the next comparison."""
+        """Log the new problems of a published report. Keep the report for the next comparison."""
         now = time.monotonic()
         if not report.publishers:
             self._publishers_since = None

@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The content of /diagnostics. Each task makes a DiagnosticStatus from a report of the node."""
+"""Makes the content of /diagnostics: one DiagnosticStatus for each task of the node.
+
+The tasks are the pipeline, the engine, and each camera.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ Findings = list[tuple[bytes, str]]
 
 @dataclass(frozen=True)
 class Limits:
-    """Limits of p95 latency and p95 age in ms. The parameters with these names set them."""
+    """Limits of p95 latency and p95 age in ms. A parameter with the same name sets each limit."""
 
     latency_warn_ms: float
     latency_error_ms: float
@@ -63,7 +66,7 @@ class CameraReport:
     :param lost_infos: number of camera_info messages that the middleware lost.
     :param ground_missing: number of ground grids that could not be computed; None if the node
         publishes no ground grid. ``ground_missing_before`` is this number at the last report.
-    :param ground_error: why the newest of these grids could not be computed. Empty if no grid is
+    :param ground_error: why the newest missing grid could not be computed. Empty if no grid is
         missing.
     :param health: health of the newest frame. None if the health was not measured.
     :param late_frames: if this many consecutive frames are late, the status is ERROR; 0 for never.

@@ -39,13 +39,13 @@ def _run(executable: str, module: str) -> int:
     except ModuleNotFoundError as error:
         print(f'{executable}: error: {error}; {advise_install(error.name or "")}', file=sys.stderr)
         return 2
-    except KeyboardInterrupt:   # Ctrl-C during the imports; from then on, the node handles signals
+    except KeyboardInterrupt:   # Ctrl-C during the imports; afterwards, the node handles signals
         return 0
     return int(main())
 
 
 def _load_settings(module: str) -> Iterable[Described] | None:
-    """Return the parameters of a node. None if ROS is missing, because the module needs ROS."""
+    """Return the parameters of a node. None if ROS is missing, because `module` imports ROS."""
     table = 'parameters.table' if module == 'node' else module
     try:
         settings: Iterable[Described] = import_module(f'.{table}', __package__).SETTINGS

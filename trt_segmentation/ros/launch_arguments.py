@@ -115,10 +115,7 @@ def _refuse_namespace(namespace: str) -> str:
 
 
 def _first_line(error: Exception) -> str:
-    """Return the first line of ROS's message about a name, without the path of a C file.
-
-    ROS appends the path of its C source file to the message.
-    """
+    """Return the first line of ROS's message, without the C source path that ROS appends."""
     return str(error).splitlines()[0].partition(', at /')[0].rstrip(':')
 
 
@@ -139,7 +136,7 @@ def _refuse_parameter_file(path: Path) -> str:
         return f'{"it is not a file" if path.exists() else "there is no such file"}; {expected}'
     try:
         tree = yaml.safe_load(path.read_bytes())
-    # PyYAML passes on a ValueError of int() or datetime().
+    # PyYAML does not catch a ValueError of int() or datetime().
     except (OSError, ValueError, yaml.YAMLError) as error:
         return f'it cannot be read as YAML: {error}; {expected}'
     return '' if isinstance(tree, dict) else f'it holds no parameters; {expected}'

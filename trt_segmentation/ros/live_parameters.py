@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The parameters that a worker reads for every frame. Checks whether they fit the model."""
+"""Reads the parameters that a worker needs for every frame, and checks that they fit a model."""
 
 from __future__ import annotations
 

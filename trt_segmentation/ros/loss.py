@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Describes images that the middleware lost, and says what to change."""
+"""Makes the warning about lost images. The warning names the setting to change."""
 
 from __future__ import annotations
 

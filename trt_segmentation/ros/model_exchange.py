@@ -142,7 +142,7 @@ class ModelExchange:
         reference = HealthReference(pipeline.card, self._node.value('health_reference'),
                                     self._node.value('drift_frames'))
         if self._node.value('health'):
-            reference.find_problem()  # so that this thread reads the file
+            reference.find_problem()  # reads the file, so that the executor need not read it
         return OpenModel(pipeline, reference)
 
     def _tick(self) -> None:

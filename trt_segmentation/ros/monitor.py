@@ -25,7 +25,7 @@ class Monitor:
     """Publishes the status of every task. All methods run in the executor's thread.
 
     :param supervisor: knows the engine of the node.
-    :param clock: the clock with which the node's events are counted.
+    :param clock: gives the times of the node's frames.
     """
 
     def __init__(self, node: SegmentationNode, supervisor: Supervisor,
@@ -39,7 +39,7 @@ class Monitor:
             self._publisher = node.create_publisher(
                 DiagnosticArray, '/diagnostics', qos, qos_overriding_options=options)
         self.steady = Clock(clock_type=ClockType.STEADY_TIME)
-        """The clock of the node's timers, which runs even if the simulated time stands still."""
+        """The clock of the node's timers. It runs even if the simulated time stands still."""
         self._timer = node.create_timer(
             node.value('diagnostics_period'), self.publish, clock=self.steady)
 

@@ -44,13 +44,13 @@ if TYPE_CHECKING:
     from .optics.ground_output import GroundOutput
 
 FINISH_SECONDS = 30.0
-"""Longest time in seconds that ``deactivate`` waits until the fetched frames are published.
+"""Longest time in seconds that ``deactivate`` waits until the worker has published its frames.
 
 After this time, the node assumes that the engine hangs.
 """
 
 STOP_SECONDS = 1.5
-"""Longest time in seconds that ``shutdown`` waits until the fetched frames are published."""
+"""Longest time in seconds that ``shutdown`` waits until the worker has published its frames."""
 
 
 class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy has no types
@@ -98,7 +98,7 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
 
     @property
     def exit_code(self) -> int | None:
-        """The exit code of a process that must end now. None if the process may go on."""
+        """The exit code if the process must end now. None if the process may go on."""
         return GPU_LOST if self._supervisor.must_end_process else None
 
     def start(self) -> bool:
@@ -108,7 +108,7 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
                     and self.trigger_activate() == success)
 
     def begin(self) -> None:
-        """Start if the parameter ``autostart`` is true."""
+        """Call :meth:`start` if the parameter ``autostart`` is true."""
         if self.value('autostart'):
             self.start()
 
@@ -175,7 +175,7 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
         return enabled
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Stop receiving images, and wait until the fetched frames are published.
+        """Stop receiving images, and wait until the worker has published its frames.
 
         If the engine does not finish these frames, this returns FAILURE, and the process ends.
         """
@@ -282,7 +282,8 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
 
 def main(args: list[str] | None = None) -> int:
     """Run the node until a signal ends it, and return the exit code."""
-    limit_arenas()  # because each exchange of the model starts threads
+    # Each exchange of the model starts threads. Without this call, the process would grow.
+    limit_arenas()
     return run(SegmentationNode, SegmentationNode.begin, args, lambda node: node.exit_code)
 
 

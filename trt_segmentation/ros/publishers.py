@@ -127,7 +127,8 @@ class Publishers:
         due = self._overlay_start + period
         if now < due:
             return False
-        # The period begins at the due time. If it began now, jitter would lower the rate.
+        # The period begins when the overlay was due. If the period began now, late frames would
+        # lower the rate.
         self._overlay_start = due if now - due < period else now
         return True
 

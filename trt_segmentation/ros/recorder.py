@@ -42,7 +42,7 @@ class Recorder(Node):  # type: ignore[misc]  # rclpy has no types
     :param bag: folder of the new bag.
     :param segmentation: full name of the segmentation node.
     :param tap: called with the topic and the CDR bytes of each message, after the message was
-        written. It must not block.
+        written. This function must not block.
     :param has_ground: whether the segmentation node publishes ground grids.
     :raises RecorderError: if ground grids are wanted and nav_msgs is not installed.
     """
@@ -75,9 +75,9 @@ class Recorder(Node):  # type: ignore[misc]  # rclpy has no types
             self._record_ground(f'{segmentation}/ground')
 
     def ready(self) -> bool:
-        """Return whether the node has advertised its label maps and reported its engine.
+        """Return whether the segmentation node has an engine and advertises its label maps.
 
-        While the engine opens, the diagnostics of the node do not yet have the engine's name.
+        The diagnostics have the name of the engine only after the engine was opened.
         """
         return (bool(self.count_publishers(self._label_map))
                 and 'engine' in self.diagnostics.get('engine', {}))
@@ -88,7 +88,7 @@ class Recorder(Node):  # type: ignore[misc]  # rclpy has no types
         self._record(Image, self._image)
 
     def close(self) -> None:
-        """Finish the bag and destroy the node."""
+        """Finish the bag, and destroy this node."""
         try:
             with raise_output_errors(self._writer.path):
                 self._writer.close()

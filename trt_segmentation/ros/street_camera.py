@@ -188,7 +188,7 @@ class StreetCamera(Guarded, Node):  # type: ignore[misc]  # rclpy has no types
             keep_freed_memory()  # because every frame is copied from now on
         self.get_logger().info(
             f'publishing {self._topic}; transport {self._transport}')
-        self.frames = self._loop  # last, because _tick then publishes the frames
+        self.frames = self._loop  # last, because _tick publishes as soon as there are frames
 
     def _tick(self) -> None:
         if not self.frames or self._ended:

@@ -3,12 +3,12 @@
 """Measures how far the newest frames of a camera are from the reference of the model.
 
 A single frame says little, because streets differ. So the mean of the newest frames is compared
-with the mean of the reference. The newest frames are called the window. The distance between the
+with the mean of the reference. The compared frames are called a window. The distance between the
 means is a Mahalanobis distance: each figure is measured in standard deviations, and correlated
 figures, such as two shares, do not count twice.
 
-The drift is this distance divided by a limit. The limit comes from the reference alone: many
-windows of the reference are compared, each with all other frames of the reference. 99 % of these
+The drift is this distance divided by a limit. To compute the limit, this module takes many windows
+from the reference, and compares each window with all other frames of the reference. 99 % of these
 distances are at most the limit. So a drift above 1 is rare for frames like the reference.
 """
 
@@ -34,9 +34,9 @@ for entropy and margin."""
 PERCENTILE = 99
 """Percentage of the windows of the reference whose distance is at most the limit."""
 MOST_WINDOWS = 100
-"""Largest number of windows of the reference for the computation of the limit."""
+"""The limit is computed from at most this many windows of the reference."""
 WINDOWS = 3
-"""Smallest ratio of the frames of a reference to the frames of a window."""
+"""A reference must have at least this many times as many frames as a window."""
 
 
 class _Profile(NamedTuple):
@@ -105,7 +105,7 @@ def _make_profile(rows: Rows, classes: int) -> _Profile:
     mean, spread = rows.mean(axis=0), np.maximum(rows.std(axis=0), smallest)
     deviations = (rows - mean) / spread
     related = (1 - SHRINKAGE) * (deviations.T @ deviations) / len(rows)
-    # If a figure never varies, its entry on the diagonal is 0, and there is no inverse.
+    # Without this line, the matrix would have no inverse if a figure never varies.
     np.fill_diagonal(related, 1.0)
     return _Profile(mean, spread, np.asarray(np.linalg.inv(related), np.float64))
 
@@ -117,5 +117,6 @@ def _find_limit(rows: Rows, classes: int, window: int) -> float:
         rest = _make_profile(np.concatenate([rows[:start], rows[start + window:]]), classes)
         deviations = rest.deviations(rows[start:start + window])
         found.append(rest.distance(deviations.mean(axis=0)))
-    # If all frames of the reference are identical, all distances are 0. A limit must not be 0.
+    # If all frames of the reference are identical, all distances are 0. The limit must not be 0,
+    # because the drift is divided by the limit.
     return max(float(np.percentile(found, PERCENTILE)), 1e-3)

@@ -138,8 +138,8 @@ def _find_difference(reference: Reference, card: ModelCard) -> str:
     """Return why a reference does not belong to a model. Empty if it belongs to the model."""
     count = len(card.classes)
     if reference.classes != card.classes:
-        return (f'the names of its {len(reference.classes)} classes are not those of the {count} '
-                'classes in the card')
+        return (f'the names of its {len(reference.classes)} classes differ from the names of the '
+                f'{count} classes in the card')
     if reference.frames.shape[1] not in (count, count + 2):
         return (f'its rows have {reference.frames.shape[1]} numbers; expected {count} or '
                 f'{count + 2}')

@@ -41,7 +41,7 @@ def tally_size(classes: int) -> int:
 
 
 def sample_pixels(first: int, stop: int) -> range:
-    """Return the rows (or the columns) that are sampled. These rows are spread evenly.
+    """Return the sampled rows, which are spread evenly. Use this for the columns too.
 
     :param first: first row that the network sees.
     :param stop: last row that the network sees, plus 1.

@@ -80,10 +80,6 @@ class CameraViewport:
 
 
 def _read_lenses(info: CameraInfo | None, frame: Frame) -> tuple[Lens, Rectified]:
-    if info is None:
-        raise FrameError('`rectify` is true, but no camera_info came. The topic is camera_info in '
-                         'the namespace of the image topic. Let the camera driver publish this '
-                         'topic, or remap camera_info')
     try:
         lens, rectified = read_lens(info), read_rectified(info)
     except LensError as error:
@@ -106,7 +102,7 @@ def _make_viewport(wish: _Wish, rectified: Rectified | None) -> Viewport:
 
 
 def _read_mask(wish: _Wish) -> npt.NDArray[np.uint8] | None:
-    """Read the ego mask. A pixel is 1 if it is not black, else 0. None if there is no mask."""
+    """Return 1 for each pixel of the ego mask that is not black, else 0. None without a mask."""
     if not wish.ego_mask:
         return None
     try:

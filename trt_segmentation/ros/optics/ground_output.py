@@ -18,7 +18,6 @@ from ...ground.pose import Pose
 from ...ground.table import Cells, GridSize, GroundTable
 from ...ground.values import make_values, Values
 from ...lens.calibration import read_lens
-from ...lens.lens import Lens
 from ...model.card import ModelCard
 from ..transport.qos import overridable, publisher_events, RELIABLE
 from .transforms import Transforms
@@ -56,7 +55,7 @@ class GroundOutput:
         self.missing = 0
         """Number of grids that could not be computed."""
         self.error = ''
-        """Why the newest of these grids could not be computed. Empty if no grid is missing."""
+        """Why the newest missing grid could not be computed. Empty if no grid is missing."""
         self._node, self._camera, self._card = node, camera, card
         self._value, self._transforms, self._warn = value, transforms, warn
         self._table: GroundTable | None = None
@@ -107,7 +106,7 @@ class GroundOutput:
 
     def _find_table(self, header: Header, info: CameraInfo | None) -> GroundTable:
         """Return the present table. If lens, pose or size have changed, make a new table."""
-        lens, pose = self._read_lens(info), self._find_pose(header)
+        lens, pose = read_lens(info), self._find_pose(header)
         size = GridSize(self._value('ground_range'), self._value('ground_resolution'))
         old = self._table
         if old and old.lens == lens and old.size == size and old.pose.is_near(pose):
@@ -119,14 +118,6 @@ class GroundOutput:
                 'this topic'))
         self._table = GroundTable(lens, pose, size)
         return self._table
-
-    def _read_lens(self, info: CameraInfo | None) -> Lens:
-        if info is None:
-            raise LensError(
-                'no camera_info came, so the lens of the camera is not known. The topic is '
-                'camera_info in the namespace of the image topic. Let the camera driver publish '
-                'this topic, or remap camera_info')
-        return read_lens(info)
 
     def _find_pose(self, header: Header) -> Pose:
         if height := self._value('camera_height'):

@@ -70,7 +70,8 @@ def _warn_of_unknown_names(node: Node, known: list[str]) -> None:
 
 def _refuse_deletion(node: Node, change: Parameter) -> str:
     """Return why a parameter cannot be deleted. Empty if the change deletes no parameter."""
-    # rclpy allows the deletion of a parameter with a dynamic type. An empty list in a YAML file
-    # has the type NOT_SET too. When it arrives, the node does not have the parameter yet.
+    # A request to delete a parameter has the type NOT_SET. rclpy allows such a request for each
+    # list, because a list has a dynamic type. An empty list in a YAML file has the type NOT_SET
+    # too, but the node reads the file before the parameter is declared.
     deletes = change.type_ == Parameter.Type.NOT_SET and node.has_parameter(change.name)
     return 'this parameter cannot be deleted. For the default, set it to []' if deletes else ''

@@ -31,4 +31,3 @@ GROUND = (
             'only if `camera_height` is above 0.',
             low=-math.pi, high=math.pi),
 )
-"""Rows for the table of parameters."""

@@ -75,7 +75,7 @@ class Setting:
         return str(self.default) or "''"
 
     def descriptor(self) -> ParameterDescriptor:
-        """Return the descriptor for ``ros2 param describe``. rclpy also checks its range."""
+        """Return the descriptor for ROS tools. rclpy refuses values outside its range."""
         kinds = {bool: ParameterType.PARAMETER_BOOL, int: ParameterType.PARAMETER_INTEGER,
                  float: ParameterType.PARAMETER_DOUBLE, str: ParameterType.PARAMETER_STRING,
                  tuple: (ParameterType.PARAMETER_INTEGER_ARRAY if self.group

@@ -58,9 +58,8 @@ SETTINGS = (
                      'a topic name such as front or front/left'), most=64),
     Setting('max_batch', 0, 'Largest number of frames in one batch. A batch has at most one frame '
             'per camera. 0 means the batch size in the model file. If this size is dynamic, 0 '
-            'means 1. If the memory on a GPU was prepared for smaller batches, the GPU processes '
-            'a batch in several parts.',
-            high=64),
+            'means 1. If the value becomes larger after the transition `configure`, a GPU may '
+            'process a batch in several parts.', high=64),
     Setting('batch_wait_ms', 0.0, 'Longest time in milliseconds that a frame waits for frames of '
             'other cameras. 0 means no wait: a batch has the frames that were received before '
             'the engine became free.', high=1000.0),

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The parameters with which a planner learns which results it must not use."""
+"""The parameters for the health of the results, for late results, and for tracing."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from .setting import Setting, UNCONFIGURED
 
 TRUST = (
     Setting('health', False, 'Whether the node measures the share of each class, the mean entropy '
-            'and the margin of each frame. The node publishes these figures on ~/health and in '
-            'the diagnostics.'),
-    Setting('health_reference', '', 'Path of the reference of the model. `trt_seg eval '
-            '--save-reference` writes a reference. If there is a reference, `health` also '
-            'measures the drift. If empty, the node looks for a reference beside the model card.',
+            'and the margin of each frame; docs/trust.md explains these figures. The node '
+            'publishes the figures on ~/health and in the diagnostics.'),
+    Setting('health_reference', '', 'Path of the reference: a file with the figures of the frames '
+            'on which the model was evaluated. `trt_seg eval --save-reference` writes this file. '
+            'If there is a reference and `health` is true, the node also measures the drift: how '
+            'far the newest frames are from the reference. If empty, the node looks for a '
+            'reference beside the model card.',
             UNCONFIGURED),
     Setting('drift_frames', 60, 'Number of the newest frames that are compared with the '
             'reference. The reference must have at least three times as many frames.',

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The parameters that limit what the network sees of an image."""
+"""The parameters of the viewport: ego mask, region of interest, and rectification."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from .setting import Setting
 
 VIEW = (
     Setting('ego_mask', '', 'Path of a picture that shows which pixels of the camera image '
-            'are the robot itself. If a pixel of the picture is not black, this pixel of the '
-            'image is unlabelled. The picture has the size of the image. {camera} in the path '
+            'are the robot itself. If a pixel of the picture is not black, the same pixel of '
+            'the image is unlabelled. The picture has the size of the image. {camera} in the path '
             'stands for the name of the camera. If empty, there is no mask.'),
     Setting('roi', (), 'Part of the image that the network sees, as [x, y, width, height] in '
             'pixels. All other pixels are unlabelled. With several cameras, give four numbers '
@@ -20,4 +20,3 @@ VIEW = (
             '`camera_info` describes the distortion. If true, the label map and all other results '
             'belong to the rectified image.'),
 )
-"""Rows for the table of parameters."""

@@ -55,5 +55,5 @@ class ForwardClock:
             return self._last
 
     def now_ns(self) -> int:
-        """Return the ROS time in nanoseconds. 0 if no simulated time has come. May go back."""
+        """Return the ROS time in ns, which may go back. 0 if no simulated time has come."""
         return int(self._clock.now().nanoseconds)

@@ -19,7 +19,6 @@ from rclpy.node import Node
 class LateAnswer:
     """A request that sets parameters and has no answer yet. Use it in the executor's thread.
 
-    :param request: the request.
     :param handle: sets the parameters, and returns the response.
     :param send: called with the response and the header of the request. It sends the response.
     """

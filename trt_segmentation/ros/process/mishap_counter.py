@@ -14,7 +14,7 @@ LOG_SECONDS = 5.0
 """Shortest time in seconds between two log lines of one counter. Every problem is counted."""
 
 LONGEST = 500
-"""Text from another process is cut after this many characters."""
+"""A text is cut after this many characters, because another process may have written it."""
 
 
 def clip(text: str) -> str:

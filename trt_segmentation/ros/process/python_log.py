@@ -16,7 +16,7 @@ class _Forward(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """See Handler."""
         try:
-            # rclpy does not allow two severities in one line of code, so each has its own line.
+            # rclpy does not allow two severities in one line of code, so there are two calls.
             if record.levelno >= logging.ERROR:
                 self.logger.error(record.getMessage())
             else:

@@ -74,7 +74,7 @@ def _answer_always(handle: Handler, errors: MishapCounter, name: str) -> Handler
             return handle(request, response)
         except Exception as error:
             errors.add_exception(f'service {name}', error)
-            return type(response)()  # a new one: the given response may be incomplete
+            return type(response)()  # a new response, because the given one may be incomplete
     return answer
 
 

@@ -55,7 +55,7 @@ def run(make: Callable[[], N], begin: Callable[[N], None], args: list[str] | Non
 
     :param make: makes the node, after ROS was started. Then ``begin`` is called once.
     :param ended: called again and again. Returns the exit code if the process must end, else None.
-    :param name: name of the logger for the error that the node cannot be made.
+    :param name: name of the logger that gets the error if the node cannot be made.
     :returns: the exit code. It is 0 after a signal, or if ``ended`` returned 0. It is 2 if ROS
         does not start, or if a start-up parameter is refused. With any other exit code, or if a
         thread cannot be stopped, this function ends the process and does not return. The code is

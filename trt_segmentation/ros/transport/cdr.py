@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reads sensor_msgs/Image and CompressedImage from CDR, and writes the start of an Image.
 
-CDR is the form in which DDS sends messages.
+CDR is the format in which DDS sends messages.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from rclpy.utilities import get_rmw_implementation_identifier
 from std_msgs.msg import Header
 
 from ...errors import TransportError
-from ...memory import Allocate, Memory, PageMemory
+from ...memory import Memory
 from ...serving.protocols import FrameSink
 from .direct_publisher import DirectPublisher
 from .direct_subscription import DirectSubscription
@@ -115,12 +115,11 @@ class Transport:
         return DirectSubscription(node, topic, qos, self.librcl, sink, skipped=skipped,
                                   image_transport=image_transport, **options)
 
-    def publisher(self, publisher: Publisher,
-                  allocate: Allocate = PageMemory) -> ImagePublisher:
+    def publisher(self, publisher: Publisher) -> ImagePublisher:
         """Return an image publisher that uses the given rclpy publisher."""
         if self.librcl is None:
             return TypedPublisher(publisher)
-        return DirectPublisher(publisher, self.librcl, allocate)
+        return DirectPublisher(publisher, self.librcl)
 
 
 def choose_transport(asked: str = 'auto') -> Transport:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from rclpy.callback_groups import CallbackGroup, MutuallyExclusiveCallbackGroup
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.impl.implementation_singleton import rclpy_implementation as rclpy_c
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
@@ -72,9 +72,8 @@ class DirectSubscription(Waitable):  # type: ignore[misc]
 
     def __init__(self, node: Node, topic: str, qos: QoSProfile, librcl: Librcl,
                  sink: FrameSink, *, skipped: Callable[[int], None] = lambda count: None,
-                 image_transport: str = 'raw',
-                 callback_group: CallbackGroup | None = None, **options: Any) -> None:
-        super().__init__(callback_group or node.default_callback_group)
+                 image_transport: str = 'raw', **options: Any) -> None:
+        super().__init__(node.default_callback_group)
         self._node = node
         self._librcl = librcl
         self._image_transport = image_transport
@@ -85,7 +84,8 @@ class DirectSubscription(Waitable):  # type: ignore[misc]
         self.numbered = True
         # There is one buffer more than the sink may hold. If the sink holds all its buffers, the
         # next message is received into the extra buffer and dropped. If this message stayed in the
-        # middleware, the executor would run in a busy loop, because a message is always ready.
+        # middleware, the executor would run in a busy loop, because a message would always
+        # be ready.
         self._free = self._make_buffers()
         self._held = (f'all {sink.buffers} buffers hold images that were not released; if this '
                       'warning comes again and again, report a bug')

@@ -63,7 +63,7 @@ _NOT_NUMBERED = 2**64 - 1
 
 
 class _ErrorString(ctypes.Structure):
-    """The C struct rcutils_error_string_t. It has 1024 bytes, and more bytes here do no harm."""
+    """rcutils_error_string_t. The C struct has 1024 bytes, but this class may be larger."""
 
     _fields_ = (('text', ctypes.c_char * 4096),)
 

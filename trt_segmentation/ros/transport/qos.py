@@ -52,7 +52,7 @@ LATCHED = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE,
 
 PROMISES = (QoSPolicyKind.DEADLINE, QoSPolicyKind.LIVELINESS,
             QoSPolicyKind.LIVELINESS_LEASE_DURATION)
-"""Policies with which a publisher promises a rate. Users give the times in nanoseconds."""
+"""Policies with which a publisher promises a rate. In an override, times are in nanoseconds."""
 
 Warn = Callable[[str], None]
 
@@ -61,10 +61,10 @@ Warn = Callable[[str], None]
 def overridable(node: Node, topic: str, qos: QoSProfile,
                 more: tuple[QoSPolicyKind, ...] = ()) -> Iterator[
         tuple[QoSProfile, QoSOverridingOptions]]:
-    """Let ``qos_overrides`` change the QoS of a publisher or subscription made in this block.
+    """Let ``qos_overrides`` change the QoS of a publisher or subscription.
 
-    Yields two arguments for the publisher or subscription: a copy of the profile, and the
-    options. rclpy writes the user's overrides into the copy.
+    The ``with`` block must make the publisher or subscription with the two yielded arguments: a
+    copy of the profile, and the options. rclpy writes the user's overrides into the copy.
 
     :param topic: name of the topic before remapping.
     :param more: policies that users can change, in addition to history, depth and reliability.

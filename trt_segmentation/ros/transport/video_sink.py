@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Decodes the H.264 or H.265 packets of one camera in a thread of its own.
 
-Each packet depends on earlier packets. Therefore, every packet is decoded, in order. If the node
-is too slow, it drops only decoded frames.
+Each packet depends on earlier packets. Therefore, every packet is decoded, in order. If the
+network is too slow, the node drops decoded frames, and not packets.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ...video.packets import Answer, DecodedPicture, PacketDecoder
 from .messages import TakenImage
 
 MOST_PACKETS = 120
-"""Largest number of packets that wait for the decoder."""
+"""If this many packets already wait for the decoder, the next packet is dropped."""
 CLOSE_SECONDS = 5.0
 """Longest time in seconds that :meth:`VideoSink.close` waits for the end of the thread."""
 
@@ -118,7 +118,7 @@ class VideoSink:
         self._is_after_loss = False
 
     def not_taken(self, reason: str, text: str, stamp_ns: int | None = None) -> None:
-        """See :meth:`.FrameSink.not_taken`. Later packets may depend on the missing packet."""
+        """See :meth:`.FrameSink.not_taken`. Also tell the decoder that a packet is missing."""
         self.lose()
         self._sink.not_taken(reason, text, stamp_ns)
 
