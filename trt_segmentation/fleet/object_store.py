@@ -18,7 +18,7 @@ from .store import describe_shard, DONE, SHARDS
 
 
 class ObjectStore:
-    """A run in an object store. To commit a shard, its files are uploaded. The last file is DONE.
+    """A run in an object store. :meth:`commit` uploads the files of a shard, and DONE at the end.
 
     If two workers upload the same shard, they write the same bytes to the same names.
 

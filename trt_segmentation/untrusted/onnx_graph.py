@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Finds the meaning of each output of an ONNX network. Does not import the onnx package."""
+"""Finds the meaning of each output of an ONNX network. This module does not import onnx."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class OnnxNode:
     attributes: list[Bytes] = field(default_factory=list)
 
     def find_attribute(self, name: str) -> Mapping[int, list[int | Bytes]]:
-        """Map the field numbers of an attribute to the values; empty if there is no attribute."""
+        """Map the field numbers of an attribute to the values; empty if the node has none."""
         for view in self.attributes:
             found = _group_fields(view)
             if _first_text(found.get(1, [])) == name:
@@ -207,7 +207,7 @@ class OnnxGraph:
         return name in self._weights or (node is not None and node.operator == 'Constant')
 
     def _find_tensor(self, name: str) -> Mapping[int, list[int | Bytes]]:
-        """Map the field numbers of a stored tensor to the values; empty if there is no tensor."""
+        """Map the field numbers of a stored tensor to the values; empty if it is not stored."""
         for _ in range(MOST_STEPS):
             if name in self._weights:
                 return _group_fields(self._weights[name])

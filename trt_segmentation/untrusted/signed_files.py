@@ -1,10 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Reads and writes files with a sidecar that holds their hash, such as plans.
+"""Reads and writes signed files, such as plans. Each signed file has a sidecar, a JSON file.
 
-This package calls them signed files. There is no cryptographic signature.
-
-A file is loaded only if it belongs to this user and if its hash is the hash in the sidecar.
+There is no cryptographic signature. The sidecar holds the hash of the signed file. A signed file
+is loaded only if it belongs to this user, and if its hash is the hash in the sidecar.
 """
 
 from __future__ import annotations
