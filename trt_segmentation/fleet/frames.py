@@ -65,7 +65,7 @@ def read_shard(shard: Shard, path: Path, allocate: Allocate | None = None,
 
 
 class _Sampler:
-    """Tells which frames to keep: the first frame of each part of a shard."""
+    """Tells whether :func:`read_shard` yields the frame at a time; see ``every_s`` there."""
 
     def __init__(self, begin_ns: int, every_s: float) -> None:
         self._begin_ns, self._every_ns = begin_ns, round(every_s * 1e9)

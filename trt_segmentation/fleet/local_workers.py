@@ -26,7 +26,7 @@ CLOSE_SECONDS = 3.0
 
 
 class Workers(Protocol):
-    """A group of workers. Use it in one thread. Each worker has a unique number."""
+    """A group of workers. Use this object in one thread. Each worker has a unique number."""
 
     @property
     def wanted(self) -> int:

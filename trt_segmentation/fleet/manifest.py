@@ -114,7 +114,7 @@ def _entropy(levels: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 
 def join_manifest(store: Store, shards: Sequence[str], classes: Sequence[str]) -> int:
-    """Write the manifest of a run from the tables of its shards, in the given order.
+    """Write the manifest of a run from the tables of its shards, in the order of ``shards``.
 
     :returns: number of rows.
     """

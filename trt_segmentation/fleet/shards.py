@@ -38,7 +38,7 @@ _SECOND = 1_000_000_000
 
 @dataclass(frozen=True)
 class FleetJob(ABC):
-    """What the workers of a run do, with all settings. Every worker gets a copy of this object.
+    """The job of a run: what its workers do, and all settings. Every worker gets a copy.
 
     :param out: folder or URL of the run, see :func:`.find_run`.
     :param key: result of :meth:`make_key`.

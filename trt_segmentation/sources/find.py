@@ -94,7 +94,7 @@ def open_sources(names: Sequence[str | Path], options: SourceOptions = SourceOpt
 
 
 def name_kind(name: str | Path) -> str:
-    """Return what a name is, such as ``a video``; empty if the name may be a picture file.
+    """Return the kind of a source, such as ``a video``; empty if the name may be a picture file.
 
     The result is for messages. The function reads only the first bytes of a file.
     """

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Summarises an ONNX file, and refuses a file that must not be loaded. It does not import onnx."""
+"""Summarises an ONNX file without the onnx package, and refuses a file that must not be loaded."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ def sidecar_path(path: Path) -> Path:
 def store_signed(path: Path, signed: SignedFile, key: Mapping[str, Any]) -> None:
     """Write a file and its sidecar.
 
-    :param key: what the file was made from, in values that JSON can hold. The sidecar stores it.
+    :param key: JSON values that say what the file was made from. The sidecar stores the key.
     :raises OSError: if a file cannot be written.
     """
     declared = {KEY: MARKER, 'schema': SCHEMA, 'size': len(signed.data), 'key': key,

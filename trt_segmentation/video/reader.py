@@ -182,7 +182,7 @@ class VideoReader:
             self._container.close()
 
     def _frames(self) -> Iterator[VideoFrame]:
-        """Decode the video without the damaged frames and the frames that ``every`` leaves out."""
+        """Yield the frames, except the damaged frames and the frames that ``every`` leaves out."""
         converter, damage = BgrConverter(), _Damage(self.bad)
         last_ns = number = 0
         for decoded, reason in self._checked():
