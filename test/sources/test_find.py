@@ -121,7 +121,7 @@ def test_folders_without_pictures(folder):
 def test_a_folder_of_videos_says_how_to_name_them(folder):
     (folder / 'vid').mkdir()
     (folder / 'drive.mp4').rename(folder / 'vid' / 'drive.mp4')
-    with pytest.raises(SourceError, match=r"It holds videos\. Name them, such as 'vid/\*\.mp4'$"):
+    with pytest.raises(SourceError, match=r"It holds videos\. To read them, give 'vid/\*\.mp4'$"):
         open_sources(['vid'])
     (source,) = open_sources(['vid/*.mp4'])
     assert source.title == 'vid/drive.mp4'

@@ -29,7 +29,7 @@ from .store import dump_json
 
 FORMATS = ('bag', 'png', 'coco')
 BAG, LABELS, COCO = 'bag', 'labels', 'coco.json'
-"""For each format, the name of the file or folder with the label maps of a shard."""
+"""Names of the bag, the folder of PNG files and the COCO file in the folder of a shard."""
 _TOPIC = '/segmentation/label_map/compressed'
 
 
@@ -82,7 +82,7 @@ class BagLabels:
 
 
 class PngLabels:
-    """Writes a PNG of class ids for each frame. Its name is the frame number and the stamp."""
+    """Writes a PNG of class ids for each frame. The file is named by frame number and stamp."""
 
     def __init__(self, folder: Path, card: ModelCard) -> None:
         self._folder = folder / LABELS
@@ -104,7 +104,7 @@ class PngLabels:
 
 
 class NoLabels:
-    """Writes nothing. The manifest is then the only result."""
+    """Writes no label maps. The manifest is the only result of the run."""
 
     def __init__(self, folder: Path, card: ModelCard) -> None:
         pass
@@ -172,7 +172,7 @@ def read_labels(folder: Path, label_format: str, unlabelled: int) -> Iterator[np
 
     :param folder: folder of a complete shard.
     :param unlabelled: value of the pixels without a class.
-    :raises FleetError: if a file of the shard is missing or is not a PNG.
+    :raises FleetError: if a file of the shard is missing, or if a PNG file is damaged.
     """
     reader = {'bag': _read_bag, 'png': _read_png}.get(label_format)
     try:

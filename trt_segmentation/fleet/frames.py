@@ -30,7 +30,8 @@ class ShardFrame:
     :param stamp_ns: header stamp of a bag message, or time of a video frame since the start of the
         video, in nanoseconds; None if the time is unknown.
     :param log_time_ns: log time of a bag message in nanoseconds. For a video frame, this time is
-        equal to ``stamp_ns``. If a video frame cannot be decoded, this time is an upper limit.
+        equal to ``stamp_ns``. For a damaged video frame, this is the time of the next good frame,
+        or the end of the shard.
     """
 
     number: int
@@ -51,8 +52,8 @@ def read_shard(shard: Shard, path: Path, allocate: Allocate | None = None,
     :param path: the recording on this machine.
     :param allocate: allocates the memory of the images of a bag; see :attr:`.Pipeline.allocate`.
     :param pool: the threads that decode the images of a bag; None for new threads.
-    :param every_s: divide the shard into parts of this length in seconds, and yield only the first
-        frame of each part; 0 yields every frame. Bad frames of a video are always yielded.
+    :param every_s: if above 0, only the first frame in each period of this number of seconds is
+        yielded; 0 yields every frame. Bad frames of a video are always yielded.
     :raises BagError, VideoError: if the recording cannot be read.
     :raises FileNotFoundError: if the recording does not exist any more.
     """
@@ -64,7 +65,7 @@ def read_shard(shard: Shard, path: Path, allocate: Allocate | None = None,
 
 
 class _Sampler:
-    """Tells which frames to keep: the first frame of each part of a shard."""
+    """Tells whether :func:`read_shard` yields the frame at a time; see ``every_s`` there."""
 
     def __init__(self, begin_ns: int, every_s: float) -> None:
         self._begin_ns, self._every_ns = begin_ns, round(every_s * 1e9)

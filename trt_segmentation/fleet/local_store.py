@@ -25,7 +25,7 @@ _FLUSHERS = 16
 
 
 class LocalStore:
-    """The results of a run in a folder. To commit a shard, its temporary folder is renamed.
+    """The results of a run in a folder. :meth:`commit` renames the temporary folder of a shard.
 
     :param is_driver: True in the process that leads the run. This process locks the folder and may
         call all methods. False in a worker, which may only make and commit shards.

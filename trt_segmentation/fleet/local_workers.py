@@ -22,11 +22,11 @@ from .shards import FleetJob
 from .worker import Event, FleetWorker, Lost, Task
 
 CLOSE_SECONDS = 3.0
-"""At the end, the workers have this time in seconds to exit. Then they are killed."""
+"""At the end of a run, workers that do not exit within this number of seconds are killed."""
 
 
 class Workers(Protocol):
-    """A group of workers. Use it in one thread. Each worker has a unique number."""
+    """A group of workers. Use this object in one thread. Each worker has a unique number."""
 
     @property
     def wanted(self) -> int:
@@ -64,8 +64,8 @@ class _Process:
 class LocalWorkers:
     """Workers in processes of this machine.
 
-    :param count: number of workers. If it is None, there are as many workers as the GPUs can hold.
-        Without a GPU, there is one worker.
+    :param count: number of workers; None for as many as the GPUs can hold, or for one worker if
+        there is no GPU.
     :param gpus_per_worker: share of a GPU that a worker needs. With 0.5, two workers share a GPU.
     """
 

@@ -24,7 +24,7 @@ MANIFEST = 'manifest.parquet'
 FRAMES = 'frames.parquet'
 """Name of the file in each shard that holds the rows of the shard."""
 CONDITIONS = (('dark', 0.2), ('dim', 0.4), ('bright', 1.01))
-"""Names and brightness limits of the conditions.
+"""Names and brightness limits of the light conditions.
 
 A frame has the first condition whose limit is above the brightness of the frame."""
 _STEP = 8
@@ -114,7 +114,7 @@ def _entropy(levels: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 
 def join_manifest(store: Store, shards: Sequence[str], classes: Sequence[str]) -> int:
-    """Write the manifest of a run from the tables of its shards, in the given order.
+    """Write the manifest of a run from the tables of its shards, in the order of ``shards``.
 
     :returns: number of rows.
     """

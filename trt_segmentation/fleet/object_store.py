@@ -18,7 +18,7 @@ from .store import describe_shard, DONE, SHARDS
 
 
 class ObjectStore:
-    """A run in an object store. To commit a shard, its files are uploaded. The last file is DONE.
+    """A run in an object store. :meth:`commit` uploads a shard's files, and the file DONE last.
 
     If two workers upload the same shard, they write the same bytes to the same names.
 

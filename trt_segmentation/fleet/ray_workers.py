@@ -33,8 +33,9 @@ class RayWorkers:
     :param address: ``auto``, or the address of a cluster. If this process is connected to a
         cluster already, this connection is used.
     :param count: number of workers; None for as many as the cluster can hold.
-    :param gpus_per_worker: share of a GPU that a worker needs. If the cluster has no GPU, each
-        worker gets ``cpus_per_worker`` cores.
+    :param gpus_per_worker: share of a GPU that a worker needs.
+    :param cpus_per_worker: CPU cores that a worker gets if the cluster has no GPU, or if the
+        engine is ``onnxruntime-cpu``.
     :raises FleetError: if there is no cluster at ``address``.
     """
 
@@ -61,7 +62,7 @@ class RayWorkers:
 
     @property
     def wanted(self) -> int:
-        """See :class:`.Workers`. If machines join or leave the cluster, the number changes."""
+        """See :class:`.Workers`. If ``count`` is None, the number depends on the cluster."""
         if time.monotonic() - self._asked > ASK_SECONDS:
             ((kind, share),) = self._needs.items()
             fitting = math.floor(ray.cluster_resources().get(kind, 0) / share + 1e-6)
@@ -135,7 +136,7 @@ class _Actor:
 
 
 def _check_port(address: str) -> None:
-    """Raise an OSError if nothing answers at ``host:port``.
+    """Raise an OSError if no program accepts a connection at ``host:port``.
 
     Without this check, Ray would try to connect for minutes.
     """

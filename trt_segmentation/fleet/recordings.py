@@ -24,8 +24,8 @@ SUFFIXES = frozenset(MAGIC) | VIDEO_SUFFIXES
 IMAGES, LABELS = 'images', 'labels'
 """Names of the two folders in a folder of labelled images."""
 EDGE = 1 << 16
-"""Number of bytes at the start, and at the end, of each file of a local recording. The identity of
-the recording depends on these bytes and on the sizes of the files."""
+"""Number of bytes that are read at the start and at the end of each file of a local recording. The
+identity of the recording depends on these bytes and on the sizes of the files."""
 PIECE = 1 << 24
 """A remote file is copied in pieces of this number of bytes."""
 _TAGS = ('ETag', 'etag', 'md5Hash', 'LastModified', 'updated', 'mtime', 'created')
@@ -62,8 +62,8 @@ def find_recordings(names: Sequence[str], labelled: bool = False) -> list[Record
 
     :param names: files, folders and patterns such as ``drives/*.mcap``, or URLs that fsspec can
         open, such as ``s3://bucket/drives``.
-    :param labelled: find recordings that may have label maps: bags, and folders that hold the
-        folders :data:`IMAGES` and :data:`LABELS`. Videos are left out.
+    :param labelled: whether to find only recordings that may have label maps: bags, and folders
+        that hold the folders :data:`IMAGES` and :data:`LABELS`.
     :raises SourceError: if there is no recording at a name, or if the files there cannot be read.
         The message quotes the name.
     """

@@ -92,10 +92,10 @@ class FleetRun:
         return self._result
 
     def _read_plans(self) -> None:
-        """Make the tasks.
+        """Make the tasks. A plan is the list of the shards of a recording.
 
-        A plan is the list of shards of a recording. If the plan is stored, the tasks are shards.
-        Otherwise the task is the recording.
+        If the plan of a recording is stored, each incomplete shard is a task. If there is no plan
+        yet, the recording is the task.
         """
         known = {f'{PLANS}/{name}' for name in self._store.find(PLANS)}
         for recording in self._recordings:

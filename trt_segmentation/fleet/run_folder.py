@@ -36,7 +36,7 @@ def open_store(url: str, scratch: Path | None = None) -> Store:
 
 
 def find_run(out: str, card: ModelCard, key: str) -> str:
-    """Return the folder or URL of a run in ``out``. Each :func:`run_key` has its own folder."""
+    """Return the folder or URL of a run in ``out``. Each ``key`` has its own folder."""
     return f'{out.rstrip("/")}/{card.name}-{key}'
 
 
@@ -74,7 +74,7 @@ def list_runs(out: str) -> dict[str, dict[str, Any]]:
 
 
 def read_shards(store: Store, job: FleetJob) -> dict[str, Shard]:
-    """Return all planned shards of a run by name."""
+    """Return a mapping from the name of each planned shard of a run to the shard."""
     shards: dict[str, Shard] = {}
     for name in sorted(store.find(PLANS)):
         for shard in read_plan(json.loads(store.read(f'{PLANS}/{name}') or b'{}')):

@@ -53,7 +53,7 @@ class FleetResult:
     :param recordings: number of recordings whose shards are all complete.
     :param shards: names of the complete shards, in the order of the recordings.
     :param new: number of shards that this run completed.
-    :param quarantined: maps the recordings and shards that were given up to the reasons.
+    :param quarantined: for each task in quarantine, its name for messages and the reason.
     :param rows: number of frames with a result, see :meth:`.FleetJob.join`.
     :param stopped_by: number of the signal that stopped the run; None if no signal did.
     """
@@ -67,7 +67,7 @@ class FleetResult:
 
     @property
     def exit_code(self) -> int:
-        """Exit code: 128 + N after signal N, otherwise 1 if a task is in quarantine, or 0."""
+        """Exit code: 128 + N after signal N; else 1 if a task is in quarantine; else 0."""
         if self.stopped_by:
             return 128 + self.stopped_by
         return 1 if self.quarantined else 0
@@ -80,7 +80,7 @@ def recording_of(task: Task) -> Recording:
 
 @dataclass
 class _Queue:
-    """The waiting tasks of one recording, and the number of workers on this recording."""
+    """The waiting tasks of one recording, and the number of workers that process its tasks."""
 
     tasks: deque[Task] = field(default_factory=deque)
     workers: int = 0

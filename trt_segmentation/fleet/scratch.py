@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Temporary folders of workers. If a worker is killed, the next worker deletes the folder."""
+"""Temporary folders of workers. A new worker deletes the folders of workers that were killed."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ _SECOND = 1_000_000_000
 
 @dataclass(frozen=True)
 class FleetJob(ABC):
-    """What the workers of a run do, with all settings. Every worker gets a copy of this object.
+    """The job of a run: what its workers do, and all settings. Every worker gets a copy.
 
     :param out: folder or URL of the run, see :func:`.find_run`.
     :param key: result of :meth:`make_key`.
@@ -93,7 +93,8 @@ class Shard:
     :param number: index of the shard among the shards of its topic.
     :param begin_ns: start of the shard in nanoseconds: log time in a bag, or time since the start
         of a video.
-    :param end_ns: end of the shard, in the same time. A frame at this time is not in the shard.
+    :param end_ns: end of the shard, as log time or time since the start of the video. A frame at
+        exactly this time is not in the shard.
     :param frames: expected number of frames.
     """
 
@@ -105,7 +106,7 @@ class Shard:
     frames: int
 
     def name(self, job: FleetJob) -> str:
-        """Return a name for the results. The name ends with a hash of all that changes them."""
+        """Return a name for the results. It ends with a hash of all that changes the results."""
         causes = [job.key, self.recording.identity, self.topic, self.begin_ns, self.end_ns]
         digest = hashlib.sha256(json.dumps(causes).encode()).hexdigest()[:16]
         parts = [self.recording.name[:80], self.topic.strip('/')[:80], f'{self.number:04d}',

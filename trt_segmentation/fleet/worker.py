@@ -137,7 +137,7 @@ class FleetWorker:
             scratch.close()
 
     def _fetch(self, recording: Recording) -> Generator[Event, None, Path]:
-        """Return the path of a recording on this machine. Report that the worker is alive."""
+        """Return the path of a recording on this machine. Yield Progress while it is copied."""
         path = None
         for path in self._copies.fetch(recording):
             if path is None:

@@ -22,12 +22,12 @@ def commit() -> str:
     """Return the git commit, with ``+`` if files of the package changed after this commit.
 
     Without a git history, return the environment variable BENCH_COMMIT, or the commit that
-    setup.py recorded when the package was built. If there is none of them, return a text with the
-    version that says that the commit is unknown.
+    setup.py recorded when the package was built. If neither exists, return a text that says that
+    the commit is unknown, and gives the installed version.
     """
     package = Path(__file__).parents[1]
-    # An installed package may lie inside the repository of another project. Then git does not
-    # track this file.
+    # An installed package may lie inside the repository of another project. That repository does
+    # not track the __init__.py of this package.
     ours = _git(package, 'ls-files', '--error-unmatch', '__init__.py')
     head = _git(package, 'rev-parse', '--short=12', 'HEAD')
     if ours.returncode or head.returncode:

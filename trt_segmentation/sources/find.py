@@ -94,9 +94,9 @@ def open_sources(names: Sequence[str | Path], options: SourceOptions = SourceOpt
 
 
 def name_kind(name: str | Path) -> str:
-    """Say what a name is, such as ``a video``; empty if it may be a picture file.
+    """Return the kind of a source, such as ``a video``; empty if the name may be a picture file.
 
-    The result is for messages. Nothing is opened, except the first bytes of a file.
+    The result is for messages. The function reads only the first bytes of a file.
     """
     text = str(name)
     if isinstance(name, str) and text in ('-', 'street'):
@@ -174,10 +174,10 @@ def _find_in_folder(folder: Path, options: SourceOptions, found: _Found) -> None
 
 
 def _advise_video(files: Sequence[Path]) -> str:
-    """Return a sentence that says how to name the videos, if there is one."""
+    """Return a sentence that says how to read the videos; empty if no file is a video."""
     video = next(filter(is_video, files), None)
     return '' if video is None else (
-        f". It holds videos. Name them, such as '{video.parent}/*{video.suffix}'")
+        f". It holds videos. To read them, give '{video.parent}/*{video.suffix}'")
 
 
 def _walk(folder: Path, options: SourceOptions) -> Iterable[Path]:

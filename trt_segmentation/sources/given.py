@@ -28,7 +28,7 @@ class GivenImages:
         gives one image. Any other source gives all its images.
     :param color: order of the channels of the arrays, ``bgr`` or ``rgb``.
     :param options: how the images of the sources are read. If ``every`` is 2, every second image
-        of all the arrays and picture files is left out, and every second image of each source.
+        of each source is left out. All arrays and picture files together count as one source.
     """
 
     def __init__(self, items: Iterable[Image | ImageSource], color: str,
@@ -75,7 +75,7 @@ def read_image(image: Image, color: str, index: int | None = None) -> SourceImag
 
     :param color: order of the channels of an array. A file is always read as ``bgr``.
     :param index: index of an array in its list, for the error message; None for a single array.
-    :raises FrameError: if the image is a wrong array, or a name of something else than a picture.
+    :raises FrameError: if an array is wrong, or if the path names another source, such as a video.
     :raises PictureError: if the file cannot be read as a picture.
     """
     if not isinstance(image, (str, Path)):
@@ -110,7 +110,7 @@ def check_array(image: object, what: str = 'the image') -> None:
     expected = 'expected a path or an array (height, width, 3) of uint8'
     if not isinstance(image, np.ndarray):
         raise FrameError(f'{what} is a {type(image).__name__}; {expected}. numpy.asarray() '
-                         "makes an array of most images; a PIL image needs color='rgb'")
+                         "turns most image objects into arrays; a PIL image needs color='rgb'")
     if image.dtype != np.uint8:
         raise FrameError(f'{what} is {image.dtype}; {expected}. Scale its values to 0 to 255 '
                          'and convert them with .astype(numpy.uint8)')

@@ -57,7 +57,7 @@ AnyImage: TypeAlias = SourceImage | BadImage
 
 
 def count_bytes(image: AnyImage) -> int:
-    """Return the number of bytes of the pixels; 0 if there are none."""
+    """Return the number of bytes of the pixels; 0 for a BadImage."""
     return image.image.nbytes if isinstance(image, SourceImage) else 0
 
 

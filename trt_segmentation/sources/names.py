@@ -49,10 +49,10 @@ def choose_video_names(titles: Sequence[str], taken: Iterable[str] = ()) -> dict
 
 
 def find_renamed(names: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Return the sources for which the name of the results cannot be guessed.
+    """Return the sources whose results a user may not find by the name of the source.
 
-    These are the sources whose results have another name, such as ``a_jpg`` for ``a.jpg``. Sources
-    of the same name in other folders follow, because their results could be mistaken.
+    The results of such a source have another name, such as ``a_jpg`` for ``a.jpg``. Other sources
+    with the same file name are returned too, so that the user can tell their results apart.
 
     :param names: the path or the address of each source, and the name of its results.
     """

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 USUAL_RATE = Fraction(10)
 """Assumed rate of a bag, in images per second, if the log times of the bag give no rate."""
 MAX_RATE = Fraction(240)
-"""Largest rate of a bag, in images per second. Log times that give a higher rate are wrong."""
+"""Largest rate of a bag, in images per second. For a higher rate, USUAL_RATE is used instead."""
 
 
 @dataclass(frozen=True)

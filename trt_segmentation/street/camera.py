@@ -131,24 +131,18 @@ class Road:
         strength = rng.uniform(-1, 1, 6)
         bend = 1.0 / rng.uniform(35.0, 220.0)
         bend /= np.abs(strength).sum()
-        self._swing = bend * strength * period / (2 * np.pi * waves)
-        self._phase = rng.uniform(0, 2 * np.pi, 6)
-        self._waves = waves
+        swing = bend * strength * period / (2 * np.pi * waves)
+        phase = rng.uniform(0, 2 * np.pi, 6)
         count = int(period) * 2
         self._steps = np.linspace(0.0, period, count + 1)
-        heading = self._turns(self._steps)
+        turns = 2 * np.pi / period * np.multiply.outer(self._steps, waves) + phase
+        heading: Floats = np.sin(turns) @ swing
         middle = (heading[1:] + heading[:-1]) / 2
         step = period / count
         self._density = count / period
         self._angle = heading
         self._x = np.concatenate([[0.0], np.cumsum(np.cos(middle))]) * step
         self._y = np.concatenate([[0.0], np.cumsum(np.sin(middle))]) * step
-
-    def _turns(self, s: Floats) -> Floats:
-        """Return the direction of travel, in radians, at (N,) distances along the road."""
-        angle = 2 * np.pi / self.period * np.multiply.outer(s, self._waves) + self._phase
-        total: Floats = np.sin(angle) @ self._swing
-        return total
 
     def heading(self, s: float) -> float:
         """Return the direction of travel, in radians, at a distance along the road."""

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The canvas of a scene, and the classes. Each drawing call writes colours and class ids."""
+"""The canvas of a scene, which holds the colour and the class id of every pixel."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ class Canvas:
                     colour, label)
 
     def strokes(self, lines: Floats, wide: Floats, colours: list[Colour], label: int) -> None:
-        """Draw (N, 2, 2) straight lines in order. ``wide`` holds the (N,) widths in pixels."""
+        """Draw N lines between (N, 2, 2) end points. ``wide`` holds the (N,) widths in pixels."""
         along = lines[:, 1] - lines[:, 0]
         length = np.maximum(np.hypot(along[:, 0], along[:, 1]), 1e-6)
         reach = np.maximum(wide - 1.0, 0.0) / 2 / length
@@ -154,7 +154,7 @@ class Canvas:
         target = np.ascontiguousarray(quad - low, np.float32)
         matrix = cv2.getPerspectiveTransform(np.ascontiguousarray(source, np.float32), target)
         table = ramp(gain, haze)
-        # Apply the table to the texture or to the warped texture: to the smaller of the two.
+        # Apply the table to the smaller picture, which is the texture or the warped texture.
         first = rows * columns < int(size[0]) * int(size[1])
         warped = cv2.warpPerspective(
             cv2.LUT(picture, table) if first else picture, matrix, (int(size[0]), int(size[1])),

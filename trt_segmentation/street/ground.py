@@ -192,16 +192,16 @@ class Ground:
         view.canvas.fill(outlines, paint, MARKING)
 
     def roughness(self, view: SceneView) -> Bytes:
-        """Return the brightness of the grain in the N lowest image rows.
+        """Return the brightness of the grain on the ground up to 45 m from the camera.
 
-        :returns: (N, width) uint8, 128 on average.
+        :returns: (N, width) uint8, 128 on average. The N rows are the lowest rows of the image.
         """
         camera, canvas = view.camera, view.canvas
         top = max(int(camera.row(45.0)), 0)
         if top >= canvas.height:
             return np.zeros((0, canvas.width), np.uint8)
         matrix = camera.ground(_TEXELS, 512.0)
-        # For the grain, half the resolution is enough. It needs only a quarter of the time.
+        # Half the resolution is enough for the grain, and needs only a quarter of the time.
         matrix = matrix @ np.array([[2, 0, 0.5], [0, 2, top + 0.5], [0, 0, 1.0]])
         size = (canvas.width, canvas.height - top)
         half = cv2.warpPerspective(

@@ -17,7 +17,7 @@ _STEEL: tuple[Colour, ...] = (
 _RED, _WHITE, _BLUE, _BLACK = (40, 34, 200), (238, 240, 240), (176, 84, 28), (30, 30, 30)
 _YELLOW = (40, 200, 242)
 _THIN = 2.5
-"""A thinner pole is not drawn. The width is in pixels, for an image that is 1280 pixels wide."""
+"""Poles below this width in pixels are not drawn. The number is for an image 1280 pixels wide."""
 
 
 class Lamp(Standing):
@@ -63,13 +63,7 @@ class Lamp(Standing):
         return [cast_post_shadow(view, view.road.at(s, t), self._width / 2, self._height)]
 
 
-def _ring(sides: int, turn: float = 0.0) -> Floats:
-    """Return the (sides, 2) corners of a regular polygon of radius 1."""
-    angle = np.linspace(0, 2 * np.pi, sides + 1)[:-1] + turn
-    return np.stack([np.cos(angle), np.sin(angle)], axis=1)
-
-
-_CIRCLE, _OCTAGON = _ring(20), _ring(8, np.pi / 8)
+_CIRCLE, _OCTAGON = make_ring(20)[:, :2], make_ring(8, np.pi / 8)[:, :2]
 _TRIANGLE = np.array([(0, -1.0), (0.95, 0.68), (-0.95, 0.68)])
 _SQUARE = np.array([(-0.85, -0.85), (0.85, -0.85), (0.85, 0.85), (-0.85, 0.85)])
 _BAR = np.array([(-0.62, -0.17), (0.62, -0.17), (0.62, 0.17), (-0.62, 0.17)])

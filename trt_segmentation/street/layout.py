@@ -145,7 +145,7 @@ class Layout:
                 else:
                     beside = 0.0
                 apart = rng.uniform(2, 14) if rng.random() < gap else 0.05
-                # The houses of a row touch each other. After a gap, a whole side wall is visible.
+                # The houses of a row touch each other. After a gap, the side wall is visible.
                 beside *= urban and apart < 1
                 s += kind.width + apart
 

@@ -25,8 +25,8 @@ class Person:
     """A person who stands, or walks along or across the road.
 
     :param pace: walking speed along the road in metres per second; 0 to stand.
-    :param crossing: 0 if the person does not cross the road. Otherwise, this is the speed of the
-        camera in metres per second, and the person crosses the road before the camera arrives.
+    :param crossing: 0 if the person does not cross the road. Otherwise, this is an assumed speed
+        of the camera in metres per second. The person crosses before the camera arrives.
     """
 
     tail = 0.2

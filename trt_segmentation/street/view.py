@@ -97,10 +97,13 @@ def cast_post_shadow(view: SceneView, foot: Floats, half: float, height: float) 
     return np.concatenate([foot - aside, foot + aside, far + aside, far - aside])
 
 
-def make_ring(count: int) -> Floats:
-    """Return the (count, 3) corners of a level polygon of radius 1."""
-    turn = np.linspace(0, 2 * np.pi, count + 1)[:-1]
-    return np.stack([np.cos(turn), np.sin(turn), 0 * turn], axis=1)
+def make_ring(count: int, turn: float = 0.0) -> Floats:
+    """Return the (count, 3) corners of a level regular polygon of radius 1.
+
+    :param turn: angle of the first corner in radians.
+    """
+    angle = np.linspace(0, 2 * np.pi, count + 1)[:-1] + turn
+    return np.stack([np.cos(angle), np.sin(angle), 0 * angle], axis=1)
 
 
 class Standing:

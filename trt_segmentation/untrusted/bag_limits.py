@@ -51,7 +51,7 @@ def refuse_odd_files(path: Path) -> None:
     """Check the files of a bag. Call this before a library opens them.
 
     :param path: a rosbag2 folder, or a single file.
-    :raises BagLimitError: if metadata.yaml is too long, or if a .db3 file computes its rows.
+    :raises BagLimitError: if metadata.yaml is too long, or if SQLite must compute rows of a .db3.
     """
     metadata = path / 'metadata.yaml'
     if path.is_dir() and (size := metadata.stat().st_size) > MAX_METADATA:

@@ -27,8 +27,8 @@ class CdrReader:
     """Reads the fields of one message in order, beginning after the encapsulation header.
 
     :param message: (n,) uint8, C-contiguous, including the encapsulation header.
-    :raises FrameError: if the encapsulation header is wrong. If a field is wrong, a method raises
-        this error. The error names the field, its position and the problem.
+    :raises FrameError: if the encapsulation header is wrong. If a field is wrong, the method that
+        reads the field raises this error. The error names the field, its position and the problem.
     """
 
     def __init__(self, message: npt.NDArray[np.uint8]) -> None:

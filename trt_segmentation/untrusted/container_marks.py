@@ -12,9 +12,9 @@ _MCAP_END = 20 + 8
 """Number of bytes from the footer to the end of an MCAP file. The footer starts with the offset of
 the summary section. The last 8 bytes are the magic bytes."""
 _BAG_METADATA = 1 << 20
-"""Number of bytes before the summary of an MCAP file that are searched for the marker."""
+"""In an MCAP file, the marker is searched for in this number of bytes before the summary."""
 _MP4_METADATA = 4096
-"""Number of bytes at each end of an MP4 file that are searched for the marker."""
+"""In an MP4 file, the marker is searched for in this number of bytes at each end of the file."""
 
 
 def read_metadata(file: BinaryIO, path: Path) -> bytes:

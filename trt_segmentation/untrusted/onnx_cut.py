@@ -63,7 +63,8 @@ def find_last_resize(model: Bytes, output: str) -> LastResize | None:
                     ', but this package enlarges scores with half_pixel. Export the network with '
                     'align_corners=False')
             elif mode != 'linear':
-                refused = f'its mode is {mode}, but this package enlarges scores linearly'
+                refused = (f'its mode is {mode}, but this package enlarges scores linearly. '
+                           "Export the network with mode='bilinear'")
             return LastResize(node.inputs[0], tuple(tensors), refused)
         if node.operator not in ('Cast', 'Identity'):
             return None

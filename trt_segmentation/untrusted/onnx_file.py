@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Summarises an ONNX file, and refuses a file that must not be loaded. It does not import onnx."""
+"""Summarises an ONNX file without the onnx package, and refuses a file that must not be loaded."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ INNER = {
     'Attribute': {5: 'Tensor', 6: 'Graph', 10: 'Tensor', 11: 'Graph', 22: 'SparseTensor',
                   23: 'SparseTensor'},
     'OperatorSetId': {}, 'ValueInfo': {}}
-"""Maps each kind of message to its fields that hold another message. These fields are mapped from
-the number of the field to the kind of the other message."""
+"""For each kind of message, maps the number of each field with an inner message to the kind of
+this inner message."""
 NAMES = {'Model': (2, 3, 4), 'Graph': (2,), 'Function': (1, 4, 5, 10), 'Node': (1, 2, 3, 4, 7),
          'Attribute': (1,), 'OperatorSetId': (1,), 'ValueInfo': (1,), 'TrainingInfo': ()}
 """Maps each kind of message to the numbers of its fields that hold names. Error messages, reports
@@ -54,7 +54,8 @@ class OnnxSummary:
     :param producer: name and version of the program that wrote the file; empty if unknown.
     :param operators: maps each operator to the number of its nodes.
     :param parameters: maps ONNX's id of each data type to the number of weights (single numbers).
-    :param external: maps the name of each external weight file to its smallest size in bytes.
+    :param external: maps the name of each external weight file to the number of bytes that the
+        file must have at least.
     """
 
     ir_version: int = 0
@@ -84,7 +85,7 @@ class OnnxSummary:
 
 
 def summarise(path: Path) -> OnnxSummary:
-    """Read the summary of an ONNX file. Refuse a file that no exporter writes.
+    """Read the summary of an ONNX file. Refuse a damaged or dangerous file.
 
     This function must check a file before any library opens it. A library allocates as much memory
     as the ONNX file declares, and opens every file that the ONNX file names. This function does

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Finds the meaning of each output of an ONNX network. Does not import the onnx package."""
+"""Finds the meaning of each output of an ONNX network, without the onnx package."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class OnnxNode:
     attributes: list[Bytes] = field(default_factory=list)
 
     def find_attribute(self, name: str) -> Mapping[int, list[int | Bytes]]:
-        """Map the field numbers of an attribute to the values; empty if there is no attribute."""
+        """Map the field numbers of an attribute to the values; empty if the node has none."""
         for view in self.attributes:
             found = _group_fields(view)
             if _first_text(found.get(1, [])) == name:
@@ -207,7 +207,7 @@ class OnnxGraph:
         return name in self._weights or (node is not None and node.operator == 'Constant')
 
     def _find_tensor(self, name: str) -> Mapping[int, list[int | Bytes]]:
-        """Map the field numbers of a stored tensor to the values; empty if there is no tensor."""
+        """Map the field numbers of a tensor to the values; empty if the file does not store it."""
         for _ in range(MOST_STEPS):
             if name in self._weights:
                 return _group_fields(self._weights[name])
@@ -282,7 +282,7 @@ def _first_int(values: list[int | Bytes], default: int) -> int:
 
 
 def _read_float(values: list[int | Bytes]) -> float | None:
-    """Return the float32 in a field; None if the field has another value."""
+    """Return the float32 in a field; None if the field holds anything else."""
     view = values[0] if len(values) == 1 else 0
     if isinstance(view, int) or len(view) != 4:
         return None

@@ -62,10 +62,9 @@ class StoredTensor:
         return -(-math.prod(self.dims) * BITS.get(self.kind, 0) // 8)
 
     def check_declaration(self, folder: Path) -> None:
-        """Refuse a tensor that has less data than it declares.
+        """Refuse a tensor that has less data than it declares, or data outside the folder.
 
-        :raises EngineError: if the tensor has less data than it declares, or if the data is in a
-            file outside the folder.
+        :raises EngineError: if the tensor is refused.
         """
         shape = '×'.join(map(str, self.dims)) or 'one number'
         if len(self.dims) > MOST_AXES or any(side >= 1 << 62 for side in self.dims):

@@ -40,7 +40,7 @@ _PNG_HEAD = 8 + 25
 
 
 def is_ours(path: Path) -> bool:
-    """Return whether a file holds the marker. If it is a link or is unreadable, return False."""
+    """Return whether a file holds the marker. Return False for a link or an unreadable file."""
     try:
         if not stat.S_ISREG(path.lstat().st_mode):
             return False

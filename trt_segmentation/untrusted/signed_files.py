@@ -1,10 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Reads and writes files with a sidecar that holds their hash, such as plans.
+"""Reads and writes signed files, such as plans. Each signed file has a sidecar, a JSON file.
 
-This package calls them signed files. There is no cryptographic signature.
-
-A file is loaded only if it belongs to this user and if its hash is the hash in the sidecar.
+There is no cryptographic signature. The sidecar holds the hash of the signed file. A signed file
+is loaded only if it belongs to this user, and if its hash is the hash in the sidecar.
 """
 
 from __future__ import annotations
@@ -61,7 +60,7 @@ def sidecar_path(path: Path) -> Path:
 def store_signed(path: Path, signed: SignedFile, key: Mapping[str, Any]) -> None:
     """Write a file and its sidecar.
 
-    :param key: what the file was made from, in values that JSON can hold. The sidecar stores it.
+    :param key: JSON values that say what the file was made from. The sidecar stores the key.
     :raises OSError: if a file cannot be written.
     """
     declared = {KEY: MARKER, 'schema': SCHEMA, 'size': len(signed.data), 'key': key,

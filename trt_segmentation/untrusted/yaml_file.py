@@ -22,7 +22,7 @@ MAX_SCALAR = 1000
 MAX_ITEMS = 65536
 """Largest number of items of one list or mapping: the number of labels that uint16 can hold."""
 MAX_NODES = 150_000
-"""Largest number of values, lists and mappings of a file. PyYAML needs a few seconds for them."""
+"""Largest number of values, lists and mappings of a file. To read so many takes seconds."""
 
 
 class _PlainLoader(yaml.SafeLoader):

@@ -140,8 +140,8 @@ class _BitReader:
     """Reads the bits of a unit in order. Raises IndexError if too few bits are left."""
 
     def __init__(self, data: bytes) -> None:
-        # Remove the bytes 3 that the encoder inserted after two zero bytes. They make sure that
-        # the data contains no start code.
+        # The encoder inserts a byte 3 after two zero bytes, so that the data contains no start
+        # code. Remove these inserted bytes.
         plain = data.replace(b'\0\0\3', b'\0\0')
         self._bits = ''.join(f'{byte:08b}' for byte in plain)
         self._at = 0

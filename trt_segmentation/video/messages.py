@@ -16,7 +16,7 @@ FFMPEG = 'ffmpeg_image_transport_msgs/msg/FFMPEGPacket'
 VIDEO_TYPES = (FOXGLOVE, FFMPEG)
 """The two message types for video packets.
 
-Except for keyframes, a packet can be decoded only after the packets before this packet.
+A packet can be decoded only after all earlier packets since the last keyframe.
 """
 
 

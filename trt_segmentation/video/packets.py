@@ -76,8 +76,8 @@ class DecodedPicture:
 class PacketDecoder(Generic[Token]):
     """Decodes the packets of one topic, and gives exactly one :class:`Answer` to each packet.
 
-    The decoder begins at a keyframe. If a packet is lost or damaged, the packets after it cannot
-    be decoded correctly. So these packets give no frame until the next keyframe.
+    The decoder begins at a keyframe. After a lost or damaged packet, no packet gives a frame until
+    the next keyframe, because the frames would have wrong pixels.
 
     A stream should have no B-frames. With B-frames, the answer to a packet can come several
     packets later. The answers then come in the order in which the frames are shown.
@@ -106,8 +106,8 @@ class PacketDecoder(Generic[Token]):
         :param format: the codec as the message names it, such as ``h264``, or
             ``hevc;nv12;bgr8;bgr8``.
         :param token: any object. The answer to this packet will contain this object.
-        :returns: the new answers. Some may be for earlier packets, and the answer to this packet
-            may come later.
+        :returns: the new answers. Some of these answers may be for earlier packets. The answer to
+            this packet may come later.
         """
         codec = find_codec(format)
         if codec is None:

@@ -40,9 +40,9 @@ _USUAL_RATE = Fraction(30)
 class VideoFrame:
     """One decoded frame of a video.
 
-    :param number: number of the frame in the video, from 1. The frames that ``every`` of
-        :class:`VideoReader` leaves out count too. After damage, the number may be too small,
-        because a decoder does not say how many frames were lost. ``time_ns`` is still correct.
+    :param number: number of the frame in the video, from 1. The reader also counts the frames that
+        ``every`` leaves out. After damage, the number may be too small, because a decoder does not
+        say how many frames were lost. ``time_ns`` is still correct.
     :param time_ns: nanoseconds since the start of the video. For a camera, the time at which the
         frame was decoded, in nanoseconds since 1970.
     :param image: (height, width, 3) uint8 BGR, C-contiguous and upright. The receiver owns it.
@@ -65,8 +65,8 @@ class VideoReader:
     :param source: a file, ``/dev/video0`` or its number, or an ``rtsp://`` URL.
     :param every: 1 gives every frame, 2 gives every second frame, and so on.
     :param window: (begin, end) in nanoseconds since the start of the video. The reader gives only
-        the frames with begin <= time < end, and numbers them from 1. The frame at ``begin`` must
-        be a keyframe, which is not checked. None for all frames. A camera needs None.
+        the frames with begin <= time < end, and numbers them from 1. The caller must make sure
+        that the frame at ``begin`` is a keyframe. None for all frames, and for a camera.
     :ivar path: the source, without the password of a network camera.
     :ivar size: (height, width) of every frame.
     :ivar rate: frames per second of the video. ``every`` does not change this number.
@@ -182,7 +182,7 @@ class VideoReader:
             self._container.close()
 
     def _frames(self) -> Iterator[VideoFrame]:
-        """Decode the video without the damaged frames and the frames that ``every`` leaves out."""
+        """Yield the frames, except the damaged frames and the frames that ``every`` leaves out."""
         converter, damage = BgrConverter(), _Damage(self.bad)
         last_ns = number = 0
         for decoded, reason in self._checked():
@@ -208,7 +208,7 @@ class VideoReader:
             self._check_end(last_ns)
 
     def _check_end(self, last_ns: int) -> None:
-        """Add a line if the file ends too early. FFmpeg reports no error for a Matroska file."""
+        """Add a line if the file is cut off. FFmpeg reports no error if the file is Matroska."""
         seconds = self._seconds()
         missing = seconds - Fraction(last_ns, _SECOND) - 1 / self.rate
         # A file with several streams is not checked. Its duration may be the duration of the
@@ -292,7 +292,7 @@ class _Damage:
     def end(self) -> None:
         if self._first:
             which, reason = f'frame {self._first}', self._reason
-            if self._first < self._last:    # the reason is that of the first frame
+            if self._first < self._last:    # the reason is about the first frame
                 reason = reason.replace('the frame', which)
                 which = f'frames {self._first} to {self._last}'
             if len(self._lines) < MOST_LINES:

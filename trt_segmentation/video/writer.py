@@ -104,8 +104,8 @@ class VideoWriter:
 
         :param image: (height, width, 3) uint8 BGR. It is copied.
         :param time_ns: time of the frame in nanoseconds. The video starts at the time of the first
-            frame. If this is None, frame n is shown n / ``rate`` seconds after the start; the
-            first frame has n = 0.
+            frame. If ``time_ns`` is None, frame n is shown n / ``rate`` seconds after the start;
+            the first frame has n = 0.
         :raises VideoError: if the frame has another size, if an earlier frame could not be
             written, or if the writer is closed.
         """
