@@ -189,7 +189,7 @@ class LoadedPlan:
         return max(1, int(self._engine.num_optimization_profiles))
 
     def _check_formats(self, names: list[str]) -> None:
-        """Refuse a plan with a tensor that is not LINEAR. This package reads only LINEAR tensors."""
+        """Refuse a plan with a tensor that is not LINEAR. This package reads only LINEAR ones."""
         for name in names:
             for index in range(self._count_profiles()):
                 found = self._engine.get_tensor_format(name, index)
