@@ -130,7 +130,7 @@ class Accuracy:
         return 1 - self.agreement(precision)
 
     def tree(self) -> dict[str, Any]:
-        """All results for JSON, by precision, then by condition; '' means all conditions."""
+        """All results for JSON, by precision and condition. '' means all conditions together."""
         found: dict[str, Any] = {}
         for precision in self.precisions:
             for condition in [None, *self.conditions]:
@@ -154,8 +154,8 @@ def compare_precisions(card: ModelCard, models: Mapping[str, Path], samples: Ite
     :param open_pipeline: opens the pipeline of a card. The default pipeline runs on the CPU.
     :raises EngineError: if a model does not run.
     """
-    # The pipelines leave out no Resize. The reference stays whole, and the files of the other
-    # precisions were cut before, if the card asks for this.
+    # The pipelines must not cut the last Resize. The reference keeps this Resize. If the card asks
+    # for the cut, the files of the other precisions were cut earlier.
     whole = replace(card.output, cut_resize=False)
     pipelines: dict[str, Pipeline] = {}
     try:

@@ -20,7 +20,7 @@ BINS = 15
 
 @dataclass
 class ConfidenceCounts:
-    """Counts the labelled pixels of each confidence, and those of them with the right label.
+    """Counts, for each confidence, the labelled pixels and the pixels with the right label.
 
     :param counts: (2, 256) int64. Row 0 counts all pixels of each level, row 1 the right ones.
     """
@@ -43,8 +43,8 @@ class ConfidenceCounts:
     def calibration_error(self) -> float:
         """The ECE: how far the confidence and the fraction of right labels differ, 0 to 1.
 
-        The pixels are divided into :data:`BINS` bins by confidence. The result is the mean over
-        the bins, weighted by their pixels. NaN if no pixel was counted.
+        The pixels are divided into :data:`BINS` bins by confidence. The result is the mean
+        difference over all bins, weighted by the pixels of each bin. NaN if no pixel was counted.
         """
         levels = np.arange(LEVELS)
         return bin_error(self.counts[0], self.counts[0] * levels / (LEVELS - 1), self.counts[1],

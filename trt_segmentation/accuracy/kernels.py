@@ -18,7 +18,7 @@ KERNELS_FILE = 'kernels.json'
 
 @dataclass(frozen=True)
 class KernelReport:
-    """The kernels of an int8 or mixed plan, beside the kernels of the fp16 plan.
+    """The kernels of an int8 or mixed plan, compared with the kernels of the fp16 plan.
 
     :param precision: ``int8`` or ``mixed``.
     :param kernels: kernels of the plan.

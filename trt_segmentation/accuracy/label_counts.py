@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Sums over labelled images. The sums of several sets of images can be added."""
+"""Count the pixels of labelled images. The counts of several sets of images can be added."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class LabelCounts:
         self.images += 1
 
     def add(self, other: LabelCounts) -> None:
-        """Add the sums over other images."""
+        """Add the counts of other images."""
         self.matrix += other.matrix
         self.confidence.counts += other.confidence.counts
         self.images += other.images
@@ -51,13 +51,13 @@ class LabelCounts:
         return Scores(classes, self.matrix, self.images, self.confidence.calibration_error)
 
     def tree(self) -> dict[str, Any]:
-        """Return all sums as a tree for JSON."""
+        """Return all counts as a tree for JSON."""
         return {'images': self.images, 'matrix': self.matrix.tolist(),
                 'confidence': self.confidence.counts.tolist()}
 
 
 def read_label_counts(tree: Mapping[str, Any]) -> LabelCounts:
-    """Return the sums of a tree from :meth:`LabelCounts.tree`."""
+    """Return the counts of a tree from :meth:`LabelCounts.tree`."""
     found = LabelCounts(len(tree['matrix']))
     found.matrix += np.array(tree['matrix'], np.int64)
     found.confidence.counts += np.array(tree['confidence'], np.int64)

@@ -112,15 +112,15 @@ def calibrate_best(card: ModelCard, graph: PreparedGraph, recipe: Recipe, feeds:
     The methods are compared on one fifth of the frames, at most 16. The ranges are measured on the
     other frames. Then the error of each layer is measured with the best method. A few layers may
     have a much larger error than the other layers. These layers stay FP16 if this raises the
-    agreement. Fewer than 10 frames are too few for a comparison. In this case, the ranges are
+    agreement. If there are fewer than 10 frames, the methods are not compared, the ranges are
     measured on all frames, and the method is :data:`.settings.FALLBACK_METHOD`.
 
     :param graph: the network in FP32.
     :param recipe: gives the precision in which the methods are compared. If this precision has no
         INT8 layers, the methods are compared in int8.
     :param folder: see :func:`.calibration.measure_activations`.
-    :param progress: called after each frame with the number of frames whose ranges are measured.
-    :param ranked: called after each layer with the number of layers whose error is measured.
+    :param progress: called after each frame with the number of frames measured so far.
+    :param ranked: called after each layer with the number of layers measured so far.
     :raises GraphError: if there are no frames, or if the network cannot be converted.
     """
     if not recipe.needs_calibration:

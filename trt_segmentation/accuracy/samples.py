@@ -92,7 +92,7 @@ def label_image(pipeline: Pipeline, image: npt.NDArray[np.uint8]) -> npt.NDArray
 @contextmanager
 def closing_segmentation(pipeline: Pipeline, image: npt.NDArray[np.uint8],
                          wanted: Wanted = Wanted()) -> Iterator[Segmentation]:
-    """Segment one image for a block. The segmentation is released at the end of the block.
+    """Segment one image for a ``with`` block. The end of the block releases the segmentation.
 
     :param pipeline: a pipeline without pending batches.
     :param image: (height, width, 3) uint8 BGR.
@@ -203,7 +203,7 @@ def pair_files(images: Path, labels: Path) -> list[tuple[Path, Path]]:
         if alone:
             near = get_close_matches(alone[0].stem, partners, n=1)
             if near and re.sub('[0-9]', '', near[0]) == re.sub('[0-9]', '', alone[0].stem):
-                near = []       # files of another number belong to another image
+                near = []       # a file with another number belongs to another image
             raise EvaluationError(
                 f'{alone[0]} has no partner in {folder}'
                 + (f', did you mean {partners[near[0]].name}?' if near else '.')

@@ -1,8 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Fit the temperature of a model card: the number that makes confidences as high as is right.
+"""Fit the temperature of a model card, so that confidences are neither too high nor too low.
 
-The scores come from ONNX Runtime on the CPU, because the other pipelines keep them on the GPU.
+The scores come from ONNX Runtime on the CPU, because the other pipelines keep the scores
+on the GPU.
 """
 
 from __future__ import annotations
@@ -23,9 +24,9 @@ from .confidence_counts import bin_error, BINS
 from .samples import make_frame, Sample
 
 MOST_NUMBERS = 50_000_000
-"""Most scores in memory, over all images: 200 MB."""
+"""Largest number of scores in memory, over all images. They need 200 MB."""
 PIXELS = 4096
-"""Most pixels of one image."""
+"""Largest number of pixels that are used from one image."""
 LOWEST, HIGHEST = 0.01, 100.0
 """The range of a temperature in a card."""
 STEPS = 60
@@ -37,10 +38,10 @@ Scores32 = npt.NDArray[np.float32]
 class FittedTemperature:
     """A temperature, and the calibration errors on the images that were not used for the fit.
 
-    :param before: calibration error with the card's present temperature.
-    :param after: calibration error with the new temperature.
+    :param before: expected calibration error with the card's present temperature.
+    :param after: expected calibration error with the new temperature.
     :param fitted: number of images for the fit.
-    :param checked: number of other images.
+    :param checked: number of images for the check.
     """
 
     temperature: float
@@ -51,7 +52,7 @@ class FittedTemperature:
 
 
 def fit_temperature(card: ModelCard, samples: Iterable[Sample]) -> FittedTemperature:
-    """Fit a temperature on every second image, and check it on the others.
+    """Fit a temperature on every second image, and check it on the other images.
 
     The fit makes the mean negative log likelihood of the true classes as small as possible.
 
@@ -65,7 +66,7 @@ def fit_temperature(card: ModelCard, samples: Iterable[Sample]) -> FittedTempera
         kind = pipeline.signature.output.kind
         if kind.values != 'scores':
             raise EvaluationError(
-                f'the output of {card.name} is of kind {kind}, and a temperature divides scores. '
+                f'the output of {card.name} is of kind {kind}, but a temperature needs scores. '
                 'Export the model with its scores as output')
         for index, sample in enumerate(samples):
             parts[index % 2].append(_read_pixels(pipeline, sample))
@@ -80,7 +81,9 @@ def fit_temperature(card: ModelCard, samples: Iterable[Sample]) -> FittedTempera
 
 @dataclass(frozen=True)
 class _Pixels:
-    """Scores and true classes of n pixels. A network of one channel gets a channel of zeros.
+    """Scores and true classes of n pixels.
+
+    If the network output has one channel, a channel of zeros is added.
 
     :param scores: (n, classes).
     :param truth: (n,) class ids.
@@ -90,7 +93,7 @@ class _Pixels:
     truth: npt.NDArray[np.intp]
 
     def slope(self, sharpness: float) -> float:
-        """Return how the mean negative log likelihood changes with 1 / temperature."""
+        """Return the derivative d(mean negative log likelihood) / d(1 / temperature)."""
         chances = self._chances(sharpness)
         right = self.scores[np.arange(len(self.truth)), self.truth]
         return float(((chances * self.scores).sum(axis=1) - right).mean(dtype=np.float64))
@@ -124,7 +127,7 @@ def _read_pixels(pipeline: HostPipeline, sample: Sample) -> _Pixels:
 
 
 def _join(pixels: list[_Pixels]) -> _Pixels:
-    """Return the pixels of all images. If there are too many scores, keep an even part."""
+    """Return the pixels of all images. If there are too many scores, keep every n-th pixel."""
     count = sum(one.scores.size for one in pixels)
     step = -(-count // MOST_NUMBERS) or 1
     joined = _Pixels(np.concatenate([one.scores[::step] for one in pixels]),
@@ -138,7 +141,8 @@ def _join(pixels: list[_Pixels]) -> _Pixels:
 def _minimise(pixels: _Pixels) -> float:
     """Return the temperature with the smallest negative log likelihood.
 
-    In 1 / temperature, the likelihood has one minimum, so its slope changes sign only once.
+    As a function of 1 / temperature, the negative log likelihood has only one minimum. So its
+    derivative changes sign only once.
     """
     low, high = np.log(1 / HIGHEST), np.log(1 / LOWEST)
     for _ in range(STEPS):

@@ -26,14 +26,14 @@ def find_backbone(model: onnx.ModelProto) -> tuple[set[str], str]:
     """Find the nodes of a segmentation network's backbone.
 
     An upsampling node begins the decoder if no later node downsamples again. HRNet, for
-    example, upsamples between its parallel paths and later downsamples again. These upsampling
-    nodes do not begin the decoder. A network without upsampling has no decoder.
+    example, has upsampling nodes between its parallel paths, but later downsamples again. So
+    these nodes do not begin the decoder. A network without upsampling has no decoder.
 
-    The backbone ends at residual sums. A residual sum is an Add node before the decoder that
-    adds two tensors computed from the image. If the network has no residual sum, the backbone
-    ends at the last node with weights before the decoder. :func:`_find_end_of_chain` may move an
-    end to a later node. The backbone consists of its ends and of every node that an end depends
-    on. All other nodes belong to the head.
+    A residual sum is an Add node before the decoder that adds two tensors computed from the
+    image. The backbone ends at each residual sum on which no later residual sum depends. If the
+    network has no residual sum, the backbone ends at the last node with weights before the
+    decoder. :func:`_find_end_of_chain` may move an end to a later node. The backbone consists of
+    its ends and of every node that an end depends on. All other nodes belong to the head.
 
     :returns: names of the backbone's nodes, and a phrase that names the ends of the backbone.
     :raises GraphError: if no node before the decoder has weights, or if the network has neither
@@ -74,7 +74,7 @@ def _find_readers(nodes: Iterable[onnx.NodeProto]) -> Readers:
 
 def _find_nodes_behind_image(model: onnx.ModelProto, nodes: Iterable[onnx.NodeProto],
                              constants: Collection[str]) -> set[str]:
-    """Nodes that compute on the image, by name. Nodes that only compute shapes are left out."""
+    """Names of the nodes that compute on the image, and not only on its shape."""
     live = {value.name for value in model.graph.input if value.name not in constants}
     reached = set()
     for node in nodes:
@@ -122,10 +122,10 @@ def _find_end_of_chain(node: onnx.NodeProto, readers: Readers,
                        decoder: Collection[str]) -> onnx.NodeProto:
     """Follow the chain of nodes after a node. Return the last node of the backbone.
 
-    In the chain, each node is the only reader of the previous node's output. If the chain leads
-    to a node with several readers, the backbone ends at that node. If the chain leads to the
-    decoder or to an output of the network, the backbone ends before the chain's first node with
-    weights.
+    In the chain, each node is the only reader of the previous node's output. If the output of
+    a node in the chain has several readers, the backbone ends at that node. If the chain leads to
+    the decoder or to an output of the network, the backbone ends before the chain's first node
+    with weights.
     """
     end, chain = node, node
     while True:

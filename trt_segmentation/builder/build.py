@@ -29,7 +29,7 @@ from .settings import BuildOptions
 from .shapes import Profile
 
 Progress = Callable[[str, int, int], None]
-"""Called with the name of a phase, the number of finished steps and the number of all steps."""
+"""Arguments: the name of a phase, the number of finished steps, and the number of all steps."""
 
 _WORKSPACE = re.compile(r'workspace|sufficient memory|not enough memory|Could not find any '
                         r'implementation', re.IGNORECASE)

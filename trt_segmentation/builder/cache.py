@@ -3,7 +3,8 @@
 """Store plans on disk, and load only plans that this package wrote.
 
 An :class:`.engine_key.EngineKey` names everything that a plan depends on. The cache finds a plan
-by its key.
+by its key. Beside each file in the cache is a sidecar, a JSON file with the size and the hash of
+the cached file.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ from ..untrusted.signed_files import (
 from .engine_key import EngineKey
 
 LIMIT = 8 << 30
-"""Largest size of all plans together, in bytes. The least recently used plan is deleted first."""
+"""Largest size of all plans together, in bytes. If the plans need more, the least recently used
+plans are deleted."""
 
 Loaded = TypeVar('Loaded')
 
@@ -90,7 +92,7 @@ class EngineCache:
 
     def get(self, key: EngineKey, build: Callable[[], Plan],
             load: Callable[[Plan], Loaded]) -> Loaded:
-        """Load the plan of a key. If the cache has no trusted plan of this key, build it first.
+        """Load the plan of a key. If the cache has no trusted plan of this key, build a plan.
 
         If several processes need the same plan at once, one process builds the plan and the
         other processes wait. An update of the driver or of TensorRT can make a cached plan
@@ -151,9 +153,9 @@ class EngineCache:
         return [(entry, load_signed(entry.path)[1]) for entry in self.entries()]
 
     def clear(self) -> int:
-        """Delete all plans, timing caches, kernels and measured ranges. Return the bytes freed.
+        """Delete all files of the cache, and return the number of freed bytes.
 
-        Files with other names do not belong to the cache. They are not deleted.
+        A file whose name the cache does not use is not deleted.
         """
         freed = 0
         with self._locked():
@@ -180,7 +182,7 @@ class EngineCache:
         self._store(_kernels_of(self._path(key)), SignedFile(data), {})
 
     def _build_or_wait(self, key: EngineKey, build: Callable[[], Plan]) -> tuple[Plan, bool]:
-        """Return a plan, and whether this call built the plan. Another process may be faster."""
+        """Return a plan, and whether this call built it. If not, another process built it."""
         with self._locked():
             plan, why = self.find(key)
             if plan is not None:

@@ -30,7 +30,7 @@ from .settings import METHODS
 MAX_FILE = 64 << 20
 """Largest size of a file of ranges, in bytes. One activation needs about 100 bytes."""
 MAX_EXPONENT = 16
-"""Largest absolute exponent of a balanced channel in a file. Measured exponents are smaller."""
+"""Largest absolute value of an exponent in a file. Measured exponents are smaller."""
 Tensor = npt.NDArray[Any]
 
 
@@ -42,7 +42,7 @@ class Calibration:
     :param method: a key of :data:`.settings.METHODS`.
     :param data: digest of the input tensors of the measurement.
     :param frames: number of these input tensors.
-    :param keep_fp16: patterns of the names of nodes that are too sensitive for INT8.
+    :param keep_fp16: name patterns of the nodes that are too sensitive for INT8.
     :param model: digest of the ONNX file, see :func:`.graph.model_digest`; empty if unknown.
     :param above_fp16: the tensors with a value that FP16 cannot hold. Maps the name of each such
         tensor to its largest absolute value. None if nobody looked for such tensors, because an
@@ -163,7 +163,7 @@ def measure_activations(model: onnx.ModelProto, feeds: Callable[[], Iterator[Ten
         called twice more for the measurement.
     :param folder: a folder for measurements; None to store no measurement. Other users must not
         be able to write to the folder, see :func:`.signed_files.make_private_folder`.
-    :param progress: called after each frame with the number of frames whose ranges are measured.
+    :param progress: called after each frame with the number of frames measured so far.
     :raises GraphError: if there are no frames.
     """
     data, count = _digest_tensors(feeds())

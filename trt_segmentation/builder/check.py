@@ -148,7 +148,7 @@ def _check_node(node: onnx.NodeProto,
 def _explain_operator(node: onnx.NodeProto) -> str:
     if node.domain in ('', 'ai.onnx'):
         return (f'TensorRT does not support {node.op_type}. Replace this operator before the '
-                f'export. If the operator comes last, export the network without it')
+                f'export. If it is the last operator, export the network without it')
     remedy = ('Save the model before ONNX Runtime optimises it, or set the optimisation level of '
               'ONNX Runtime to ORT_ENABLE_BASIC' if node.domain == 'com.microsoft' else
               'Export without this operator, or first load a TensorRT plugin of this name')

@@ -18,7 +18,7 @@ class EngineKey:
 
     :param model: digest of the ONNX file and its external data, see :func:`.graph.model_digest`.
     :param scales: digest of the calibrated ranges; empty if the plan uses none.
-    :param keep_fp16: patterns of the names of nodes that must not become INT8.
+    :param keep_fp16: name patterns of the nodes that must not become INT8.
     :param shapes: requested image sizes, requested batch sizes, and the size in the card.
     :param options: all builder settings, such as workspace and optimisation level.
     :param backend: ``tensorrt`` or ``tensorrt_rtx``.

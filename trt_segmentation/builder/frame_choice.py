@@ -162,7 +162,6 @@ def _label_thumbnail(frame: FrameFeatures, group: int) -> Image:
 
 
 def _write_text(image: Image, text: str, size: float) -> None:
-    """Write one line of text at the bottom of an image."""
     cv2.putText(image, text, (4, len(image) - 5), cv2.FONT_HERSHEY_SIMPLEX, size,
                 (255, 255, 255), 1, cv2.LINE_AA)
 

@@ -19,7 +19,7 @@ from ..untrusted.onnx_cut import cut_last_resize
 from ..untrusted.onnx_file import hash_model, summarise
 
 _DEPRECATED = {'GroupNormalization': 21}
-"""Maps an operator to an opset. ONNX calls the operator deprecated in every older opset."""
+"""Maps an operator to an opset. In all older opsets, ONNX calls the operator deprecated."""
 
 
 def load_model(path: Path, cut_output: str | None = None) -> onnx.ModelProto:
@@ -52,10 +52,11 @@ def load_model(path: Path, cut_output: str | None = None) -> onnx.ModelProto:
 
 @contextmanager
 def _hide_deprecated(model: onnx.ModelProto) -> Iterator[None]:
-    """Hide nodes that ONNX calls deprecated, although ONNX Runtime and TensorRT run them.
+    """Hide from ONNX's checker the nodes that ONNX calls deprecated.
 
-    GroupNormalization of opset 18 is such a node. Inside the ``with`` block, these nodes have
-    another domain. The checker accepts every operator of an unknown domain.
+    ONNX Runtime and TensorRT can run such nodes. GroupNormalization of opset 18 is one of them.
+    Inside the ``with`` block, these nodes have another domain. The checker accepts every operator
+    of an unknown domain.
     """
     hidden = [node for node in model.graph.node if node.op_type in _DEPRECATED
               and not node.domain and opset_version(model) < _DEPRECATED[node.op_type]]
@@ -106,7 +107,7 @@ def opset_version(model: onnx.ModelProto) -> int:
 
 
 def input_shapes(model: onnx.ModelProto) -> dict[str, tuple[int | str, ...]]:
-    """Shapes of the inputs that are not weights. A dynamic dimension is its name or ``?``."""
+    """Shapes of the inputs that are not weights. A dynamic dimension is a name or ``?``."""
     weights = {tensor.name for tensor in model.graph.initializer}
     return {value.name: tuple(
         dim.dim_value if dim.HasField('dim_value') and dim.dim_value > 0 else dim.dim_param or '?'

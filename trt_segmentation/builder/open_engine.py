@@ -25,13 +25,7 @@ from .cache import EngineCache
 from .calibration import Calibration
 from .engine_key import EngineKey
 from .graph import model_digest
-from .prepare import (
-    apply_precision,
-    cuts_resize,
-    find_calibration,
-    PreparedGraph,
-    read_graph,
-)
+from .prepare import apply_precision, cuts_resize, find_calibration, PreparedGraph, read_graph
 from .settings import BuildOptions, Recipe
 
 Log = Callable[[str], None]

@@ -123,8 +123,9 @@ def convert_to_fp16(model: onnx.ModelProto,
         if name in read:
             raise GraphError(f'{name} holds {largest:.4g}, but the largest FP16 number is '
                              f'{FP16_MAX:.0f}. Build fp32')
-    # The default list keeps Resize FP32, because old versions of ONNX Runtime need FP32 there. If
-    # Resize is the last node, the output would then be declared as FP32 but hold FP16 data.
+    # The default list of FP32 operators contains Resize, because old versions of ONNX Runtime run
+    # Resize only in FP32. With this list, if the last node is a Resize, the output would be
+    # declared as FP32 but hold FP16 data.
     converted = convert_float_to_float16(
         add_types(model), keep_io_types=True, max_finite_val=FP16_MAX, disable_shape_infer=True,
         op_block_list=[name for name in DEFAULT_OP_BLOCK_LIST if name != 'Resize'],
@@ -140,7 +141,7 @@ def _join_fp32_nodes(converted: onnx.ModelProto, old: Collection[str]) -> None:
     Between two such nodes, the converter puts a cast to FP16 and a cast back to FP32. In the
     first cast, values that are too large for FP16 would become infinite.
 
-    :param old: names of the nodes before the conversion. Their casts are not touched.
+    :param old: names of the nodes before the conversion. Cast nodes among them are not touched.
     """
     casts = {node.output[0]: node for node in converted.graph.node
              if node.op_type == 'Cast' and node.name not in old}
@@ -173,7 +174,7 @@ def convert_to_int8(model: onnx.ModelProto, ranges: Ranges, nodes: Sequence[str]
 
 def quantise_nodes(model: onnx.ModelProto, ranges: Ranges,
                    nodes: Sequence[str]) -> onnx.ModelProto:
-    """Do the same as :func:`convert_to_int8`, but leave all other nodes FP32."""
+    """Do the same as :func:`convert_to_int8`, but leave all nodes except ``nodes`` FP32."""
     copy = add_types(raise_opset(model))
     kinds = sorted({node.op_type for node in copy.graph.node if node.name in set(nodes)})
     missing = sorted(set(activations_read_by(copy, nodes)) - set(ranges))
@@ -199,7 +200,7 @@ def quantise_nodes(model: onnx.ModelProto, ranges: Ranges,
 
 
 def find_main_branches(model: onnx.ModelProto, sums: Collection[str]) -> dict[str, str]:
-    """Find the main branch of each residual sum. This input of the sum must not be quantised.
+    """Find the main branch of each residual sum: the input that must not be quantised.
 
     A Q/DQ pair is a QuantizeLinear node followed by a DequantizeLinear node. If no Q/DQ pair
     stands between a convolution and the next sum, TensorRT fuses these two nodes. The other input

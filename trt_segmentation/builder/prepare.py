@@ -82,9 +82,9 @@ def apply_precision(graph: PreparedGraph, recipe: Recipe,
     """Convert a graph to the precision of a recipe.
 
     :param graph: the network in FP32.
-    :param calibration: ranges of the activations. The precisions int8 and mixed need them. Nodes
-        whose names match the calibration's ``keep_fp16`` stay FP16. Nodes with values that are
-        too large for FP16 stay FP32, and a finding names these nodes. If the values were never
+    :param calibration: ranges of the activations. The precisions int8 and mixed need these ranges.
+        Nodes whose names match the calibration's ``keep_fp16`` stay FP16. Nodes with values that
+        are too large for FP16 stay FP32, and a finding names these nodes. If the values were never
         measured, a finding says so.
     :returns: a new graph, or ``graph`` itself for fp32.
     :raises GraphError: if a needed calibration is missing, or if the network cannot be converted.

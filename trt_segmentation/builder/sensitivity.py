@@ -27,7 +27,7 @@ def measure_layer_errors(model: onnx.ModelProto, ranges: Ranges, nodes: Sequence
     :param model: simplified FP32 network.
     :param ranges: ranges of all activations that the nodes read.
     :param nodes: names of the nodes. Each node is measured alone. All other nodes then stay FP32.
-    :param feeds: a few network inputs. Each maps the name of an input to its array.
+    :param feeds: a few network inputs, each as a mapping from the input's name to its array.
     :param progress: called after each node with the number of nodes measured.
     :returns: maps each node to the relative RMS error of the network output, the largest error
         first.

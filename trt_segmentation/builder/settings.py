@@ -28,7 +28,7 @@ BEST_METHOD = 'auto'
 FALLBACK_METHOD = 'percentile'
 """The method if there are too few frames for a comparison."""
 HELD_OUT_FRAMES = 48
-"""Largest number of images from one recording that measure the accuracy of a build."""
+"""Largest number of images that are read from one recording to measure a build's accuracy."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class BuildOptions:
     :param tf32: whether FP32 layers may round their inputs to 10 bits of mantissa.
     :param arch: compute capability of the GPU that will run the plan, such as ``sm_89``. Only
         TensorRT-RTX accepts this setting. If ``arch`` is empty, the plan is for the GPU of this
-        machine. On a machine without a GPU, TensorRT-RTX then builds for every compute
+        machine. If the machine has no GPU either, TensorRT-RTX builds for every compute
         capability that it supports.
     """
 
@@ -64,7 +64,7 @@ class Recipe:
         and its card.
     :param batch: batch sizes for :func:`.shapes.parse_batch`; empty for the batch size that the
         model fixes. If the model fixes none, empty means :data:`OPEN_BATCH`.
-    :param keep_fp16: patterns of the names of nodes that must not become INT8.
+    :param keep_fp16: name patterns of the nodes that must not become INT8.
     :param simplify: whether onnxslim simplifies the graph first. A network with plugins is never
         simplified.
     :param cut_resize: whether the last Resize is left out, even if the card does not ask for this.

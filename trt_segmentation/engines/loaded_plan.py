@@ -72,7 +72,7 @@ class LoadedPlan:
         self._users += 1
 
     def remove_user(self) -> None:
-        """Count an engine that no longer uses the plan. After the last engine, free the weights.
+        """Count one engine less. If no engine uses the plan any more, free the weights.
 
         Before this call, all contexts of the engine must be freed.
         """
@@ -189,7 +189,7 @@ class LoadedPlan:
         return max(1, int(self._engine.num_optimization_profiles))
 
     def _check_formats(self, names: list[str]) -> None:
-        """Refuse a plan with a tensor that is not LINEAR. The kernels would read wrong values."""
+        """Refuse a plan with a tensor that is not LINEAR. This package reads only LINEAR ones."""
         for name in names:
             for index in range(self._count_profiles()):
                 found = self._engine.get_tensor_format(name, index)

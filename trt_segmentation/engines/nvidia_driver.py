@@ -57,7 +57,7 @@ class Driver:
 
 
 def ask_driver(library: str = 'libcuda.so.1') -> Driver:
-    """Ask the driver about itself and its GPUs. If there is a GPU, this takes part of a second."""
+    """Ask the driver about itself and its GPUs. With a GPU, the call takes less than a second."""
     version = driver_version()
     try:
         cuda = ctypes.CDLL(library)

@@ -39,7 +39,8 @@ class OnnxRuntimeCuda:
     :param own_graph: whether ONNX Runtime captures and replays a CUDA graph of its own. If so, the
         pipeline cannot capture the network.
     :param network: the bytes of an ONNX file that runs instead of the card's file. The two
-        networks must have the same inputs and outputs. If it is empty, the card's file runs.
+        networks must have the same inputs and outputs. If ``network`` is empty, the card's file
+        runs.
     :raises EngineError: if the file does not fit the card, or if this ONNX Runtime cannot use the
         GPU.
     """

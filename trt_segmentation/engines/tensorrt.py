@@ -50,10 +50,10 @@ class BuildLog:
 
     :param warn: a function that is called with the text of each warning.
     :ivar error: the first exception that was raised while a line was logged; None if there was
-        none. If there was an exception, the build should stop.
+        none.
     :ivar lines: the last 2000 lines of severity INFO or above.
     :ivar errors: the errors since the last call of :meth:`take_reason`.
-    :ivar listing: the list of layers that TensorRT-RTX logs at the end of a build.
+    :ivar listing: the list of layers that TensorRT logs at the end of a build.
     """
 
     def __init__(self, warn: Callable[[str], None] = lambda line: None) -> None:
@@ -95,8 +95,8 @@ class BuildLog:
 class ProcessLogger(trt.ILogger):
     """The only logger that TensorRT gets in this process. It gives each line to a BuildLog.
 
-    TensorRT uses the first logger of a process and ignores every other logger. Its plugin registry
-    keeps a pointer to this logger until the process ends. So there is one logger,
+    TensorRT uses the first logger of a process and ignores every other logger. The plugin registry
+    of TensorRT keeps a pointer to this logger until the process ends. So there is one logger,
     :data:`LOGGER`, and it is never freed.
     """
 

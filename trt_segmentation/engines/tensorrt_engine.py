@@ -70,10 +70,11 @@ class TensorRtEngine:
         return engine
 
     def can_be_captured(self) -> bool:
-        """Return whether a CUDA graph can contain the network. For TensorRT, this is always true.
+        """Return whether a CUDA graph can contain the network.
 
-        TensorRT-RTX can check this only with a context. So the first call makes a context for the
-        smallest batch. The first binding of this batch uses the context.
+        For TensorRT, the result is always True. TensorRT-RTX can check this only with a context.
+        So the first call makes a context for the smallest batch. The first binding of this batch
+        uses the context.
 
         :raises EngineError: if there is too little GPU memory for the context.
         """

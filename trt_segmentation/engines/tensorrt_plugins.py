@@ -32,7 +32,7 @@ def load_plugins(paths: Sequence[Path], log: Callable[[str], None] = lambda line
     """Load libraries with plugins. A library that is already loaded is not loaded again.
 
     Some libraries register their plugins while they are loaded. TensorRT must ask other libraries
-    for their plugins. This function can load the two kinds.
+    for their plugins. This function can load both kinds of libraries.
 
     :param log: a function that receives one line for each library that is loaded, and one line for
         each warning from TensorRT.
@@ -57,7 +57,6 @@ def load_plugins(paths: Sequence[Path], log: Callable[[str], None] = lambda line
 
 
 def _load(path: Path, log: Callable[[str], None]) -> set[str]:
-    """Load a library, and return the names of its plugins."""
     before = plugin_names()
     with BuildLog(log) as lines:
         try:

@@ -24,7 +24,7 @@ class StartLog(Protocol):
 
     @property
     def errors(self) -> Sequence[str]:
-        """The errors."""
+        """The lines of severity ERROR or above."""
 
 
 def start_tensorrt(make: Callable[[Any], _T], logger: Any, log: StartLog, library: str) -> _T:

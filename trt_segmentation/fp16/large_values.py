@@ -22,7 +22,7 @@ Tensor = npt.NDArray[Any]
 
 
 class LargestValues:
-    """The largest absolute value of each FP32 tensor of a network, over several inputs.
+    """Measures the largest absolute value of each FP32 tensor of a network, over several inputs.
 
     :param model: network in FP32 with one input.
     :raises GraphError: if ONNX Runtime cannot load the network.
@@ -45,7 +45,7 @@ class LargestValues:
         self._largest = np.zeros(len(self._names))
 
     def watch(self, tensors: Iterable[Tensor]) -> Iterator[Tensor]:
-        """Run the network on each tensor to measure its values, and yield the tensor unchanged.
+        """Measure the network on each input tensor, and yield the tensor unchanged.
 
         :raises GraphError: if the network does not run.
         """
@@ -57,7 +57,7 @@ class LargestValues:
     def _measure(self, tensor: Tensor) -> None:
         found = run_session(self._session, {self._input: tensor})
         ends = np.abs(np.asarray(found, np.float64).reshape(-1, 2)).max(1)
-        # Infinity and NaN count as the largest number of FP32, because JSON knows neither.
+        # Infinity and NaN count as the largest number of FP32, because JSON has neither.
         ends = np.nan_to_num(ends, nan=FP32_MAX, posinf=FP32_MAX)
         self._largest = np.maximum(self._largest, ends)
 

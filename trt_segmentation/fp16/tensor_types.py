@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Finds the element type of every tensor of a graph, and runs graphs on the CPU unchanged."""
+"""Finds the element type of every tensor of a graph, and runs graphs without optimisations."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ELEMENTS = {'tensor(float)': onnx.TensorProto.FLOAT, 'tensor(float16)': onnx.Te
 
 
 def add_types(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Return a copy of a model that states the type of every tensor.
+    """Copy a model, and add the type of every tensor to the copy.
 
     The type inference of ONNX stops at some operators, such as GroupNormalization of opset 18, 21
     and 23. Then ONNX does not know the types of later tensors. ONNX Runtime infers these types.

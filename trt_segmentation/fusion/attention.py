@@ -41,10 +41,7 @@ class _Layer:
 
 
 def fuse_attention(graph: GraphEdit) -> int:
-    """Replace every attention layer without a mask.
-
-    :returns: the number of replaced layers.
-    """
+    """Replace every attention layer without a mask. Return the number of replaced layers."""
     count = 0
     for softmax in graph.nodes('Softmax'):
         layer = _find_layer(graph, softmax)

@@ -134,7 +134,7 @@ class GraphEdit:
         self._index()
 
     def finish(self) -> None:
-        """Write the nodes into the model, and all weights that a node reads."""
+        """Write the nodes, and all weights that a node reads, into the model."""
         graph, weights = self._model.graph, [
             tensor for name, tensor in self._weights.items() if name in self._users]
         del graph.node[:], graph.initializer[:]

@@ -16,9 +16,7 @@ from .graph_edit import attribute, CONTRIB, GraphEdit
 
 
 def fuse_skip_norm(graph: GraphEdit) -> int:
-    """Replace every pair of an Add and a LayerNormalization whose tensors are tokens.
-
-    Tokens are a tensor with three axes: batch, token and channel.
+    """Replace each pair of an Add and a LayerNormalization on tensors (batch, token, channel).
 
     :returns: the number of replaced pairs.
     """

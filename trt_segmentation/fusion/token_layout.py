@@ -4,8 +4,9 @@
 
 A vision transformer has convolutions, which read images (B, C, H, W), and attention layers, which
 read tokens (B, H·W, C). PyTorch exports a Transpose between (B, C, H·W) and (B, H·W, C). This
-module replaces it with a Transpose between (B, C, H, W) and (B, H, W, C). If ONNX Runtime runs the
-convolutions with the channels last, the new Transpose is not needed, and ONNX Runtime deletes it.
+module replaces this Transpose with a Transpose between (B, C, H, W) and (B, H, W, C). If ONNX
+Runtime runs the convolutions with the channels last, the new Transpose is not needed, and ONNX
+Runtime deletes it.
 """
 
 from __future__ import annotations
@@ -17,10 +18,7 @@ from .graph_edit import GraphEdit, has_perm
 
 
 def move_transposes(graph: GraphEdit) -> int:
-    """Move every Transpose between tokens and images.
-
-    :returns: the number of moved Transposes.
-    """
+    """Move every Transpose between tokens and images. Return the number of moved Transposes."""
     count = 0
     for node in graph.nodes('Transpose'):
         if has_perm(node, 0, 2, 1):

@@ -3,10 +3,10 @@
 """Balance the channels that depthwise convolutions read, so that INT8 rounds them less.
 
 INT8 has one scale for a whole activation. So a channel with small values gets few INT8 steps. But
-the weights of a depthwise convolution have one scale for each channel. So this module multiplies a
-channel of the input by a factor, and divides the weights of this channel by the same factor. The
-weights lose no precision, and every channel gets about the same number of steps. The factors are
-powers of two, so the FP32 output of the network stays exactly the same.
+the weights of a depthwise convolution have one scale for each channel. So this module multiplies
+each channel of the input by a factor, and divides the weights of this channel by the same factor.
+The weights lose no precision, and every channel gets about the same number of steps. The factors
+are powers of two, so the FP32 output of the network stays exactly the same.
 """
 
 from __future__ import annotations
@@ -92,9 +92,9 @@ class ChannelMaxima:
     def exponents(self) -> dict[str, list[int]]:
         """Return the exponents of each depthwise convolution whose channels differ enough.
 
-        The median of the exponents is 0. So most weights keep their size, and FP16 holds their
-        INT8 scales. A convolution is left out if all its exponents are equal, or if FP16 cannot
-        hold its input.
+        The median of the exponents is 0. So most weights keep their size, and FP16 can still hold
+        their INT8 scales. A convolution is left out if all its exponents are equal, or if FP16
+        cannot hold its input.
         """
         found = {}
         for node, name in self._depthwise.items():
@@ -110,16 +110,17 @@ class ChannelMaxima:
 
 
 def balance_channels(model: onnx.ModelProto, exponents: Exponents) -> onnx.ModelProto:
-    """Multiply the input channels of depthwise convolutions, and divide the weights.
+    """Multiply the input channels of depthwise convolutions by factors, and divide the weights.
 
     The input of a depthwise convolution often comes from a ReLU, and the input of the ReLU comes
     from an earlier convolution. If no other node reads these two tensors, the weights of the
-    earlier convolution are multiplied by the factors. Otherwise a Mul node is added before the
-    depthwise convolution.
+    earlier convolution are multiplied by the factors. In all other cases, a Mul node is added
+    before the depthwise convolution.
 
     :param exponents: see :data:`Exponents`.
     :returns: a new model with the same FP32 output; ``model`` itself if ``exponents`` is empty.
-    :raises GraphError: if a node is missing, is not depthwise, or has another number of channels.
+    :raises GraphError: if a node is missing or is not depthwise, or if its number of channels
+        differs from its number of exponents.
     """
     if not exponents:
         return model

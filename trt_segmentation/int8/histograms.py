@@ -26,9 +26,11 @@ Values = npt.NDArray[Any]
 
 
 class Histogram:
-    """A histogram of absolute values. If a value is above the last bin, the range is doubled.
+    """A histogram of absolute values.
 
-    :ivar counts: (2048,) int64. The bins have equal widths, and the first one begins at 0.
+    While a value is above the last bin, the width of all bins is doubled.
+
+    :ivar counts: (2048,) int64. The bins have equal widths, and the first bin begins at 0.
     :ivar end: upper end of the last bin; 0 if all values so far were 0.
     :ivar low: smallest value; 0 if no value is negative.
     :ivar high: largest value; 0 if no value is positive.

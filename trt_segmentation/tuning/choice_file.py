@@ -53,7 +53,7 @@ class ChoiceFile:
     """The file with the measurements of one network.
 
     :param folder: the value of the parameter ``engine_cache``; empty for
-        :func:`.user_cache_folder`. The file is in its subfolder ``engines``.
+        :func:`.user_cache_folder`. The file is in the subfolder ``engines``.
     :param key: the result of :func:`make_key`.
     :raises CacheError: if the folder cannot be used.
     :raises FileNotFoundError: if ``folder`` starts with ``~user`` and there is no such user.
@@ -92,7 +92,7 @@ class ChoiceFile:
         """Wait for the lock of this folder, and hold it during the ``with`` block.
 
         While a process holds the lock, no other process that uses this folder measures a network
-        or builds an engine. Otherwise the measured times would be too long.
+        or builds an engine. Such work would make the measured times too long.
         :class:`trt_segmentation.builder.cache.EngineCache` uses the same lock.
 
         :raises OSError: if the folder cannot be locked.

@@ -57,7 +57,7 @@ def measure_candidates(card: ModelCard, gpu: int, run: RunTrial = run_trial) -> 
 
     :param gpu: index of the GPU in CUDA's order.
     :returns: one result for each candidate of :func:`.open_candidate.choose_first`, and one
-        result for the fastest of them with an exhaustive search. If the process ended during the
+        result for the fastest candidate with an exhaustive search. If the process ended during the
         exhaustive search, this last result is missing.
     :raises EngineError: if :data:`.candidates.PLAIN` cannot be measured.
     """

@@ -30,7 +30,7 @@ class TunedOpener:
     :param cache: folder of the engine cache; empty for :func:`.user_cache_folder`.
     :param log: called with one line of text for each slow operation and for each problem.
     :param measure: measures a network with several sets of options. None if an old network is in
-        use and would disturb the measurements. Then only stored measurements are used.
+        use and would disturb the measurements. In this case, only stored measurements are used.
     """
 
     def __init__(self, cache: str = '', log: Log = lambda line: None,

@@ -22,7 +22,7 @@ BLOCK = 16
 def card_tree(card: ModelCard) -> dict[str, Any]:
     """Return the part of a card that the trial needs. The result can be written as JSON."""
     output = asdict(card.output)
-    del output['temperature']  # the network does not use it, so the tuned options stay valid
+    del output['temperature']   # a new temperature does not change the fastest options
     return {'model': str(card.model.resolve()), 'classes': len(card.classes),
             'input': asdict(card.input), 'output': output}
 

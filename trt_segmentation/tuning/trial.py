@@ -29,13 +29,7 @@ from ..gpu.allocator import GpuAllocator
 from ..gpu.cuda_graph import CudaGraph, Enqueues, Mark
 from ..gpu.streams import Streams
 from ..model.card import ModelCard
-from .candidates import (
-    choose,
-    difference,
-    Measured,
-    PLAIN,
-    with_exhaustive_search,
-)
+from .candidates import choose, difference, Measured, PLAIN, with_exhaustive_search
 from .open_candidate import open_candidate
 from .request import make_picture, read_card
 
