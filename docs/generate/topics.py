@@ -130,9 +130,9 @@ KEYS = {
         'processing_time_ms': 'latency of the newest frame in milliseconds',
         'is_consecutive_processing_delay_in_range': 'whether fewer than `late_frames` frames in a '
                                                     'row were late',
-        'consecutive_processing_delay_ms': 'milliseconds since the last frame in time; 0 if the '
-                                           'newest frame was in time',
-        'late_frames_in_row': 'number of late frames since the last frame in time',
+        'consecutive_processing_delay_ms': 'milliseconds since the last frame that was in '
+                                           'time; 0 if the newest frame was in time',
+        'late_frames_in_row': 'number of late frames since the last frame that was in time',
         'drift': 'how far the newest frames are from the reference of the model. A drift above 1 '
                  'is rare for frames like the reference. This key and the next four need '
                  '`health: true`.',
