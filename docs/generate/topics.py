@@ -59,7 +59,7 @@ TOPICS = {
     '~/confidence': 'The confidence of each pixel, in mono8: 0 to 255 means 0 to 1. The node '
                     'computes it only with `confidence: true` and while someone subscribes.',
     '~/health': 'With `health: true`, the figures of each frame: the share of each class, the '
-                'mean entropy, the low margin and the drift. The level is WARN if the drift is '
+                'mean entropy, `margin_p5` and the drift. The level is WARN if the drift is '
                 'above `drift_warn`.',
     '~/camera_info': "The newest `camera_info` of the camera, with the image's header.",
     '~/ground': 'The ground around the camera as a grid, with the stamp of the image. The topic '

@@ -155,7 +155,8 @@ class Compute:
         self._palette_sent = palette
 
     def _reserve_totals(self) -> None:
-        # All launches of the kernel are on one stream, so no two of them run at the same time.
+        # All launches of the kernel are on one stream, so no two of them run at the same time. One
+        # block of totals is therefore enough.
         size = totals_bytes(self._classes)
         self._totals = self._memory.allocate_on_device(size)
         call(driver.cuMemsetD8Async, self._totals, 0, size, self._down)
