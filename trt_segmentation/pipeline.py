@@ -64,7 +64,7 @@ class Pipeline(Protocol):
 
     @property
     def depth(self) -> int:
-        """Number of batches that a caller should submit before it collects the first batch.
+        """Number of batches to submit before the first batch is collected.
 
         More pending batches do not increase the frame rate.
         """

@@ -243,4 +243,4 @@ def _add_accuracy(group: argparse._ArgumentGroup) -> None:
                        'largest accepted fraction of changed pixels. If the loss is larger, no '
                        'plan is written')
     group.add_argument('--report', type=Path, metavar='DIR',
-                       help='folder for the report (CARD-PRECISION-report)')
+                       help='folder for the report (default: CARD-PRECISION-report)')
