@@ -162,7 +162,7 @@ class Compute:
         call(driver.cuMemsetD8Async, self._totals, 0, size, self._down)
 
     def _bind_engine(self, slot: Slot, size: int) -> Enqueues:
-        """Bind the engine to a slot's tensors, warm the engine up, and capture the binding if possible."""
+        """Bind a slot's engine to its tensors, run this binding, and capture it if possible."""
         binding = slot.engine.bind(size, slot.input.address, slot.output.address)
         for _ in range(WARM_UP):
             binding.enqueue(slot.stream)

@@ -50,7 +50,7 @@ def read_picture(path: Path, is_upright: bool = False) -> npt.NDArray[np.uint8]:
 
 
 def decode_picture(data: bytes, name: str) -> npt.NDArray[np.uint8]:
-    """Decode the bytes of a picture file as :func:`read_picture` does, and turn the picture upright.
+    """Decode the bytes of a picture file, as :func:`read_picture` does. The result is upright.
 
     :param name: name of the picture for messages.
     :raises PictureError: in the same cases as in :func:`read_picture`.
