@@ -118,8 +118,8 @@ FIGURES = [
        [(ROS_RIVALS, f'{way}, label map: {part}p50') for part in (
            'camera to node, ', 'in the node, ', 'node to subscriber, ', '')])
       for way, all_ in (('direct', '**{:.1f}**'), ('typed', '{:.1f}'), ('plain node', '{:.1f}'))),
-    ('README.md', 'p99 {:.1f} ms (in the pipeline, without ROS). Sixteen cameras: no '
-     'frame dropped, p99 {:.1f} ms',
+    ('README.md', 'the p99 of the latency is {:.1f} ms, without ROS. With sixteen '
+     'cameras, it drops no frame, and the p99 is {:.1f} ms',
      [(MANY, '8 cameras: p99'), (MANY, '16 cameras: p99')]),
     ('docs/your_camera.md', 'Of 100 best-effort images, {:.0f} arrive without a profile, '
      'and {:.0f} arrive with',

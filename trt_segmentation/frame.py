@@ -62,7 +62,7 @@ class Frame:
     :param frame_id: frame id in the header of the camera message. Every message that is published
         for this frame gets the same frame id.
     :param camera: name of the camera in the node; empty if the node has only one camera.
-    :param viewport: what the network sees of the image; None for the whole image.
+    :param viewport: the part of the image that the network sees; None for the whole image.
     :raises FrameError: if the numbers do not fit together, or if the encoding is unknown.
     """
 
@@ -209,8 +209,9 @@ class Segmentation:
 
         The arrays of the CPU pipeline are not copied. The arrays of the GPU pipeline are copied.
 
-        :param keeps_pixels: whether the result refers to the pixels of the frame. If not, its
-            frame has only the header, and the pixels are 0. So the memory of the pixels is freed.
+        :param keeps_pixels: whether the result refers to the pixels of the frame. If not, the
+            frame of the result has only the header, its pixels are 0, and the result does not
+            keep the memory of the pixels alive.
         :raises EngineError: if the GPU failed.
         """
         frame = self.frame if keeps_pixels else replace(

@@ -16,7 +16,7 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
 LARGEST_BLOCK = 32 << 20
 """Size in bytes of the largest block that malloc keeps. glibc does not accept a larger size."""
 ARENAS = 2
-"""Number of malloc's arenas. An arena is memory for which a thread needs one lock."""
+"""Number of malloc's arenas. An arena is a part of malloc's memory that has its own lock."""
 
 
 class Memory(Protocol):

@@ -35,9 +35,10 @@ class EngineSettings:
         longer for fast kernels.
     :param tune: whether ONNX Runtime CUDA is tuned: when a network is first opened on a GPU,
         several sets of options are measured. Then the network uses the fastest set.
-    :param exchange: number of this exchange, from 1, if an old network is in use while the new
-        network is opened; otherwise 0. In an exchange, the opening disturbs the old network less,
-        and ONNX Runtime is tuned only if the network was measured before.
+    :param exchange: 0 if no old network is in use. If the new network replaces an old network that
+        is still in use, the number of this exchange, from 1. In an exchange, the opening disturbs
+        the old network less, and ONNX Runtime is not tuned: it uses stored measurements, or its
+        plain options.
     """
 
     cache: str = ''
@@ -63,7 +64,7 @@ class Pipeline(Protocol):
 
     @property
     def depth(self) -> int:
-        """Number of batches that a caller should submit before it collects the first batch.
+        """Number of batches to submit before the first batch is collected.
 
         More pending batches do not increase the frame rate.
         """
@@ -144,7 +145,7 @@ def open_pipeline(card: ModelCard, engine: str = 'auto', *, gpu: int = 0,
     :param max_batch: largest number of frames in one run of the network on a GPU. If the ONNX file
         fixes the batch size, this number is ignored.
     :param memory: ``auto``, ``pinned`` or ``mapped``; see ``GpuSettings`` in ``gpu/settings.py``.
-        The CPU engine ignores this name.
+        The CPU engine ignores this setting.
     :param log: a function that is called with a line of text before long work, such as building an
         engine.
     :param settings: how engines are built and tuned. A TensorRT engine in the cache is used only
@@ -171,8 +172,8 @@ def _open_first(openers: Mapping[str, Callable[[str], Pipeline]], gpu: int) -> P
     """Open the first pipeline that works.
 
     The attribute ``identity.reason`` of this pipeline names the engines that do not work, and says
-    why. If the driver does not find the GPU, this is the reason. Missing GPU packages are then not
-    named.
+    why. If the driver does not find the GPU, only this reason is given, and missing GPU packages
+    are not named.
     """
     failed: dict[str, list[str]] = {}
     for name, opener in openers.items():

@@ -48,7 +48,7 @@ class Segmenter:
     :param overlay: whether the results have an overlay.
     :param alpha: weight of the class colours in the overlay, 0 to 1.
     :param confidence: whether the results have a confidence, if the model gives one. On the CPU,
-        postprocessing without a confidence needs less than half of the time.
+        the postprocessing takes less than half as long without a confidence.
     :param log: a function that is called with a line of text before long work, such as building an
         engine.
     :raises ModelCardError: if the card does not exist, or if the card is wrong.

@@ -14,7 +14,7 @@ from .errors import FrameError
 
 @dataclass(frozen=True, eq=False)
 class Viewport:
-    """What the network sees of the images of one camera. Nobody may change the arrays.
+    """The part of one camera's images that the network sees. Nobody may change the arrays.
 
     If ``lookup`` is given, the network sees a rectified image, and all results belong to the
     rectified image. ``roi`` and ``hidden`` then refer to pixels of the rectified image. A

@@ -59,7 +59,7 @@ TOPICS = {
     '~/confidence': 'The confidence of each pixel, in mono8: 0 to 255 means 0 to 1. The node '
                     'computes it only with `confidence: true` and while someone subscribes.',
     '~/health': 'With `health: true`, the figures of each frame: the share of each class, the '
-                'mean entropy, the low margin and the drift. The level is WARN if the drift is '
+                'mean entropy, `margin_p5` and the drift. The level is WARN if the drift is '
                 'above `drift_warn`.',
     '~/camera_info': "The newest `camera_info` of the camera, with the image's header.",
     '~/ground': 'The ground around the camera as a grid, with the stamp of the image. The topic '
@@ -130,9 +130,9 @@ KEYS = {
         'processing_time_ms': 'latency of the newest frame in milliseconds',
         'is_consecutive_processing_delay_in_range': 'whether fewer than `late_frames` frames in a '
                                                     'row were late',
-        'consecutive_processing_delay_ms': 'milliseconds since the last frame in time; 0 if the '
-                                           'newest frame was in time',
-        'late_frames_in_row': 'number of late frames since the last frame in time',
+        'consecutive_processing_delay_ms': 'milliseconds since the last frame that was in '
+                                           'time; 0 if the newest frame was in time',
+        'late_frames_in_row': 'number of late frames since the last frame that was in time',
         'drift': 'how far the newest frames are from the reference of the model. A drift above 1 '
                  'is rare for frames like the reference. This key and the next four need '
                  '`health: true`.',

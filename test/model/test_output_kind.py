@@ -292,7 +292,7 @@ def with_heads(*heads):
     ([('extra_p', 19, 2), ('final', 19, 9), ('extra_d', 1, 2)], 'final', ['extra_p', 'extra_d'],
      'without aux, extra'),
     ([('927', 19, 2), ('921', 19, 9), ('933', 1, 2)], '921', ['927', '933'],
-     '3 outputs fit, and this is the first one that needs most operators'),
+     '3 outputs fit, and this is the first one that needs almost all operators'),
     ([('a', 19, 9), ('b', 19, 10)], 'a', ['b'], '2 outputs fit, and this is the first one'),
     ([('a', 1, 9), ('b', 19, 1)], 'b', ['a'], 'with a channel for each class'),
     ([('aux', 19, 9), ('out', 19, 1)], 'out', ['aux'], 'torchvision gives this name'),

@@ -164,22 +164,22 @@ def add_command(commands: Commands) -> None:
                         help='write the plan to this file; TensorRT-RTX then needs no GPU')
     parser.add_argument('--cache', metavar='DIR',
                         help='folder of the cache, as in the parameter engine_cache of the node '
-                        '(~/.cache/trt_segmentation)')
+                        '(default: ~/.cache/trt_segmentation)')
     parser.add_argument('--precision', choices=PRECISIONS,
                         help='mixed means an INT8 backbone and an FP16 head (%(default)s)')
     parser.add_argument('--shapes', metavar='HxW',
                         help='input size of the network, or MIN/OPT/MAX if this size is dynamic')
     parser.add_argument('--batch', metavar='N',
                         help='batch size, or MIN/OPT/MAX if the batch of the network is dynamic '
-                        f'({"/".join(map(str, OPEN_BATCH))})')
+                        f'(default: {"/".join(map(str, OPEN_BATCH))})')
     parser.add_argument('--workspace', type=byte_count, metavar='1G',
                         help='largest scratch memory of one layer')
     parser.add_argument('--level', type=int, choices=range(6),
                         help='how long TensorRT looks for fast kernels, from 0 (shortest) to 5 '
                         '(%(default)s)')
     parser.add_argument('--arch', metavar='sm_89',
-                        help='GPU architecture of the plan, only with TensorRT-RTX (the GPU of '
-                        'this machine, or all architectures on a machine without a GPU)')
+                        help='GPU architecture of the plan, only with TensorRT-RTX (default: the '
+                        'GPU of this machine, or all architectures if there is no GPU)')
     parser.add_argument('--cut-resize', action='store_true',
                         help='leave out the Resize at the end of the network. The scores are then '
                         'resized only once, to the size of the camera image. The report shows how '
@@ -201,8 +201,8 @@ def _add_calibration(group: argparse._ArgumentGroup) -> None:
                        'pattern, a URL or a folder of bags and videos. Graph nodes whose values '
                        'are too large for FP16 stay FP32')
     group.add_argument('--topic', metavar='T',
-                       help='image topic of the bags (the only image topic; with workers, every '
-                       'camera)')
+                       help='image topic of the bags (default: the only image topic; with '
+                       'workers, every camera)')
     group.add_argument('--frames', type=count, metavar='N',
                        help='number of frames for the calibration; they are chosen from all kinds '
                        'of light and all times (%(default)s)')
@@ -241,4 +241,4 @@ def _add_accuracy(group: argparse._ArgumentGroup) -> None:
                        'largest accepted fraction of changed pixels. If the loss is larger, no '
                        'plan is written')
     group.add_argument('--report', type=Path, metavar='DIR',
-                       help='folder for the report (CARD-PRECISION-report)')
+                       help='folder for the report (default: CARD-PRECISION-report)')

@@ -125,17 +125,17 @@ def add_command(commands: Commands) -> None:
     add_model(parser)
     add_device(parser)
     parser.add_argument('--street', type=count, metavar='N',
-                        help='number of street scenes for each condition (100)')
+                        help='number of street scenes for each condition (default: 100)')
     parser.add_argument('--condition', type=_names, metavar='day,night,…',
-                        help='conditions of the street scenes (all conditions)')
+                        help='conditions of the street scenes (default: all)')
     parser.add_argument('--images', type=Path, metavar='DIR', help='folder of images')
     parser.add_argument('--labels', type=Path, metavar='DIR', help='folder of label maps')
     add_label_values(parser)
     parser.add_argument('--json', type=Path, metavar='FILE', help='write the scores to this file')
     parser.add_argument('--fit-temperature', action='store_true',
-                        help='fit the temperature with which the confidence is nearest to the '
-                        'accuracy, and print this temperature. Every second image is used for the '
-                        'fit, and the other images are used to check the fit')
+                        help='find the temperature that corrects the confidence, and print '
+                        'this temperature. Every second image is used for the fit, and the other '
+                        'images are used to check the fit')
     parser.add_argument('--save-card', type=Path, metavar='FILE.yaml',
                         help='write a copy of the model card with the fitted temperature')
     parser.add_argument('--save-reference', nargs='?', type=Path, const=BESIDE, metavar='FILE',
@@ -151,7 +151,7 @@ def _add_workers(group: Arguments) -> None:
     group.add_argument('--label-topic', metavar='T', help='topic of the label maps in the bags. '
                        'A label map must have the same header stamp as its image')
     group.add_argument('--image-topic', metavar='T',
-                       help='image topic of the bags (the only camera of each bag)')
+                       help='image topic of the bags (default: the only camera of each bag)')
     add_work(group)
     add_workers(group, '--work')
 

@@ -19,7 +19,7 @@ from ..engines.nvidia_driver import ask_driver
 from ..errors import EngineError, GpuError
 
 _lost: dict[int, str] = {}
-"""Maps the index of each GPU that this process can no longer use to its error message."""
+"""Maps the index of a GPU to an error message, if this process can no longer use this GPU."""
 
 
 @dataclass(frozen=True)

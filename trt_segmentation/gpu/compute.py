@@ -155,13 +155,14 @@ class Compute:
         self._palette_sent = palette
 
     def _reserve_totals(self) -> None:
-        # All launches of the kernel are on one stream, so no two of them run at the same time.
+        # All launches of the kernel are on one stream, so no two of them run at the same time. One
+        # block of totals is therefore enough.
         size = totals_bytes(self._classes)
         self._totals = self._memory.allocate_on_device(size)
         call(driver.cuMemsetD8Async, self._totals, 0, size, self._down)
 
     def _bind_engine(self, slot: Slot, size: int) -> Enqueues:
-        """Bind the engine to a slot's tensors, warm the engine up, and capture it if possible."""
+        """Bind a slot's engine to its tensors, run this binding, and capture it if possible."""
         binding = slot.engine.bind(size, slot.input.address, slot.output.address)
         for _ in range(WARM_UP):
             binding.enqueue(slot.stream)

@@ -124,8 +124,9 @@ class LaunchGraph(_Executable):
     A direct launch would slow down the network. If a process runs a large graph on one stream, and
     launches five kernels directly on another stream, all graphs of the process run up to 7 %
     slower afterwards. Each kernel in such a graph seems to begin 0.3 µs later. A launch as a graph
-    does not have this effect. The function ``filled`` of benchmarks/gpu_bench/rivals.py fills GPU
-    memory 60 times on another stream, and then measures the network.
+    does not have this effect. To show this effect, the function ``filled`` of
+    benchmarks/gpu_bench/rivals.py fills GPU memory 60 times on another stream, and then measures
+    the network.
 
     :param launch: the kernel launch. The graph uses the parameters that the launch had at the last
         :meth:`update`.

@@ -22,8 +22,8 @@ class InputBuffer:
     """Pinned memory for one camera message. An :class:`InputPool` lends this memory.
 
     If the data of a frame lies anywhere in :attr:`array`, the GPU reads the frame there without a
-    copy. The borrower must call :meth:`release` once. It may do this right after ``submit``,
-    because the pipeline is a second holder from ``submit`` until the frame's batch is collected.
+    copy. The borrower must call :meth:`release` once, and may do so right after ``submit``. The
+    pipeline is a second holder from ``submit`` until the frame's batch is collected.
     """
 
     def __init__(self, pool: InputPool, block: Pinned) -> None:

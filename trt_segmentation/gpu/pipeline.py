@@ -135,7 +135,8 @@ class GpuPipeline:
         ``inference``, ``postprocess`` and ``download`` are measured with the GPU's clock. In
         ``download``, labels and confidence are downloaded. ``total`` is ``stage`` plus the time
         from the beginning of ``upload`` to the end of ``download``. The overlays are downloaded
-        later. When an overlay is read, the time of this download is added as ``overlay``.
+        later. When the caller reads an overlay, the time of its download is added to ``timings``
+        as ``overlay``.
 
         :raises EngineError: if no batch is pending, if the pipeline is closed, or if the GPU
             failed on the batch. The failed batch is no longer pending.
@@ -177,7 +178,7 @@ class GpuPipeline:
                     return
 
     def _own(self, part: _Part) -> _Part:
-        """Let :meth:`close` close this part. :meth:`close` closes the newest part first."""
+        """Add a part to those that :meth:`close` closes. The newest part is closed first."""
         self._closing.append(part.close)
         return part
 

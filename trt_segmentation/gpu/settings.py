@@ -36,8 +36,9 @@ class GpuSettings:
         ``memory`` is ``pinned``. This saves a copy.
     :param write_combined: whether input buffers bypass the CPU's caches; see
         :meth:`.allocator.GpuAllocator.allocate_pinned`.
-    :param exchange: number of this exchange, from 1, if an old network is in use meanwhile;
-        otherwise 0. This number sets the priority of the streams; see :class:`.streams.Streams`.
+    :param exchange: 0 if no old network is in use. If this network replaces an old network that is
+        still in use, the number of this exchange, from 1. The number sets the priority of the
+        streams; see :class:`.streams.Streams`.
     :raises EngineError: if ``memory`` or ``wait`` has an unknown value.
     """
 

@@ -40,7 +40,7 @@ class SlotSegmentation(Segmentation):
         self._overlay = array
 
     def finish(self) -> None:
-        """Wait until the overlay is complete too, and add its time to ``timings``."""
+        """Wait until the overlay is complete. Add the time of its download to ``timings``."""
         wait, self.wait_for_overlay = self.wait_for_overlay, None
         if wait is not None:
             self.timings['overlay'] = wait()

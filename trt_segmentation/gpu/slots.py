@@ -22,7 +22,7 @@ from .kernels.launch import Launch
 log = logging.getLogger(__name__)
 
 HEADROOM = 4096
-"""Number of free bytes before every output array. They have room for the header of a message."""
+"""Number of free bytes before every output array. A message header fits into these bytes."""
 
 ALIGNED = 256
 """On the GPU and in pinned memory, every output begins at a multiple of this many bytes."""

@@ -26,7 +26,7 @@ class ViewportArrays(NamedTuple):
 class Viewports:
     """Copies the arrays of each viewport to the GPU once.
 
-    If a viewport no longer exists, the next copy first frees its arrays. The GPU no longer reads
+    Before a copy, the arrays of viewports that no longer exist are freed. The GPU no longer reads
     these arrays, because each slot keeps the viewports of its batch until the batch is done. Only
     one thread may call :meth:`find`. The GPU must be current in this thread.
 

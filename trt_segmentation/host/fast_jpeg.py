@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Decodes JPEG images with simplejpeg, if this package is installed.
+"""Decodes JPEG images with the Python package simplejpeg, if simplejpeg is installed.
 
 simplejpeg decodes directly into the memory of the caller. OpenCV decodes into its own memory and
 copies the pixels into the memory of NumPy, so the caller would have to copy the pixels again.

@@ -50,10 +50,10 @@ def read_picture(path: Path, is_upright: bool = False) -> npt.NDArray[np.uint8]:
 
 
 def decode_picture(data: bytes, name: str) -> npt.NDArray[np.uint8]:
-    """Decode the bytes of a picture file as :func:`read_picture` does, and turn it upright.
+    """Decode the bytes of a picture file, as :func:`read_picture` does. The result is upright.
 
     :param name: name of the picture for messages.
-    :raises PictureError: as :func:`read_picture` raises it.
+    :raises PictureError: in the same cases as in :func:`read_picture`.
     """
     if not data.startswith(_CAMERA_FORMATS):
         return _convert_to_bgr(_open_with_pillow(BytesIO(data), name, True), name)

@@ -194,12 +194,12 @@ def load_card(text: str | Path, asking: tuple[Path, ...] = ()) -> ModelCard:
     card. The classes or the palette of that card are then used.
 
     :param asking: the cards that led to this card. Each of them names the next card under
-        ``classes`` or ``palette``. The next card needs no network.
+        ``classes`` or ``palette``. If there are such cards, this card needs no network.
     :raises ModelCardError: if the card cannot be read or has a wrong value.
     """
     path = find_card(text)
     if len(asking) > 2:
-        raise ModelCardError('too many cards take the classes or the palette from the next card: '
+        raise ModelCardError('too many cards name the next card under `classes` or `palette`: '
                              f'{", ".join(map(str, asking))}. Name the card that has the list')
     try:
         tree = read_yaml(path)

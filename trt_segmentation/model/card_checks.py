@@ -91,8 +91,8 @@ def read_temperature(value: Any) -> float:
     (temperature,) = read_numbers('output: temperature', [value], 1)
     if not 0.01 <= temperature <= 100:
         raise ModelCardError(
-            f'output: temperature: {temperature}; expected a number from 0.01 to 100, such as 1 '
-            'for the scores as they are')
+            f'output: temperature: {temperature}; expected a number from 0.01 to 100. 1 '
+            'leaves the scores unchanged')
     return temperature
 
 

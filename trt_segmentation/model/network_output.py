@@ -210,4 +210,4 @@ def _reason(ranks: Sequence[tuple[int, ...]], fit: int, count: int) -> str:
             1: f'{first} without aux, extra, boundary, edge or detail in its name',
             2: f'{first} that ends in scores, probabilities or class ids',
             3: f'{first} with a channel for each class',
-            4: f'{first} that needs most operators of the network', -1: first}[place]
+            4: f'{first} that needs almost all operators of the network', -1: first}[place]

@@ -77,11 +77,11 @@ def add_command(commands: Commands) -> None:
                         help='size of the images (1920x1080)')
     parser.add_argument('--encoding', help='encoding of the images (%(default)s)')
     parser.add_argument('--cameras', type=counts, metavar='N,N,…',
-                        help='numbers of cameras to measure (1,2,4,8)')
+                        help='numbers of cameras to measure (default: 1,2,4,8)')
     parser.add_argument('--fps', type=positive, metavar='HZ',
-                        help='frames per second of each camera (%(default)g)')
+                        help='frames per second of each camera (%(default)s)')
     parser.add_argument('--seconds', type=positive, metavar='S',
-                        help='length of each measurement (10)')
+                        help='length of each measurement in seconds (default: 10)')
     parser.add_argument('--quick', action='store_true',
                         help='change the defaults to --seconds 1 and --cameras 1,4')
     parser.add_argument('--overlay', action=argparse.BooleanOptionalAction,

@@ -92,8 +92,7 @@ def totals_bytes(classes: int) -> int:
 
 
 def defines(card: ModelCard, output: NetworkOutput, confidence: bool, tally: bool = False,
-            rectify: bool = False
-            ) -> dict[str, str | int]:
+            rectify: bool = False) -> dict[str, str | int]:
     """Return the macros that postprocess.cu needs for this network output."""
     macros: dict[str, str | int] = {
         'OUTPUT': _TYPES[output.dtype], 'KIND': output.kind.name,

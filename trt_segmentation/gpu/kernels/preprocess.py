@@ -64,8 +64,8 @@ def defines(image: ImageInput, rectify: bool = False) -> dict[str, str | int]:
 class Preprocess:
     """The kernel of preprocess.cu for one network input.
 
-    The kernel runs on the GPU that is current in this thread. At first, it is compiled without
-    rectification. When an image is first rectified, it is compiled again with rectification.
+    The kernel runs on the GPU that is current in this thread. At first, the kernel is compiled
+    without rectification. When an image is first rectified, the kernel is compiled again.
 
     :param arch: the GPU's architecture, such as ``sm_90``.
     """
