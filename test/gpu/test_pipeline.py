@@ -663,6 +663,26 @@ def test_memory_is_lent_until_no_view_of_it_exists(tmp_path):
         assert not pipeline.lends_memory
 
 
+@pytest.mark.parametrize('encoding', ['bgr8', 'bgr16'])
+def test_a_collected_frame_in_lent_memory_lets_the_memory_go(tmp_path, encoding):
+    """Otherwise the pipeline of the old model would never be closed after an exchange."""
+    card = color_card(color_classifier(tmp_path / 'c.onnx', PALETTE), PALETTE)
+    image = np.zeros((8, 8 * 3), np.uint16 if encoding == 'bgr16' else np.uint8)
+    with closing(open_gpu(card)) as pipeline, closing(open_gpu(card)) as newer:
+        for reader in (pipeline, newer):
+            memory = pipeline.allocate(image.nbytes)
+            memory.view[:image.nbytes] = 0
+            frame = Frame(memory.view[:image.nbytes], encoding, 8, 8, image.nbytes // 8)
+            del memory
+            reader.submit([frame])
+            del frame
+            assert pipeline.lends_memory
+            for segmentation in reader.collect():
+                segmentation.release()
+            del segmentation
+            assert not pipeline.lends_memory
+
+
 def test_a_pipeline_works_while_others_are_opened_and_closed_beside_it(tmp_path, current):
     """The frames lie in memory of another pipeline, as after an exchange."""
     card = color_card(color_classifier(tmp_path / 'c.onnx', PALETTE), PALETTE)

@@ -117,6 +117,19 @@ class Lane:
         self.image = self._image.address
         self.upload = (self.image, address, read.size)
 
+    def release_frame(self) -> None:
+        """Release the buffer of the frame, and drop the frame.
+
+        The data of the frame may be a view of memory that a pipeline lends. That memory stays lent
+        as long as a view of it exists. So an old lane with a frame would keep a whole pipeline
+        open.
+        """
+        buffer, self.buffer = self.buffer, None
+        if buffer is not None:
+            buffer.release()
+        vars(self).pop('frame', None)
+        vars(self).pop('read', None)
+
     def reserve_outputs(self, wanted: Wanted, label_bytes: int, tally_bytes: int) -> Outputs:
         """Reserve one block of memory for all wanted outputs.
 
@@ -254,11 +267,9 @@ class Slot:
         return self.lanes[:count]
 
     def release_inputs(self) -> None:
-        """Release the buffers of the batch's frames."""
+        """Release the frames of the batch, and their buffers."""
         for lane in self.lanes:
-            if lane.buffer is not None:
-                lane.buffer.release()
-                lane.buffer = None
+            lane.release_frame()
 
     def close(self) -> None:
         """Free graphs and marks. The GPU must have finished with them.
