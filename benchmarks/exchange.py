@@ -74,7 +74,7 @@ def measure(report: FigureReport, quick: bool) -> None:
     """Measure latency, losses and memory before and during the exchanges."""
     frames, exchanges, fps = (60, 6, 10.0) if quick else (800, 100, 10.0)
     if Path('/dev/nvidia0').exists():
-        frames, fps = 3 * frames, 30.0
+        frames, fps = 2 * frames, 30.0
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder, 'camera.jsonl')
         models = ['street', str(write_reversed(Path(folder)))]
