@@ -9,6 +9,8 @@ have the 11 classes of CamVid, and were trained on its folder train, for example
 training/photographs.py on a GPU. Without --networks, this benchmark first trains an LR-ASPP
 network. The training needs PyTorch.
 
+With --demo-model, the benchmark measures only the demo model, or another network with its classes.
+
 The calibration uses the folder train. The accuracy is measured on the folder test in two
 conditions: dusk (the photographs 0001TP) and day (the photographs Seq05VD). The demo model was
 trained on drawings only, and has other classes. So nine of its classes are compared with the
@@ -38,7 +40,7 @@ from trt_segmentation.builder.feeds import choose_frames
 from trt_segmentation.builder.prepare import apply_precision, read_graph
 from trt_segmentation.builder.settings import Recipe
 from trt_segmentation.host.pipeline import HostPipeline
-from trt_segmentation.model.card import load_card
+from trt_segmentation.model.card import load_card, ModelCard
 
 CONDITIONS = ('day', 'dusk')
 PRECISIONS = ('fp16', 'int8', 'mixed')
@@ -57,18 +59,28 @@ OPTIONS.add_argument('--seconds', type=float, default=150.0,
 OPTIONS.add_argument('--step', type=int, default=1, metavar='N',
                      help='test only every N-th photograph of each condition')
 OPTIONS.add_argument('--frames', type=int, default=80, help='number of calibration frames')
+OPTIONS.add_argument('--demo-model', metavar='CARD',
+                     help='measure only this network, in place of the demo model. It has the '
+                     'classes of the demo model')
 
 
 def measure(report: FigureReport, quick: bool) -> None:
     """Compare the precisions of each network, and score the demo model."""
     args, _ = OPTIONS.parse_known_args()
     step = 20 if quick else args.step
-    with tempfile.TemporaryDirectory() as folder:
-        for path in args.networks or [train(args.data, Path(folder), args.seconds)]:
-            add_precisions(report, path, args.data, 10 if quick else args.frames, step)
+    card = load_card(args.demo_model or 'street')
+    if args.demo_model is None:
+        add_networks(report, args, 10 if quick else args.frames, step)
     samples = list(read_photographs(args.data, 'test', step))
     for scale in (2, 1):
-        add_demo_model(report, samples, scale)
+        add_demo_model(report, card, samples, scale)
+
+
+def add_networks(report: FigureReport, args: argparse.Namespace, frames: int, step: int) -> None:
+    """Add the rows of the networks with the classes of CamVid."""
+    with tempfile.TemporaryDirectory() as folder:
+        for path in args.networks or [train(args.data, Path(folder), args.seconds)]:
+            add_precisions(report, path, args.data, frames, step)
 
 
 def train(data: Path, folder: Path, seconds: float) -> Path:
@@ -116,9 +128,11 @@ def confidence_of(trust: Counts) -> float:
     return float(np.average(np.arange(256), weights=trust.sum(0)) / 255)
 
 
-def add_demo_model(report: FigureReport, samples: Sequence[Sample], scale: int) -> None:
+def add_demo_model(report: FigureReport, card: ModelCard, samples: Sequence[Sample], scale: int
+                   ) -> None:
     """Add the rows of the demo model on photographs that are enlarged by ``scale``."""
-    pipeline = HostPipeline(load_card('street'))
+    pipeline = HostPipeline(card)
+    network = 'demo model' if card.name == 'street' else card.name
     height, width = (scale * side for side in samples[0].image.shape[:2])
     found = {condition: score_demo_model(
         pipeline, [s for s in samples if s.condition == condition], scale)
@@ -128,7 +142,7 @@ def add_demo_model(report: FigureReport, samples: Sequence[Sample], scale: int) 
     both = Scores(day[0].classes, day[0].matrix + dusk[0].matrix, len(samples))
     found['all'] = both, day[1] + dusk[1]
     for condition, (scores, trust) in found.items():
-        title = f'demo model, {width}x{height}, {condition}'
+        title = f'{network}, {width}x{height}, {condition}'
         report.add(f'{title}: mean IoU of nine classes', scores.mean_iou, '')
         report.add(f'{title}: pixel accuracy', scores.pixel_accuracy, '')
         for name, iou in zip(scores.classes, scores.iou):
