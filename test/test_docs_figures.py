@@ -247,7 +247,7 @@ def test_drift() -> None:
     pairs = found[street.format('night', 'AUC')]
     for sentence in (
             f'in {day:.0%} of the windows by day, in {night:.0%} at night, in {rain:.0%} in rain '
-            f'and in {snow:.0%} in snow', f'in {100 * pairs:.4g} % of all pairs',
+            f'and in {snow:.0%} in snow', f'in {100 * pairs:.4g}% of all pairs',
             f'in {by_day:.0%} of the windows by day and in {dusk:.0%} at dusk'):
         assert sentence.replace('%', ' %') in page
 
