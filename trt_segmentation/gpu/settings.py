@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from ..errors import EngineError
+from .examples import Example
 
 MEMORIES = ('auto', 'pinned', 'mapped')
 """How frames and outputs move between host and GPU; see :class:`GpuSettings`."""
@@ -39,6 +41,8 @@ class GpuSettings:
     :param exchange: 0 if no old network is in use. If this network replaces an old network that is
         still in use, the number of this exchange, from 1. The number sets the priority of the
         streams; see :class:`.streams.Streams`.
+    :param examples: batches that the pipeline segments when it is opened; see
+        :func:`.examples.run_examples`.
     :raises EngineError: if ``memory`` or ``wait`` has an unknown value.
     """
 
@@ -51,6 +55,7 @@ class GpuSettings:
     write_combined: bool = False
     direct_labels: bool = False
     exchange: int = 0
+    examples: Sequence[Example] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         """Refuse unknown values."""
