@@ -29,8 +29,8 @@ class LoadedPlan:
 
     The constructor also loads the plugins of the card.
 
-    :param plan: a plan that the same library and version built for the same GPU. The plan must
-        come from a trusted source, because it is machine code.
+    :param plan: a plan for this GPU. The library that is loaded here must have built the plan, in
+        the same version. The plan must come from a trusted source, because it is machine code.
     :param warn: a function that is called with the text of each warning from TensorRT.
     :param kernels: a cache for the kernels that TensorRT-RTX compiles; None to compile them at
         every start. TensorRT compiles no kernels at a start, and does not use this cache.

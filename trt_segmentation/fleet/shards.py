@@ -73,7 +73,7 @@ class FleetJob(ABC):
         :param path: the recording on this machine.
         :param folder: empty folder for the results.
         :param pool: threads of the worker, for decoding and encoding.
-        :returns: further entries of the shard's file ``DONE``.
+        :returns: entries to add to the file ``DONE``, which is written when the shard is complete.
         :raises SegmentationError: if the shard cannot be processed.
         """
 
@@ -117,8 +117,8 @@ class Shard:
 def run_key(card: ModelCard, engine: str, precision: str, results: str) -> str:
     """Return a digest of all settings that change the results of any recording.
 
-    :param results: text that names the kind of results and all settings that the other parameters
-        do not contain.
+    :param results: text with the kind of results, and with each setting that is in no other
+        parameter.
     :raises EngineError: if the ONNX file cannot be read.
     """
     facts = {'network': hash_model(card.model), 'card': [

@@ -65,4 +65,4 @@ def advise_install(module: str) -> str:
         return f'install it with: {pip_install(PIP_NAMES[top])}'
     if top in IN_ROS_WHEELS:
         return f'source the setup.bash of a ROS 2 installation, or {pip_install(*ROS_WHEELS)}'
-    return f'reinstall the package that contains {top}, or ask the maintainers of this package'
+    return f'reinstall the package that contains {top}, or ask the maintainers of trt_segmentation'

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Measures and publishes the health of a camera: figures of the frames, drift, and late frames."""
+"""Publishes the health of a camera: numbers about each frame, the drift, and late frames."""
 
 from __future__ import annotations
 
@@ -74,8 +74,8 @@ class HealthReport:
 class Health:
     """Publishes the health of one camera, and keeps the newest report for the diagnostics.
 
-    The transition ``configure`` makes this object. The worker's thread calls :meth:`publish`. The
-    executor's thread calls the other methods.
+    The transition ``configure`` makes this object. The worker's thread calls :meth:`publish` and
+    usually :meth:`change_model`. The executor's thread calls the other methods.
 
     :param prefix: the topic without its last part ``/health``, for example ``~``.
     :param camera: name of the camera. Empty if the camera has no name.
@@ -100,14 +100,16 @@ class Health:
                 qos_overriding_options=options)
 
     def publish(self, segmentation: Segmentation, header: Any) -> None:
-        """Measure and publish the health of a frame. Do nothing if the frame has no tally.
+        """Measure and publish the health of a frame.
+
+        Without a tally, the health of the frame is not known, and nothing is published.
 
         :param header: the std_msgs/Header of the image.
         """
         if segmentation.tally is None:
             self._newest = None
             return
-        if self._newest is None:  # do not count the frames before this one
+        if self._newest is None:  # start a new drift with this frame
             self._drift = self._reference.make_drift()
         figures = read_tally(segmentation.tally)
         drift = self._drift.add(figures) if self._drift else None
@@ -118,7 +120,7 @@ class Health:
             self._publisher.publish(self._make_message(report, header))
 
     def change_model(self, card: ModelCard, reference: HealthReference) -> None:
-        """Measure later frames with another model. The worker's thread calls this method."""
+        """Measure later frames with another model."""
         self._classes, self._reference = card.classes, reference
         self._newest = None  # so that the drift starts again at the next frame
 
