@@ -47,8 +47,8 @@ def open_candidate(card: ModelCard, gpu: int, stream: int, name: str) -> OnnxRun
 
     :param stream: the network runs on this CUDA stream.
     :param name: a key of :data:`.candidates.CANDIDATES`.
-    :raises EngineError: if the network cannot be opened, or if the candidate needs fused layers but
-        no layer can be fused.
+    :raises EngineError: if the network cannot be opened, or if the candidate needs fused layers
+        but no layer can be fused.
     """
     candidate = CANDIDATES[name]
     network = fuse_network(card) if candidate.fused else b''
