@@ -78,7 +78,7 @@ class ArrayMemory:
 
 
 def limit_arenas() -> None:
-    """Let all threads of this process share a few arenas. Call it before threads start.
+    """Let all threads of the process share a few arenas. Call this function before threads start.
 
     By default, glibc makes up to eight arenas for each core. A new thread may get any arena, and
     an arena keeps memory that its thread has freed. So a process that starts new threads again

@@ -46,7 +46,7 @@ class SlotSegmentation(Segmentation):
             self.timings['overlay'] = wait()
 
     def keep(self, keeps_pixels: bool = False) -> Segmentation:
-        """See :meth:`.Segmentation.keep`. It waits for the overlay, and copies the arrays."""
+        """Wait for the overlay, and copy the arrays. See :meth:`.Segmentation.keep`."""
         kept = super().keep(keeps_pixels)
         kept.labels = kept.labels.copy()
         kept.overlay = None if kept.overlay is None else kept.overlay.copy()
