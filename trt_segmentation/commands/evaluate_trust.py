@@ -1,6 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The parts of ``trt_seg eval`` that write a reference or fit a temperature."""
+"""The parts of ``trt_seg eval`` that write a reference or fit a temperature.
+
+A reference has numbers about the segmentation of each image. A node compares its frames with a
+reference. A temperature corrects the confidence of a model.
+"""
 
 from __future__ import annotations
 
@@ -20,9 +24,9 @@ from .evaluate_options import BESIDE, EvaluateOptions
 
 
 class ReferenceWriter:
-    """Collects the :class:`.FrameFigures` of all segmentations, and writes them as a reference.
+    """Collects numbers about each segmentation, and writes these numbers as a reference.
 
-    :raises EvaluationError: if the card has no file, and the option names no file.
+    :raises EvaluationError: if the card has no file, and --save-reference names no file.
     :raises OutputError: if the reference cannot be written.
     """
 
@@ -40,7 +44,7 @@ class ReferenceWriter:
             check_file(path, '--save-reference')
 
     def observe(self, segmentation: Segmentation) -> None:
-        """Keep the figures of a segmentation, if a reference is wanted."""
+        """Keep the numbers about a segmentation, if a reference is wanted."""
         if self._path is not None and segmentation.tally is not None:
             self._figures.append(read_tally(segmentation.tally))
 

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The base class of all jobs for workers, and the division of recordings into shards.
 
-A worker processes one shard, commits the results, and then takes the next shard.
+A shard is a part of a recording. A worker processes one shard, commits the results, and then takes
+the next shard.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ class FleetJob(ABC):
                 pool: ThreadPoolExecutor) -> Generator[None, None, dict[str, Any]]:
         """Process a shard. The generator yields once for each frame.
 
-        The same shard must always give files with the same bytes.
+        If a shard is processed again, the files must have the same bytes as before.
 
         :param path: the recording on this machine.
         :param folder: empty folder for the results.
@@ -133,9 +134,10 @@ def plan_shards(recording: Recording, path: Path, job: FleetJob) -> list[Shard]:
     """Divide a recording into shards.
 
     A shard of a video begins at a keyframe, because a keyframe can be decoded without other
-    frames. A shard lasts at most ``job.window_s`` seconds. If two keyframes are further apart, the
-    shard is longer and ends at the second keyframe. A bag topic without video needs no keyframes:
-    each of its shards lasts ``job.window_s`` seconds, and only the last shard may be shorter.
+    frames. A shard lasts at most ``job.window_s`` seconds. If two keyframes are further apart than
+    this, the shard is longer and ends at the second keyframe. A bag topic without video needs no
+    keyframes: each of its shards lasts ``job.window_s`` seconds, and only the last shard may be
+    shorter.
 
     :param path: the recording on this machine.
     :raises BagError, VideoError: if the recording cannot be read.

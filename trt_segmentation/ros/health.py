@@ -1,6 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Publishes the health of a camera: numbers about each frame, the drift, and late frames."""
+"""The health of a camera: numbers that show whether the results can be trusted.
+
+The figures of a frame are numbers such as the mean entropy. The drift is the distance of the
+newest frames from the reference of the model.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +53,7 @@ class HealthReference:
         """Return a new :class:`.Drift` for one camera; None if there is no reference.
 
         :raises TrustError: if the reference cannot be used.
-        :raises FileNotFoundError: if the path begins with ``~user``, and this user does not exist.
+        :raises FileNotFoundError: if ``path`` begins with ``~user``, and this user does not exist.
         """
         if self._reference is None:
             path = expand_home(self._path) if self._path else reference_path(self._card)
@@ -102,7 +106,8 @@ class Health:
     def publish(self, segmentation: Segmentation, header: Any) -> None:
         """Measure and publish the health of a frame.
 
-        Without a tally, the health of the frame is not known, and nothing is published.
+        A tally has counts over the pixels of a frame. If the segmentation has no tally, the
+        health of the frame is not known, and nothing is published.
 
         :param header: the std_msgs/Header of the image.
         """

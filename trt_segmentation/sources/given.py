@@ -51,7 +51,7 @@ class GivenImages:
                 pictures += 1
 
     def stop(self) -> None:
-        """End an iteration that waits for a camera. Any thread may call this."""
+        """End an iteration that waits for a camera. Any thread may call this method."""
         self._is_stopped = True
         self._close()
 

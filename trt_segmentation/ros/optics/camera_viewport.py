@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Makes the viewport of one camera from the parameters `ego_mask`, `roi` and `rectify`."""
+"""Makes the viewport of one camera from the parameters `ego_mask`, `roi` and `rectify`.
+
+A viewport is the part of an image that the network sees, with the pixels that get no label.
+"""
 
 from __future__ import annotations
 
