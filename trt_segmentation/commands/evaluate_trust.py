@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The parts of ``trt_seg eval`` that write a reference or fit a temperature.
 
-A reference has numbers about the segmentation of each image. A node compares its frames with a
-reference. A temperature corrects the confidence of a model.
+A reference holds figures of each evaluated image, such as the share of each class. A node compares
+its frames with a reference. A temperature corrects the confidence of a model.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from .evaluate_options import BESIDE, EvaluateOptions
 
 
 class ReferenceWriter:
-    """Collects numbers about each segmentation, and writes these numbers as a reference.
+    """Collects figures of each segmentation, and writes these figures as a reference.
 
     :raises EvaluationError: if the card has no file, and --save-reference names no file.
     :raises OutputError: if the reference cannot be written.
@@ -37,8 +37,9 @@ class ReferenceWriter:
         if path == BESIDE:
             path = reference_path(card)
             if path is None:
-                raise EvaluationError(f'the card {card.name} has no file, so --save-reference '
-                                      'needs the name of a file')
+                raise EvaluationError(f'the card {card.name} was not read from a file, so the '
+                                      'reference cannot be written beside it. Give a path: '
+                                      '--save-reference FILE')
         self._path = path
         if path is not None:
             check_file(path, '--save-reference')
