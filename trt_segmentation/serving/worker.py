@@ -54,7 +54,7 @@ class Worker:
                  health: EngineHealth, newest: WaitingFrames | None = None,
                  begin: Callable[[], None] = lambda: None,
                  note_batch: Callable[[Sequence[Job]], None] = lambda jobs: None) -> None:
-        self._submitting = self._collecting = 0.0  # start of the running call; 0 if no call
+        self._submitting = self._collecting = 0.0  # see busy_since
         self._pipeline = pipeline
         self._cameras = cameras
         self._settings = settings
