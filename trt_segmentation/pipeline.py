@@ -36,9 +36,9 @@ class EngineSettings:
     :param tune: whether ONNX Runtime CUDA is tuned: when a network is first opened on a GPU,
         several sets of options are measured. Then the network uses the fastest set.
     :param exchange: 0 if no old network is in use. If the new network replaces an old network that
-        is still in use, the number of this exchange, from 1. In an exchange, the opening disturbs
-        the old network less, and ONNX Runtime is not tuned: it uses stored measurements, or its
-        plain options.
+        is still in use, ``exchange`` is the number of this exchange; the first exchange has
+        number 1. In an exchange, the opening disturbs the old network less, and ONNX Runtime
+        is not tuned: it uses stored measurements, or its plain options.
     """
 
     cache: str = ''

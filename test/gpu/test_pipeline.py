@@ -710,4 +710,5 @@ def test_a_pipeline_works_while_others_are_opened_and_closed_beside_it(tmp_path,
         stop.set()
         worker.join()
         assert done and not wrong
-        assert used[-1] <= used[1]  # the first network loads libraries
+        # The first network loads libraries. Later, the driver may take one more block of 2 MiB.
+        assert used[-1] <= used[1] + 2 * 2**20

@@ -109,8 +109,8 @@ class GpuPipeline:
         After an error, no part of the batch is pending.
 
         :raises FrameError: if a frame has an encoding that this package cannot decode.
-        :raises EngineError: if confidence is wanted but the model has no confidence, if no slot
-            becomes free in time, or if the GPU failed.
+        :raises EngineError: if confidence is wanted but the model has no confidence, if no memory
+            for one more batch becomes free in time, or if the GPU failed.
         """
         if wanted.confidence:
             self.signature.output.check_confidence()

@@ -37,8 +37,8 @@ class GpuSettings:
     :param write_combined: whether input buffers bypass the CPU's caches; see
         :meth:`.allocator.GpuAllocator.allocate_pinned`.
     :param exchange: 0 if no old network is in use. If this network replaces an old network that is
-        still in use, the number of this exchange, from 1. The number sets the priority of the
-        streams; see :class:`.streams.Streams`.
+        still in use, ``exchange`` is the number of this exchange; the first exchange has number 1.
+        The number sets the priority of the streams; see :class:`.streams.Streams`.
     :raises EngineError: if ``memory`` or ``wait`` has an unknown value.
     """
 

@@ -71,7 +71,7 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
         self.stats = Stats()
         self._camera_stats: dict[str, Stats] = {}  # by camera name; also kept after `cleanup`
         self.transport: Transport | None = None
-        # Open the same engine again, because ``auto`` might choose a slower engine now.
+        # After a failure, reopen the engine that failed. ``auto`` might choose a slower engine.
         self._supervisor = Supervisor(self._make_worker, lambda old: self._open_pipeline(
             old.card, old.identity.engine), self.get_logger())
         self._frame_log = FrameLog('', self.get_logger().warning)
@@ -282,7 +282,8 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
 
 def main(args: list[str] | None = None) -> int:
     """Run the node until a signal ends it, and return the exit code."""
-    # Each exchange of the model starts threads. Without this call, the process would grow.
+    # Each exchange of the model starts new threads. Without this call, the process would need
+    # more memory after each exchange.
     limit_arenas()
     return run(SegmentationNode, SegmentationNode.begin, args, lambda node: node.exit_code)
 

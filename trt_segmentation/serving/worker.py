@@ -52,7 +52,7 @@ class Worker:
                  clock: ServingClock, warn: Callable[[str, str, Exception], None], log: FrameLog,
                  health: EngineHealth, newest: WaitingFrames | None = None,
                  begin: Callable[[], None] = lambda: None) -> None:
-        self._submitting = self._collecting = 0.0  # start of the running call; 0 if no call
+        self._submitting = self._collecting = 0.0  # see busy_since
         self._pipeline = pipeline
         self._cameras = cameras
         self._settings = settings
