@@ -96,7 +96,7 @@ class ChunkReader(McapReader):
         head = _DATA_AT + len(chunk.compression.encode())
         record = self._read(chunk.chunk_start_offset, head + chunk.compressed_size)
         crc = int.from_bytes(record[_CRC_AT:_CRC_AT + 4], 'little')
-        packed: Any = memoryview(record)[head:]     # rosbags names only bytes, but takes any buffer
+        packed: Any = memoryview(record)[head:]     # rosbags accepts this, but its types do not
         return memoryview(decompress(packed, chunk.compression, chunk.uncompressed_size, crc))
 
     def _read(self, begin: int, size: int) -> bytes:
