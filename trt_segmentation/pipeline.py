@@ -135,7 +135,7 @@ def segment_one(pipeline: Pipeline, frame: Frame, wanted: Wanted = Wanted()) -> 
 def open_pipeline(card: ModelCard, engine: str = 'auto', *, gpu: int = 0,
                   precision: str = 'auto', networks: int = GpuSettings.networks,
                   max_batch: int = GpuSettings.max_batch, memory: str = GpuSettings.memory,
-                  log: Log = lambda line: None,
+                  wait: str = GpuSettings.wait, log: Log = lambda line: None,
                   settings: EngineSettings = EngineSettings()) -> Pipeline:
     """Open the pipeline of an engine.
 
@@ -150,6 +150,8 @@ def open_pipeline(card: ModelCard, engine: str = 'auto', *, gpu: int = 0,
         fixes the batch size, this number is ignored.
     :param memory: ``auto``, ``pinned`` or ``mapped``; see ``GpuSettings`` in ``gpu/settings.py``.
         The CPU engine ignores this setting.
+    :param wait: how ``collect`` waits for the GPU: ``timed``, ``block`` or ``spin``; see
+        ``Wait`` in ``gpu/wait.py``. The CPU engine ignores this setting.
     :param log: a function that is called with a line of text before long work, such as building an
         engine.
     :param settings: how engines are built and tuned. A TensorRT engine in the cache is used only
@@ -160,7 +162,7 @@ def open_pipeline(card: ModelCard, engine: str = 'auto', *, gpu: int = 0,
                                ('precision', precision, PRECISION_CHOICES)):
         if value not in known:
             raise EngineError(f'{what} is {value!r}; expected one of {", ".join(known)}')
-    gpu_settings = GpuSettings(memory, networks=networks, max_batch=max_batch,
+    gpu_settings = GpuSettings(memory, wait, networks=networks, max_batch=max_batch,
                                exchange=settings.exchange, examples=settings.examples)
     openers: dict[str, Callable[[str], Pipeline]] = {
         'tensorrt': lambda reason: _open_tensorrt(
