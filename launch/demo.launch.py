@@ -40,8 +40,8 @@ ARGUMENTS = [
         description="Light and weather on the street. 'tour' shows all conditions in turn."),
     DeclareLaunchArgument(
         'seed', default_value='1',
-        description='Seed of the first street: an integer, 0 or larger. Each further camera '
-                    'adds 1 to the seed.'),
+        description='Seed of the first street: an integer, 0 or larger. Each camera after '
+                    'the first adds 1 to the seed.'),
     DeclareLaunchArgument(
         'fps', default_value='15.0', description='Frames per second of each camera.'),
 ]
@@ -59,7 +59,7 @@ def choose_image(context: LaunchContext) -> list[LaunchDescriptionEntity]:
 
 
 def camera_actions(context: LaunchContext) -> list[LaunchDescriptionEntity]:
-    """Return the cameras."""
+    """Return the actions that start the cameras."""
     given = context.launch_configurations
     image = given['image']
     topics = {name: f'{name}/{image}' for name in camera_names(given['cameras'])} or {'': image}
@@ -75,8 +75,8 @@ def camera_actions(context: LaunchContext) -> list[LaunchDescriptionEntity]:
 def generate_launch_description() -> LaunchDescription:
     """Return the arguments, the node with its DDS profile, and the cameras.
 
-    If an OpaqueFunction included seg.launch.py, ``ros2 launch --show-args`` could not find the
-    arguments of seg.launch.py.
+    seg.launch.py is included directly, because ``ros2 launch --show-args`` does not find the
+    arguments of a file that an OpaqueFunction includes.
     """
     # The node comes before the cameras, because seg.launch.py first checks the arguments and sets
     # the DDS profile, which the cameras use too.

@@ -56,8 +56,8 @@ def manager_actions(context: LaunchContext) -> list[LaunchDescriptionEntity]:
 def generate_launch_description() -> LaunchDescription:
     """Return the node and the manager.
 
-    If an OpaqueFunction included seg.launch.py, ``ros2 launch --show-args`` could not find the
-    arguments of seg.launch.py.
+    seg.launch.py is included directly, because ``ros2 launch --show-args`` does not find the
+    arguments of a file that an OpaqueFunction includes.
     """
     node = IncludeLaunchDescription(
         PythonLaunchDescriptionSource(str(SEG)), launch_arguments={'autostart': 'false'}.items())

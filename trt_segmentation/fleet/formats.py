@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Writes the label maps of a shard to a bag, to PNG files or to a COCO file, and reads them."""
+"""Writes the label maps of a shard to a bag, to PNG files or to a COCO file, and reads them.
+
+A shard is a part of a recording.
+"""
 
 from __future__ import annotations
 
@@ -104,7 +107,7 @@ class PngLabels:
 
 
 class NoLabels:
-    """Writes no label maps. The manifest is the only result of the run."""
+    """Writes no label maps. The only result of the run is the table of the frames (manifest)."""
 
     def __init__(self, folder: Path, card: ModelCard) -> None:
         pass

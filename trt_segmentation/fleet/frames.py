@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Reads the frames of one shard."""
+"""Reads the frames of one shard, which is a part of a recording."""
 
 from __future__ import annotations
 
@@ -52,10 +52,11 @@ def read_shard(shard: Shard, path: Path, allocate: Allocate | None = None,
     :param path: the recording on this machine.
     :param allocate: allocates the memory of the images of a bag; see :attr:`.Pipeline.allocate`.
     :param pool: the threads that decode the images of a bag; None for new threads.
-    :param every_s: if above 0, only the first frame in each period of this number of seconds is
-        yielded; 0 yields every frame. Bad frames of a video are always yielded.
+    :param every_s: 0 yields every frame. A larger number divides the shard into periods of this
+        many seconds, and only the first frame of each period is yielded. Bad frames of a video are
+        always yielded.
     :raises BagError, VideoError: if the recording cannot be read.
-    :raises FileNotFoundError: if the recording does not exist any more.
+    :raises FileNotFoundError: if there is no recording at ``path``.
     """
     is_wanted = _Sampler(shard.begin_ns, every_s)
     with closing(_read_bag(shard, path, allocate, pool, is_wanted) if shard.topic
@@ -65,7 +66,7 @@ def read_shard(shard: Shard, path: Path, allocate: Allocate | None = None,
 
 
 class _Sampler:
-    """Tells whether :func:`read_shard` yields the frame at a time; see ``every_s`` there."""
+    """Decides which frames :func:`read_shard` yields; see its parameter ``every_s``."""
 
     def __init__(self, begin_ns: int, every_s: float) -> None:
         self._begin_ns, self._every_ns = begin_ns, round(every_s * 1e9)

@@ -29,7 +29,7 @@ class LocalStore:
 
     :param is_driver: True in the process that leads the run. This process locks the folder and may
         call all methods. False in a worker, which may only make and commit shards.
-    :raises FleetError: if another process leads the same run.
+    :raises FleetError: if another process leads this run already.
     """
 
     def __init__(self, root: Path, is_driver: bool) -> None:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The interface of a group of workers, and workers as processes of this machine."""
+"""The interface of a group of workers, and a group whose workers are processes of this machine."""
 
 from __future__ import annotations
 

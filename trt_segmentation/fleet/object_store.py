@@ -18,7 +18,10 @@ from .store import describe_shard, DONE, SHARDS
 
 
 class ObjectStore:
-    """A run in an object store. :meth:`commit` uploads a shard's files, and the file DONE last.
+    """The results of a run in an object store.
+
+    :meth:`commit` uploads the files of a shard. The file DONE is the last one, because it marks
+    the shard as complete.
 
     If two workers upload the same shard, they write the same bytes to the same names.
 

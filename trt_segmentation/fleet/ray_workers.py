@@ -19,7 +19,7 @@ from .shards import FleetJob
 from .worker import Event, FleetWorker, Lost, Task
 
 CONNECT_SECONDS = 10.0
-"""Give up the connection to a cluster after this time in seconds."""
+"""Longest wait in seconds for a connection to a cluster."""
 ASK_SECONDS = 5.0
 """Time in seconds between two checks of the size of the cluster."""
 

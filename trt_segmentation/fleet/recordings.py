@@ -39,8 +39,8 @@ class Recording:
 
     :param name: last part of the path, without a suffix.
     :param url: address for fsspec, such as ``file:///data/drive.mcap`` or ``s3://bucket/drive``.
-    :param identity: digest of 40 hex digits that stands for the content. Copies of a local
-        recording have the same identity.
+    :param identity: digest of 40 hex digits that stands for the content. A copy of a local
+        recording has the identity of the original.
     :param size: number of bytes of all files.
     """
 
@@ -64,8 +64,8 @@ def find_recordings(names: Sequence[str], labelled: bool = False) -> list[Record
         open, such as ``s3://bucket/drives``.
     :param labelled: whether to find only recordings that may have label maps: bags, and folders
         that hold the folders :data:`IMAGES` and :data:`LABELS`.
-    :raises SourceError: if there is no recording at a name, or if the files there cannot be read.
-        The message quotes the name.
+    :raises SourceError: if no recording is found for a name, or if the files cannot be read. The
+        message quotes the name.
     """
     found: dict[str, Recording] = {}
     for name in names:

@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Leads a run: gives tasks to workers until each shard is complete or in quarantine."""
+"""Leads a run: gives tasks to workers until each shard is complete or in quarantine.
+
+A shard is a part of a recording. A task that fails too often is put into quarantine.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,8 @@ LEASE = 300.0
 """If a worker with a task reports nothing for this time in seconds, the worker is ended. Another
 worker gets the task."""
 START_LEASE = 3600.0
-"""A worker must start in this time in seconds. TensorRT may need many minutes for a new engine."""
+"""A worker must start within this number of seconds. TensorRT may need many minutes for a new
+engine."""
 MOST_STARTS = 6
 """After this number of failed starts, with no successful start between them, the run ends."""
 TELL_SECONDS = 1.0

@@ -30,13 +30,16 @@ def open_store(url: str, scratch: Path | None = None) -> Store:
     :param url: folder or URL of the run.
     :param scratch: folder for the temporary files of a worker; None in the process that leads the
         run.
-    :raises FleetError: if another process leads the same run.
+    :raises FleetError: if another process leads this run already.
     """
     return ObjectStore(url, scratch) if '://' in url else LocalStore(Path(url), scratch is None)
 
 
 def find_run(out: str, card: ModelCard, key: str) -> str:
-    """Return the folder or URL of a run in ``out``. Each ``key`` has its own folder."""
+    """Return the folder or URL of a run in ``out``. Each key has its own folder.
+
+    :param key: result of :meth:`.FleetJob.make_key`.
+    """
     return f'{out.rstrip("/")}/{card.name}-{key}'
 
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The waiting and running tasks of a run, and its status and result."""
+"""The waiting and running tasks of a run, and the status and the result of the run."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class FleetResult:
     :param recordings: number of recordings whose shards are all complete.
     :param shards: names of the complete shards, in the order of the recordings.
     :param new: number of shards that this run completed.
-    :param quarantined: for each task in quarantine, its name for messages and the reason.
+    :param quarantined: maps the name of each task in quarantine to the reason.
     :param rows: number of frames with a result, see :meth:`.FleetJob.join`.
     :param stopped_by: number of the signal that stopped the run; None if no signal did.
     """

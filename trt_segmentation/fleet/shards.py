@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The base class of all jobs for workers, and the division of recordings into shards.
 
-A worker processes one shard, commits the results, and then takes the next shard.
+A shard is a part of a recording. A worker processes one shard, commits the results, and then takes
+the next shard.
 """
 
 from __future__ import annotations
@@ -68,12 +69,12 @@ class FleetJob(ABC):
                 pool: ThreadPoolExecutor) -> Generator[None, None, dict[str, Any]]:
         """Process a shard. The generator yields once for each frame.
 
-        The same shard must always give files with the same bytes.
+        If a shard is processed again, the files must have the same bytes as before.
 
         :param path: the recording on this machine.
         :param folder: empty folder for the results.
         :param pool: threads of the worker, for decoding and encoding.
-        :returns: further entries of the shard's file ``DONE``.
+        :returns: entries to add to the file ``DONE``, which is written when the shard is complete.
         :raises SegmentationError: if the shard cannot be processed.
         """
 
@@ -117,8 +118,8 @@ class Shard:
 def run_key(card: ModelCard, engine: str, precision: str, results: str) -> str:
     """Return a digest of all settings that change the results of any recording.
 
-    :param results: text that names the kind of results and all settings that the other parameters
-        do not contain.
+    :param results: text with the kind of results, and with each setting that is in no other
+        parameter.
     :raises EngineError: if the ONNX file cannot be read.
     """
     facts = {'network': hash_model(card.model), 'card': [
@@ -133,9 +134,10 @@ def plan_shards(recording: Recording, path: Path, job: FleetJob) -> list[Shard]:
     """Divide a recording into shards.
 
     A shard of a video begins at a keyframe, because a keyframe can be decoded without other
-    frames. A shard lasts at most ``job.window_s`` seconds. If two keyframes are further apart, the
-    shard is longer and ends at the second keyframe. A bag topic without video needs no keyframes:
-    each of its shards lasts ``job.window_s`` seconds, and only the last shard may be shorter.
+    frames. A shard lasts at most ``job.window_s`` seconds. If two keyframes are further apart than
+    this, the shard is longer and ends at the second keyframe. A bag topic without video needs no
+    keyframes: each of its shards lasts ``job.window_s`` seconds, and only the last shard may be
+    shorter.
 
     :param path: the recording on this machine.
     :raises BagError, VideoError: if the recording cannot be read.

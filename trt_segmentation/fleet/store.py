@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The interface of :class:`.LocalStore` and :class:`.ObjectStore`, which keep the results."""
+"""The interface of :class:`.LocalStore` and :class:`.ObjectStore`, which keep a run's results.
+
+A run processes recordings in parts. These parts are called shards.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,8 @@ from typing import Any, Protocol
 from ..untrusted.output_files import KEY, MARKER
 
 DONE = 'DONE'
-"""A shard is complete if it has a file of this name. This file lists the other files."""
+"""A shard is complete if it has a file of this name. The file DONE lists
+all other files of the shard."""
 SHARDS = 'shards'
 """Folder of the complete shards."""
 
@@ -49,7 +53,7 @@ class Store(Protocol):
         """Make a shard complete. If it is complete already, keep the stored files.
 
         :param folder: result of :meth:`make_folder`. It does not exist after the call.
-        :param facts: further entries of the file :data:`DONE`.
+        :param facts: entries to add to the file :data:`DONE`.
         :raises OutputError: if the files cannot be written. The shard stays incomplete.
         """
 
@@ -68,14 +72,14 @@ class Store(Protocol):
 
 
 def dump_json(tree: dict[str, Any], indent: int | None = 1) -> bytes:
-    """Return a tree as JSON, with an entry that tells that this package wrote the file."""
+    """Return a tree as JSON. An added entry marks the file as written by trt_segmentation."""
     return (json.dumps({KEY: MARKER, **tree}, indent=indent, default=str) + '\n').encode()
 
 
 def describe_shard(folder: Path, facts: dict[str, Any]) -> bytes:
     """Return the content of the file :data:`DONE` of a shard.
 
-    :param facts: further entries of the file.
+    :param facts: entries to add to the list of the files.
     """
     files = {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
              for path in sorted(folder.rglob('*')) if path.is_file() and path.name != DONE}

@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""A worker of a run. A task is to divide a recording into shards, or to process one shard."""
+"""A worker of a run. A task is to divide a recording into parts, or to process one part.
+
+The parts are called shards.
+"""
 
 from __future__ import annotations
 

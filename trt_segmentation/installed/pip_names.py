@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The names on PyPI of the packages that this package imports, and how to install them."""
+"""The names on PyPI of the packages that trt_segmentation imports, and how to install them."""
 
 from __future__ import annotations
 
@@ -65,4 +65,4 @@ def advise_install(module: str) -> str:
         return f'install it with: {pip_install(PIP_NAMES[top])}'
     if top in IN_ROS_WHEELS:
         return f'source the setup.bash of a ROS 2 installation, or {pip_install(*ROS_WHEELS)}'
-    return f'reinstall the package that contains {top}, or ask the maintainers of this package'
+    return f'reinstall the package that contains {top}, or ask the maintainers of trt_segmentation'

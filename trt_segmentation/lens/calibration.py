@@ -14,7 +14,7 @@ from .lens import Floats, Lens
 
 
 class Calibrated(Protocol):
-    """The fields of sensor_msgs/CameraInfo that this package reads."""
+    """The fields of sensor_msgs/CameraInfo from which a lens is read."""
 
     width: int
     height: int
@@ -62,7 +62,7 @@ def read_rectified(info: Calibrated | None) -> Rectified:
     The driver of a single camera may fill these matrices with zeros. If ``p`` is zero, the pinhole
     camera has the camera matrix ``k``. If ``r`` is zero, there is no rotation.
 
-    :raises LensError: as in :func:`read_lens`.
+    :raises LensError: as in :func:`read_lens`, or if ``r`` is not a rotation.
     """
     info = _check_info(info)
     read_lens(info)

@@ -27,7 +27,10 @@ Findings = list[tuple[bytes, str]]
 
 @dataclass(frozen=True)
 class Limits:
-    """Limits of p95 latency and p95 age in ms. A parameter with the same name sets each limit."""
+    """Limits of the 95th percentiles (p95) of latency and age, in ms.
+
+    The parameter ``latency_warn_ms`` sets the limit ``latency_warn_ms``, and so on.
+    """
 
     latency_warn_ms: float
     latency_error_ms: float
@@ -110,9 +113,10 @@ class NodeReport:
         succeeded.
     :param snapshot: counts and latencies of all cameras together.
     :param engine_error: what is wrong with the engine. Empty if nothing is wrong.
-    :param progress: what the transition ``configure`` does now. Empty at all other times.
+    :param progress: what the transition ``configure`` does now. Empty if the transition is not
+        running.
     :param exchange: what an exchange of the model does now, or why the last exchange failed.
-        Otherwise empty.
+        Empty if no exchange is running and the last exchange did not fail.
     :param clock_stands: True if ``use_sim_time`` is true, and no message of /clock has come yet.
     :param transport: how images travel. None if the node is unconfigured.
     :param identity: identity of the open engine. None if no engine is open.
@@ -184,7 +188,7 @@ def camera(report: NodeReport, one: CameraReport) -> DiagnosticStatus:
         **_loss_values(one.snapshot, (one,)), **_count_values(one.snapshot),
         'camera_info_bad': one.bad_infos,
         'camera_info_lost': one.lost_infos if one.loss_is_reported else UNKNOWN}
-    values |= {  # Autoware's nodes use the same keys
+    values |= {  # the nodes of Autoware use these keys too
         'is_processing_time_ms_in_expected_range': not one.late.in_row,
         'processing_time_ms': f'{one.late.newest_ms:.3f}',
         'is_consecutive_processing_delay_in_range': not one.is_too_often_late,

@@ -1,6 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Measures and publishes the health of a camera: figures of the frames, drift, and late frames."""
+"""The health of a camera: numbers that show whether the results can be trusted.
+
+The figures of a frame are numbers such as the mean entropy. The drift is the distance of the
+newest frames from the reference of the model.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +53,7 @@ class HealthReference:
         """Return a new :class:`.Drift` for one camera; None if there is no reference.
 
         :raises TrustError: if the reference cannot be used.
-        :raises FileNotFoundError: if the path begins with ``~user``, and this user does not exist.
+        :raises FileNotFoundError: if ``path`` begins with ``~user``, and this user does not exist.
         """
         if self._reference is None:
             path = expand_home(self._path) if self._path else reference_path(self._card)
@@ -74,8 +78,8 @@ class HealthReport:
 class Health:
     """Publishes the health of one camera, and keeps the newest report for the diagnostics.
 
-    The transition ``configure`` makes this object. The worker's thread calls :meth:`publish`. The
-    executor's thread calls the other methods.
+    The transition ``configure`` makes this object. The worker's thread calls :meth:`publish` and
+    usually :meth:`change_model`. The executor's thread calls the other methods.
 
     :param prefix: the topic without its last part ``/health``, for example ``~``.
     :param camera: name of the camera. Empty if the camera has no name.
@@ -100,14 +104,17 @@ class Health:
                 qos_overriding_options=options)
 
     def publish(self, segmentation: Segmentation, header: Any) -> None:
-        """Measure and publish the health of a frame. Do nothing if the frame has no tally.
+        """Measure and publish the health of a frame.
+
+        A tally has counts over the pixels of a frame. If the segmentation has no tally, the
+        health of the frame is not known, and nothing is published.
 
         :param header: the std_msgs/Header of the image.
         """
         if segmentation.tally is None:
             self._newest = None
             return
-        if self._newest is None:  # do not count the frames before this one
+        if self._newest is None:  # start a new drift with this frame
             self._drift = self._reference.make_drift()
         figures = read_tally(segmentation.tally)
         drift = self._drift.add(figures) if self._drift else None
@@ -118,7 +125,7 @@ class Health:
             self._publisher.publish(self._make_message(report, header))
 
     def change_model(self, card: ModelCard, reference: HealthReference) -> None:
-        """Measure later frames with another model. The worker's thread calls this method."""
+        """Measure later frames with another model."""
         self._classes, self._reference = card.classes, reference
         self._newest = None  # so that the drift starts again at the next frame
 

@@ -60,7 +60,7 @@ def check_street_camera_arguments(given: Mapping[str, str]) -> None:
     others = len(camera_names(given['cameras'])[1:])
     _raise_first({
         'fps': _refuse_number(_setting(settings, 'fps'), given['fps']),
-        # Each further camera adds 1 to the seed. The last camera's seed must be in range too.
+        # Each camera after the first adds 1 to the seed. The last seed must be in range too.
         'seed': _refuse_number(_setting(settings, 'seed'), given['seed'], others),
     }, given)
 
@@ -131,7 +131,7 @@ def _refuse_model(model: str) -> str:
 
 
 def _refuse_parameter_file(path: Path) -> str:
-    expected = 'expected a YAML file of parameters, such as config/seg.yaml of this package'
+    expected = 'expected a YAML file of parameters, such as config/seg.yaml of trt_segmentation'
     if not path.is_file():
         return f'{"it is not a file" if path.exists() else "there is no such file"}; {expected}'
     try:

@@ -20,7 +20,7 @@ MODEL_DEPENDENT = ('confidence', 'palette', 'health')
 
 
 class LiveParameters:
-    """The :class:`.LiveSettings` of a node. The worker's thread calls the methods.
+    """The :class:`.LiveSettings` of a node. The worker's threads call the methods.
 
     :param value: returns the value of the parameter with the given name.
     :param pipeline: the worker's pipeline. :meth:`apply_colours` sets the colours of its overlays.
@@ -44,7 +44,7 @@ class LiveParameters:
         """See :meth:`.LiveSettings.apply_colours`."""
         self._pipeline.alpha = self._value('alpha')
         if (colors := self._value('palette')) != self._palette:
-            # Right before an exchange, `palette` may already have the colours of the new model.
+            # Right before the model is exchanged, `palette` may already have the new colours.
             fits = len(colors) == len(self._pipeline.card.classes)
             self._pipeline.palette = (  # a colour is #rrggbb
                 np.array([list(bytes.fromhex(color[1:])) for color in colors], np.uint8)

@@ -14,7 +14,7 @@ UNKNOWN = 'unknown: this middleware does not report lost messages'
 """If the number of lost images is unknown, diagnostics show this text instead."""
 
 NOT_NUMBERED = 'unknown: needs transport direct and a middleware that numbers messages'
-"""If the number of skipped images is unknown, diagnostics show this text instead."""
+"""If images have no numbers, diagnostics show this text instead of the count of missing images."""
 
 
 def describe_loss(topic: str, count: int, rmw: str,

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 
 class Monitor:
-    """Publishes the status of every task. All methods run in the executor's thread.
+    """Publishes the status of the pipeline, the engine, and each camera.
+
+    All methods run in the executor's thread.
 
     :param supervisor: knows the engine of the node.
     :param clock: gives the times of the node's frames.

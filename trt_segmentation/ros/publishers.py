@@ -33,9 +33,10 @@ IMAGES = ('label_map', 'overlay', 'confidence')
 class Publishers:
     """The lifecycle publishers of one camera.
 
-    The transition ``configure`` makes the publishers, and ``cleanup`` closes them. One thread
-    calls :meth:`schedule_outputs`, and another thread calls :meth:`publish`. The executor's
-    thread calls the other methods.
+    The transition ``configure`` makes the publishers, and ``cleanup`` closes them. One thread of
+    the worker calls :meth:`schedule_outputs`, and the other thread of the worker calls
+    :meth:`publish`. Both the worker and the executor's thread call :meth:`announce_classes`. Only
+    the executor's thread calls the other methods.
 
     :param node: makes and destroys the publishers.
     :param prefix: first part of the topics, such as ``~``.
@@ -48,7 +49,7 @@ class Publishers:
         self._prefix = prefix
         self.card = card
         """The card of the model. The worker's thread may change it between two frames."""
-        self._overlay_start = -math.inf  # time.monotonic() when the present period began
+        self._overlay_start = -math.inf  # time.monotonic() at the start of the period
         self._all: list[Any] = []
         try:
             images = [self._make_publisher(Image, name) for name in IMAGES]

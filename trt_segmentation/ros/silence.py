@@ -14,7 +14,7 @@ from .publishers import IMAGES
 from .transport.messages import MESSAGE_TYPES
 
 MOST_SUGGESTIONS = 5
-"""Largest number of other topics that a warning names."""
+"""Largest number of topics that a warning suggests."""
 
 
 class Silence(Enum):
@@ -22,7 +22,7 @@ class Silence(Enum):
 
     NO_PUBLISHER = 'no publisher'
     OTHER_TYPE = 'other type'
-    """Every publisher sends messages of another type."""
+    """Every publisher sends messages of a type that does not fit ``image_transport``."""
     OTHER_QOS = 'other QoS'
     """Every publisher of images has a QoS that does not match the subscription."""
     NO_IMAGE = 'no image'
@@ -76,9 +76,10 @@ def describe_silence(node: Node, topic: str, image_transport: str, seconds: floa
 
 
 def suggest_topics(node: Node, topic: str, image_transport: str) -> str:
-    """Return the end of a warning, which names other image topics. Similar names come first.
+    """Return the end of a warning: the image topics that the user may have meant.
 
-    The topics of segmentation nodes are not named.
+    The topics with the most similar names come first. The topics of segmentation nodes are
+    not named.
     """
     kind = MESSAGE_TYPES[image_transport]
     own = {publisher.topic_name for publisher in node.publishers}

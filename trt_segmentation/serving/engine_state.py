@@ -14,9 +14,9 @@ class EngineState(Enum):
     RUNNING = 'running'
     """The engine works, or it waits for frames."""
     STALLED = 'stalled'
-    """The engine has computed the same batch for more than :data:`.STALLED_SECONDS`."""
+    """The engine has been computing one batch for more than :data:`.STALLED_SECONDS`."""
     FAILING = 'failing'
-    """The newest batch failed. The same engine computes the next batch."""
+    """The newest batch failed. The engine stays open and computes the next batch."""
     REOPENING = 'reopening'
     """The engine failed too often. All frames are dropped until a new engine is open."""
     LOST = 'lost'

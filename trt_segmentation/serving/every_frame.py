@@ -53,6 +53,8 @@ class _Batch(NamedTuple, Generic[Item]):
 class EveryFrame(Generic[Item, Answer]):
     """Segments the items of a source, and yields one answer for each item, in order.
 
+    An answer is what ``make_answer`` returns.
+
     Three threads do the work: one reads the source, one submits frames, and one collects
     segmentations and makes the answers. The network therefore does not wait while the receiver
     uses an answer. The object can be iterated only once. Until the last answer was yielded or
@@ -203,8 +205,8 @@ class EveryFrame(Generic[Item, Answer]):
         segmentations: list[Segmentation] = []
         if batch.is_pending:
             # The next batch may be submitted before this batch is collected. So the next batch is
-            # ready when the network finishes this batch. The pipeline has enough slots, because
-            # all earlier batches are released.
+            # ready when the network finishes this batch. The pipeline has room for the next
+            # batch, because all earlier batches are released.
             self._room.release()
             with self._name_errors([item for item, _ in batch.items]):
                 segmentations = self._pipeline.collect()

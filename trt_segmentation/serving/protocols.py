@@ -88,7 +88,7 @@ class ServedCamera(Hashable, Protocol):
     name: str
     """First part of the camera's topics. Empty for the only camera of a node."""
     frame_error: str
-    """Why the newest bad or lost frame could not be used. Any thread may set this text."""
+    """Why the newest unusable frame could not be used. Any thread may set this text."""
     stamps_are_foreign: bool
     """Whether the age of the newest frame is unknown, see :func:`.measure_age_ms`."""
 
@@ -100,20 +100,23 @@ class ServedCamera(Hashable, Protocol):
         """
 
     def schedule_outputs(self, confidence: bool, overlay_rate: float) -> Wanted:
-        """Decide what to compute for the next frame. Call this in the worker's thread.
+        """Decide what to compute for the next frame. The thread that submits batches calls this.
 
         :param confidence: whether the node publishes confidence images at all.
         :param overlay_rate: largest number of overlays per second; 0 for one overlay per frame.
         """
 
     def set_viewport(self, frame: Frame) -> Frame:
-        """Return the frame with its viewport. The worker's thread calls this method.
+        """Return the frame with its viewport. The thread that submits batches calls this.
 
         :raises FrameError: if the viewport does not fit the frame.
         """
 
     def publish(self, segmentation: Segmentation, header: object) -> None:
-        """Publish a segmentation with its image's header. Call this in the worker's thread."""
+        """Publish a segmentation with its image's header.
+
+        The thread that collects results calls this.
+        """
 
     def count_frame_in(self, now: float, arrived: float) -> None:
         """Count a delivered frame. Any thread may call this.
@@ -156,7 +159,7 @@ class BatchLimits:
 
 
 class LiveSettings(Protocol):
-    """The settings that may change while frames are processed. The worker's thread uses them."""
+    """The settings that may change while frames are processed. The worker's threads use them."""
 
     def batch_limits(self) -> BatchLimits:
         """Return how many frames may go into the next batch."""

@@ -33,8 +33,9 @@ class EngineHealth:
     """Counts failures in a row and keeps the engine's state. Any thread may use this object.
 
     The state LOST is final. Only :meth:`note_reopened`, :meth:`start_afresh`, :meth:`note_lost`
-    and a sticky :class:`.EngineError` end the state REOPENING. If a batch that was submitted
-    before the failure succeeds later, the state stays REOPENING.
+    and a sticky :class:`.EngineError` end the state REOPENING. After a sticky error, only a new
+    process can use the GPU. If a batch that was submitted before the failure succeeds later, the
+    state stays REOPENING.
     """
 
     def __init__(self) -> None:

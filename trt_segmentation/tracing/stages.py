@@ -42,7 +42,7 @@ def set_tracing(on: bool) -> None:
 def stage(name: str) -> Range:
     """Return a context manager that marks its ``with`` block as a stage of a frame.
 
-    The range shows when the calling thread runs the block. If the block enqueues work for the GPU,
-    Nsight Systems also shows the range on the timeline of the GPU.
+    The range covers the time in which the calling thread runs the block. If the block enqueues
+    work for the GPU, Nsight Systems also shows the range on the timeline of the GPU.
     """
     return _NOTHING if _annotate is None else _annotate(name, domain=DOMAIN)

@@ -2,6 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measures how far the newest frames of a camera are from the reference of the model.
 
+Each frame has several figures, such as the share of each class. The reference has the figures of
+the frames on which the model was evaluated.
+
 A single frame says little, because streets differ. So the mean of the newest frames is compared
 with the mean of the reference. The compared frames are called a window. The distance between the
 means is a Mahalanobis distance: each figure is measured in standard deviations, and correlated
@@ -36,7 +39,7 @@ PERCENTILE = 99
 MOST_WINDOWS = 100
 """The limit is computed from at most this many windows of the reference."""
 WINDOWS = 3
-"""A reference must have at least this many times as many frames as a window."""
+"""If a window has n frames, the reference must have at least this number × n frames."""
 
 
 class _Profile(NamedTuple):

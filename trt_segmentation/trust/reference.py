@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The reference of a model: the figures of the frames on which the model was evaluated.
 
+Figures are numbers about a frame, such as the share of each class.
 ``trt_seg eval --save-reference`` writes the reference beside the model card. The node compares the
 frames of a camera with the reference; see :mod:`.drift`.
 """
@@ -27,7 +28,7 @@ from .tally import FrameFigures
 
 SUFFIX = '.reference.json'
 MAX_FILE = 32 << 20
-"""Largest size of a file in bytes. A number takes less than 20 bytes in the file."""
+"""Largest size of a reference file in bytes. A number takes less than 20 bytes in the file."""
 MOST_FRAMES = 2000
 """Largest number of frames in a reference."""
 MOST_NUMBERS = 1_000_000
@@ -54,10 +55,12 @@ class Reference:
     frames: Rows
 
     def save(self, path: Path, option: str = '') -> None:
-        """Write the reference to a JSON file. The file says that this package wrote it.
+        """Write the reference to a JSON file. An entry marks the file as written by
+        trt_segmentation.
 
         :param option: name of the command-line option for the file; empty if there is none.
-        :raises OutputError: if the file cannot be written, or if another program wrote it.
+        :raises OutputError: if the file cannot be written, or if ``path`` holds a file of another
+            program.
         """
         tree = {KEY: MARKER, 'model': self.model, 'network': self.network,
                 'temperature': self.temperature, 'classes': self.classes,
@@ -84,7 +87,7 @@ def features_of(figures: FrameFigures) -> list[float] | None:
 
 
 def make_reference(card: ModelCard, figures: Sequence[FrameFigures]) -> Reference:
-    """Make a reference from frames. If there are too many frames, keep only every n-th.
+    """Make a reference from frames. If there are too many frames, keep only every n-th frame.
 
     :raises TrustError: if no frame has a labelled pixel.
     :raises EngineError: if the ONNX file cannot be read.
@@ -108,7 +111,7 @@ def load_reference(path: Path, card: ModelCard) -> Reference:
     try:
         tree = json.loads(read_regular(path, MAX_FILE))
         if not isinstance(tree, dict) or tree.get(KEY) != MARKER:
-            raise ValueError('the marker of this package is missing')
+            raise ValueError('the marker of trt_segmentation is missing')
         found = Reference(str(tree['model']), str(tree['network']), float(tree['temperature']),
                           tuple(map(str, tree['classes'])), _read_rows(tree['frames']))
     except FileNotFoundError:

@@ -1,6 +1,8 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The tally: counts over a sample of a frame's pixels. Figures are computed from a tally.
+"""The tally of a frame: counts over a sample of its pixels.
+
+:func:`read_tally` computes the figures of the frame from the tally.
 
 A tally is an array of C + 258 numbers, where C is the number of classes:
 
@@ -13,7 +15,7 @@ The entropy of a pixel is the entropy of its class probabilities, divided by the
 entropy. So the result is between 0 and 1. The margin of a pixel is the difference between its two
 largest probabilities. If the network gives class ids, the entropy and the histogram are zero.
 
-host/tally.py and gpu/kernels/postprocess.cu compute the same tally.
+host/tally.py on the CPU and gpu/kernels/postprocess.cu on the GPU give equal tallies.
 """
 
 from __future__ import annotations

@@ -65,7 +65,7 @@ def _wrong(run: dict[str, Any]) -> str:
     if not all(isinstance(text, str) for text in run['cautions']):
         return '"cautions" should hold texts'
     if not run['latency_ms'] or not all(map(_is_number, run['latency_ms'])):
-        return '"latency_ms" should hold numbers, and at least one number'
+        return '"latency_ms" should hold at least one number, and numbers only'
     if not all(map(_is_number, run['stages_ms'].values())):
         return '"stages_ms" should hold a number for each stage'
     for found in run['cameras']:

@@ -99,7 +99,8 @@ def add_command(commands: Commands) -> None:
     images.add_argument('--recursive', action='store_true',
                         help='read the subfolders of a folder too')
     images.add_argument('--image-topic', metavar='T', help='topic of the images in a bag; '
-                        'default: the only image topic besides label_map, overlay and confidence')
+                        'needed if the bag has several image topics. The topics label_map, '
+                        'overlay and confidence do not count')
     set_options(parser, SegmentOptions)
 
 
@@ -116,8 +117,8 @@ def _add_results(results: Arguments) -> None:
     results.add_argument('--side-by-side', action='store_true',
                          help='put the image beside its overlay')
     results.add_argument('--json', type=Path, metavar='FILE',
-                         help='write a JSON file with the output files, the share of each class '
-                         'and the seconds in the pipeline, for each image')
+                         help='write one JSON file that lists, for each image, its output files, '
+                         'the share of each class and the seconds in the pipeline')
     results.add_argument('--show', action='store_true',
                          help='show the overlays in a window; q closes the window')
     add_view(results)

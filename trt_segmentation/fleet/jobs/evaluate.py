@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The job that measures the accuracy of a model. It adds the sums of all shards."""
+"""The job that measures the accuracy of a model. It adds the pixel counts of all shards."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class EvaluationSums:
         return total
 
     def add(self, other: EvaluationSums) -> None:
-        """Add the sums of other frames. The model must be the same."""
+        """Add the sums of other frames. One model must have segmented all frames."""
         for name, counts in other.conditions.items():
             self.conditions.setdefault(name, LabelCounts(len(counts.matrix))).add(counts)
         self.unusable += other.unusable
@@ -70,7 +70,7 @@ class EvaluationSums:
     def dump(self, **facts: Any) -> bytes:
         """Return all sums as JSON, in an order that does not depend on the frames.
 
-        :param facts: further entries of the file.
+        :param facts: entries to add to the sums.
         """
         return dump_json({
             **facts, **self.count_unusable(),
@@ -92,7 +92,7 @@ class EvaluateJob(FleetJob):
     :class:`.FleetJob` explains the other settings.
 
     :param topic: image topic of the bags; None if each bag has one camera.
-    :param label_topic: topic of the label maps in the bags; None if no source is a bag.
+    :param label_topic: topic of the label maps in the bags; None if no recording is a bag.
     :param values: tells how the values of the label maps become class ids.
     """
 
@@ -108,9 +108,10 @@ class EvaluateJob(FleetJob):
     def plan(self, recording: Recording, path: Path) -> list[Shard]:
         """Divide a recording into shards.
 
-        :raises EvaluationError: if a bag is given without ``label_topic``, or if a file of a
-            folder has no partner.
-        :raises BagError: if the bag has no such topic, or if the image topic cannot be chosen.
+        :raises EvaluationError: if a bag is given without ``label_topic``, if an image of a folder
+            has no label map, or if a label map of a folder has no image.
+        :raises BagError: if a topic is not in the bag, or if ``topic`` is None and the bag does
+            not have exactly one camera.
         """
         if is_labelled_folder(path):
             count = len(find_pairs(path))

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The job that labels frames. Its results are label maps and a manifest."""
+"""The job that labels frames. Its results are label maps and a table of the frames (manifest)."""
 
 from __future__ import annotations
 

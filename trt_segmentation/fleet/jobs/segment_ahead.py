@@ -24,8 +24,7 @@ def segment_ahead(segmenter: Segmenter, items: Generator[tuple[Item, AnyImage], 
                   pool: ThreadPoolExecutor) -> Generator[Result, None, None]:
     """Segment images, and yield the result of ``work`` for each image, in order.
 
-    :param items: each image with an item that belongs to it. Another thread reads and closes this
-        generator.
+    :param items: pairs of an item and its image. Another thread reads and closes this generator.
     :param work: called with the item of an image and the segmented image. If the image cannot be
         segmented, ``work`` gets a BadImage with the reason.
     :param pool: the threads that call ``work``.

@@ -39,7 +39,7 @@ def is_labelled_folder(path: Path) -> bool:
 def find_pairs(path: Path) -> list[tuple[Path, Path]]:
     """Return the paths of the images of a folder, each with the path of its label map.
 
-    :raises EvaluationError: if a file has no partner.
+    :raises EvaluationError: if an image has no label map, or if a label map has no image.
     """
     return pair_files(path / IMAGES, path / LABELS)
 

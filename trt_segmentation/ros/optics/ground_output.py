@@ -40,7 +40,8 @@ Warn = Callable[[str, str, Exception], None]
 class GroundOutput:
     """Publishes the ground grid of one camera.
 
-    The worker's thread calls :meth:`publish`. The executor's thread calls the other methods.
+    The worker's thread calls :meth:`publish` and usually :meth:`change_card`. The executor's
+    thread calls the other methods.
 
     :param camera: name of the camera; empty if the camera has no name.
     :param value: returns the value of the parameter with the given name.
@@ -91,7 +92,7 @@ class GroundOutput:
         self._publisher.publish(grid_message(header, self._value('ground_frame'), table, grid))
 
     def change_card(self, card: ModelCard) -> None:
-        """Use the ground classes of another model card. The worker's thread calls this method.
+        """Use the ground classes of another model card for all later grids.
 
         :raises GroundError: if the model card does not say which classes are ground.
         """

@@ -29,7 +29,7 @@ _FORWARD = _Forward(logging.WARNING)
 
 
 def forward_python_log(logger: Any) -> None:
-    """Send the warnings and errors of this package's Python loggers to a node's logger.
+    """Send the warnings and errors of trt_segmentation's Python loggers to a node's logger.
 
     A second call replaces the node's logger of the first call.
     """

@@ -53,7 +53,7 @@ class ImagePublisher(Protocol):
 class TypedSubscription:
     """Receives images through rclpy, which copies each message into a bytes object.
 
-    This package reads the bytes itself, because rclpy would drop unreadable messages silently.
+    :class:`.TakenImage` reads the bytes, because rclpy would drop unreadable messages silently.
 
     :param image_transport: raw, compressed, foxglove or ffmpeg.
     """

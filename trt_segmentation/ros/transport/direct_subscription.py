@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Receives images from the middleware into this package's own memory."""
+"""Receives images from the middleware without Python messages."""
 
 from __future__ import annotations
 
@@ -54,9 +54,9 @@ def _never(message: Any) -> None:
 
 
 class DirectSubscription(Waitable):  # type: ignore[misc]
-    """Receives images directly into this package's own memory. The GIL is released meanwhile.
+    """Receives images without Python messages. Use this object in the executor's thread.
 
-    Use this in the executor's thread.
+    While the middleware copies a message into a buffer, the GIL is released.
 
     :param sink: gets every image. The sink then owns the image and must release it. The sink also
         gets a report of every message that could not be received. The sink may hold
@@ -66,8 +66,8 @@ class DirectSubscription(Waitable):  # type: ignore[misc]
     :param skipped: called with the number of messages that never came. A publisher numbers its
         messages, so a gap between two numbers shows how many messages are missing.
     :param image_transport: raw, compressed, foxglove or ffmpeg.
-    :param options: more options of ``Node.create_subscription``: event_callbacks,
-        qos_overriding_options.
+    :param options: the options event_callbacks and qos_overriding_options for
+        ``Node.create_subscription``.
     """
 
     def __init__(self, node: Node, topic: str, qos: QoSProfile, librcl: Librcl,

@@ -123,7 +123,7 @@ class VideoSink:
         self._sink.not_taken(reason, text, stamp_ns)
 
     def lose(self) -> None:
-        """Tell the decoder that packets were lost before the next one.
+        """Tell the decoder that packets were lost before the next packet.
 
         Call this in the executor's thread.
         """
