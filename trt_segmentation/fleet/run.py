@@ -9,15 +9,17 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
 import hashlib
 import json
 import time
+from typing import Any
 
 from ..errors import FleetError
 from ..serving.stopping import StopSignals
 from .local_workers import Workers
 from .recordings import Recording
-from .run_folder import PLANS
+from .run_folder import drop_old_plans, PLANS, read_plans, sort_shards
 from .schedule import FleetResult, FleetStatus, Schedule
 from .shards import dump_plan, FleetJob, read_plan, Shard
 from .store import dump_json, Store
@@ -58,6 +60,7 @@ class FleetRun:
         self._result = FleetResult()
         self._done = store.find_done()
         self._given_up = store.find(QUARANTINE, '.json')
+        self._folder_plans: dict[str, dict[str, Any]] = {}
         self._plans: dict[str, list[str]] = {}
         self._shards, self._complete, self._told = 0, 0, 0.0
         self._unplanned = 0
@@ -92,7 +95,9 @@ class FleetRun:
                                if name in self._done]
         self._result.recordings = sum(
             self._done.issuperset(names) for names in self._plans.values())
-        self._result.rows = self._job.join(self._store, self._result.shards, classes)
+        in_folder = sort_shards(self._folder_plans.values(), self._job)
+        self._result.frames = self._job.join(
+            self._store, self._result.shards, [n for n in in_folder if n in self._done], classes)
         return self._result
 
     def _read_plans(self) -> None:
@@ -101,14 +106,24 @@ class FleetRun:
         If the plan of a recording is stored, each incomplete shard is a task. If there is no plan
         yet, the recording is the task.
         """
-        known = {f'{PLANS}/{name}' for name in self._store.find(PLANS)}
+        self._folder_plans = read_plans(self._store)
+        drop_old_plans(self._store, self._folder_plans, self._recordings)
         for recording in self._recordings:
-            if self._plan_name(recording) in known and (
-                    data := self._store.read(self._plan_name(recording))) is not None:
-                self._add_plan(recording, read_plan(json.loads(data), recording))
+            if (tree := self._folder_plans.get(self._plan_name(recording))) is not None:
+                # The recording may have been moved or renamed. Its shards keep the earlier name.
+                recording = replace(recording, name=tree['recording']['name'])
+                shards = read_plan(tree, recording)
+                if tree['recording'] != asdict(recording):
+                    self._write_plan(recording, shards)
+                self._add_plan(recording, shards)
             elif not self._is_given_up(recording):
                 self._unplanned += 1
                 self._schedule.add([recording])
+
+    def _write_plan(self, recording: Recording, shards: list[Shard]) -> None:
+        name, tree = self._plan_name(recording), dump_plan(recording, shards)
+        self._store.write(name, dump_json(tree))
+        self._folder_plans[name] = tree
 
     def _add_plan(self, recording: Recording, shards: list[Shard]) -> None:
         names = [shard.name(self._job) for shard in shards]
@@ -155,7 +170,7 @@ class FleetRun:
                 task := self._schedule.finish(worker), Recording):
             shards = list(event.shards)
             self._unplanned -= 1
-            self._store.write(self._plan_name(task), dump_json(dump_plan(task, shards)))
+            self._write_plan(task, shards)
             self._add_plan(task, shards)
         elif isinstance(event, Committed) and isinstance(
                 task := self._schedule.finish(worker), Shard):

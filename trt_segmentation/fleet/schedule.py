@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from .recordings import Recording
-from .shards import Shard
+from .shards import FrameCounts, Shard
 from .worker import Task
 
 MOST_FAILURES = 3
@@ -54,7 +54,7 @@ class FleetResult:
     :param shards: names of the complete shards, in the order of the recordings.
     :param new: number of shards that this run completed.
     :param quarantined: maps the name of each task in quarantine to the reason.
-    :param rows: number of frames with a result, see :meth:`.FleetJob.join`.
+    :param frames: numbers of frames, see :meth:`.FleetJob.join`.
     :param stopped_by: number of the signal that stopped the run; None if no signal did.
     """
 
@@ -62,7 +62,7 @@ class FleetResult:
     shards: list[str] = field(default_factory=list)
     new: int = 0
     quarantined: dict[str, str] = field(default_factory=dict)
-    rows: int = 0
+    frames: FrameCounts = FrameCounts()
     stopped_by: int | None = None
 
     @property

@@ -30,11 +30,26 @@ from ..video.keyframes import find_keyframes
 from .recordings import Recording
 from .store import Store
 
-SCHEMA = 2
+SCHEMA = 3
 """Version of the file formats of a run. The run key depends on this version."""
 WINDOW = 60.0
 """Default of :attr:`FleetJob.window_s`."""
 _SECOND = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class FrameCounts:
+    """The numbers of frames in the results of a run.
+
+    :param good: number of frames with a result, in the recordings of the present command.
+    :param bad: number of frames that cannot be decoded, in the same recordings.
+    :param total: number of all frames in the joined results. For ``trt_seg label``, this number
+        includes the frames of earlier commands.
+    """
+
+    good: int = 0
+    bad: int = 0
+    total: int = 0
 
 
 @dataclass(frozen=True)
@@ -79,10 +94,14 @@ class FleetJob(ABC):
         """
 
     @abstractmethod
-    def join(self, store: Store, shards: Sequence[str], classes: Sequence[str]) -> int:
-        """Join the results of the complete shards into one file of the run.
+    def join(self, store: Store, shards: Sequence[str], folder_shards: Sequence[str],
+             classes: Sequence[str]) -> FrameCounts:
+        """Join the results of complete shards into one file of the run.
 
-        :returns: number of frames in this file.
+        :param shards: names of the complete shards of the present command.
+        :param folder_shards: names of all complete shards in the folder of the run, in an order
+            that does not depend on the order of the commands. Earlier commands with other sources
+            may have made shards there.
         """
 
 

@@ -45,6 +45,18 @@ def test_label_then_summarise_then_pick(here: Path, capsys: pytest.CaptureFixtur
     assert len(list((run / 'pick-uncertain-4/images').iterdir())) == 4
 
 
+def test_the_manifest_has_the_recordings_of_all_commands(
+        here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert label('in/drive000') == 0
+    assert 'earlier commands' not in capsys.readouterr().out
+    assert label('in/drive001', '--summary') == 0
+    out = capsys.readouterr().out
+    assert 'also has 6 frames of other recordings' in out and '12 frames, 0 of them bad' in out
+    assert label('in', '--shard-seconds', '0.3') == 2
+    error = capsys.readouterr().err
+    assert 'last 60 s' in error and 'Give --shard-seconds 60' in error
+
+
 def test_two_models_are_two_runs_that_can_be_compared(
         here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     network = color_classifier(here / 'b.onnx', PALETTE, height=48, width=64)

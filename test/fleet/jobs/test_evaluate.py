@@ -88,7 +88,7 @@ def assert_equal(sums: EvaluationSums, serial: Scores) -> None:
 
 def test_shards_add_up_to_the_serial_scores(tmp_path: Path, source: Path, serial: Scores) -> None:
     result, sums = run(make_evaluation(tmp_path), source)
-    assert result.exit_code == 0 and result.rows == 15 and result.recordings == 4
+    assert result.exit_code == 0 and result.frames.good == 15 and result.recordings == 4
     assert len(result.shards) == result.new == 3 * 3 + 3
     assert_equal(sums, serial)
     assert {name: counts.images for name, counts in sums.conditions.items()} == {

@@ -16,6 +16,8 @@ import weakref
 import cv2
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from ...accuracy.held_out import spread_evenly
 from ...accuracy.recordings import Folder
@@ -148,6 +150,8 @@ def _find_candidates(card: ModelCard, model: str, options: CalibrationOptions,
                 signal.raise_signal(result.stopped_by)      # as if the signal had not been caught
                 raise Interrupted('the process was told to end')
             table, shards = read_table(store), read_shards(store, job)
+            # The manifest also has the frames of earlier commands with the same --work.
+            table = table.filter(pc.is_in(table['shard'], pa.array(result.shards, pa.string())))
     print_quarantine(result)
     picks = read_picks(table, needs_entropy=False)
     if not picks:

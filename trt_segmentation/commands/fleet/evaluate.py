@@ -45,7 +45,7 @@ class FleetScores:
             print_line('the run was stopped. With --work, the same command scores only the '
                        'missing shards')
         unusable = self.sums.count_unusable()
-        print_line(f'scored {self.result.rows} frames in {len(self.result.shards)} shards. '
+        print_line(f'scored {self.result.frames.good} frames in {len(self.result.shards)} shards. '
                    f'{self.result.new} of these shards are new. {self.result.recordings} '
                    f'recordings are complete. {unusable["unlabelled"]} other frames have no label '
                    f'map, and {unusable["bad"]} cannot be decoded')

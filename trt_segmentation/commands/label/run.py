@@ -13,7 +13,7 @@ from rich.table import Table
 
 from ...errors import FleetError
 from ...fleet.jobs.label import LabelJob
-from ...fleet.manifest import read_table
+from ...fleet.manifest import count_bad, read_table
 from ...fleet.recordings import find_recordings, Recording
 from ...fleet.run_folder import claim_run, open_store, place_job
 from ...fleet.schedule import FleetResult
@@ -24,7 +24,7 @@ from ..fleet.workers import open_workers, print_line, print_quarantine, run_work
 from .dry_run import print_dry_run
 from .options import LabelOptions
 from .pick import write_picks
-from .summary import count_bad, draw_summary, summarise_manifest
+from .summary import draw_summary, summarise_manifest
 
 SUMMARY = 'summary.png'
 
@@ -78,8 +78,12 @@ def _label(run: OpenRun, recordings: Sequence[Recording], options: LabelOptions)
 
 def _print_result(result: FleetResult, recordings: int, out: str) -> None:
     print_line(f'{result.recordings} of {recordings} recordings are complete: '
-                f'{len(result.shards)} shards, {result.new} of them new, {result.rows} frames → '
-                f'{out}')
+               f'{len(result.shards)} shards, {result.new} of them new, {result.frames.good} '
+               f'frames → {out}')
+    here = result.frames.good + result.frames.bad
+    if result.frames.total > here:
+        print_line(f'the manifest also has {result.frames.total - here} frames of other '
+                   'recordings, which earlier commands labelled')
     if result.stopped_by:
         print_line('stopped. Run the same command again to label the rest')
     print_quarantine(result)

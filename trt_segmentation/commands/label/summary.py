@@ -56,11 +56,6 @@ def summarise_manifest(table: pa.Table, classes: tuple[str, ...]) -> list[Condit
     return found
 
 
-def count_bad(table: pa.Table) -> int:
-    """Return the number of frames that could not be decoded or segmented."""
-    return int(table.num_rows) - int(table['decode_error'].null_count)
-
-
 def draw_summary(found: list[ConditionSummary], card: ModelCard) -> bytes:
     """Plot the class shares and the entropy of each condition.
 

@@ -26,7 +26,16 @@ from ...segmenter import Segmenter
 from ...sources.image import AnyImage, BadImage
 from ..manifest import CONDITIONS, measure_light
 from ..recordings import Recording
-from ..shards import choose_topics, divide, FleetJob, name_camera, plan_shards, run_key, Shard
+from ..shards import (
+    choose_topics,
+    divide,
+    FleetJob,
+    FrameCounts,
+    name_camera,
+    plan_shards,
+    run_key,
+    Shard,
+)
 from ..store import dump_json, SHARDS, Store
 from .segment_ahead import segment_ahead
 from .truth import find_pairs, is_labelled_folder, PAIR_NS, read_labelled
@@ -163,8 +172,9 @@ class EvaluateJob(FleetJob):
 
         return segment_ahead(segmenter, items(), partial(_count_frame, classes), pool)
 
-    def join(self, store: Store, shards: Sequence[str], classes: Sequence[str]) -> int:
-        """Add the sums of all shards. Return the number of images."""
+    def join(self, store: Store, shards: Sequence[str], folder_shards: Sequence[str],
+             classes: Sequence[str]) -> FrameCounts:
+        """Add the sums of ``shards``. Shards of earlier commands are not added."""
         sums = EvaluationSums()
         recordings: dict[str, EvaluationSums] = {}
         for shard in shards:
@@ -179,7 +189,8 @@ class EvaluateJob(FleetJob):
             scores = part.total(len(classes)).scores(classes)
             sums.recordings[url] = {**scores.tree(), **part.count_unusable()}
         store.write(COUNTS, sums.dump())
-        return sums.total(len(classes)).images
+        images = sums.total(len(classes)).images
+        return FrameCounts(images, sums.unusable['bad'], images + sums.unusable.total())
 
 
 def _count_frame(classes: int, truth: npt.NDArray[Any] | None, answer: SegmentedImage | BadImage
