@@ -31,7 +31,7 @@ def test_one_image_of_a_bag_in_each_part(tmp_path: Path, every: float, expected:
     found = pictures(25)
     path = write_bag(tmp_path / 'drive', image_messages(found))
     (recording,) = find_recordings([str(path)])
-    (shard,) = make_job('/out').plan(recording, path)
+    (shard,) = make_job('/out').plan(recording, path).shards
     with closing(read_shard(shard, path, every_s=every)) as frames:
         read = list(frames)
     assert [frame.stamp_ns for frame, _ in read] == [FIRST + 100_000_000 * n for n in expected]
@@ -47,7 +47,7 @@ def test_one_frame_of_a_video_in_each_part(tmp_path: Path) -> None:
         for picture in pictures(15):
             writer.write(picture)
     (recording,) = find_recordings([str(path)])
-    (shard,) = make_job('/out').plan(recording, path)
+    (shard,) = make_job('/out').plan(recording, path).shards
     with closing(read_shard(shard, path, every_s=0.5)) as frames:
         assert [frame.log_time_ns for frame, _ in frames] == [0, 500_000_000, 1_000_000_000]
 
@@ -58,7 +58,7 @@ def test_a_bad_image_of_a_part_stays_bad(tmp_path: Path) -> None:
                           b'\0\1\0\0' + bytes(8))
     path = write_bag(tmp_path / 'drive', messages)
     (recording,) = find_recordings([str(path)])
-    (shard,) = make_job('/out').plan(recording, path)
+    (shard,) = make_job('/out').plan(recording, path).shards
     with closing(read_shard(shard, path, every_s=0.2)) as frames:
         assert [isinstance(image, BadImage) for _, image in frames] == [False, True]
 

@@ -21,7 +21,7 @@ from .local_workers import Workers
 from .recordings import Recording
 from .run_folder import drop_old_plans, PLANS, read_plans, sort_shards
 from .schedule import FleetResult, FleetStatus, Schedule
-from .shards import dump_plan, FleetJob, read_plan, Shard
+from .shards import dump_plan, FleetJob, read_plan, Shard, ShardPlan
 from .store import dump_json, Store
 from .worker import Committed, Event, Failed, Lost, Planned, Progress, Ready, Task
 
@@ -112,25 +112,26 @@ class FleetRun:
             if (tree := self._folder_plans.get(self._plan_name(recording))) is not None:
                 # The recording may have been moved or renamed. Its shards keep the earlier name.
                 recording = replace(recording, name=tree['recording']['name'])
-                shards = read_plan(tree, recording)
+                plan = read_plan(tree, recording)
                 if tree['recording'] != asdict(recording):
-                    self._write_plan(recording, shards)
-                self._add_plan(recording, shards)
+                    self._write_plan(recording, plan)
+                self._add_plan(recording, plan)
             elif not self._is_given_up(recording):
                 self._unplanned += 1
                 self._schedule.add([recording])
 
-    def _write_plan(self, recording: Recording, shards: list[Shard]) -> None:
-        name, tree = self._plan_name(recording), dump_plan(recording, shards)
+    def _write_plan(self, recording: Recording, plan: ShardPlan) -> None:
+        name, tree = self._plan_name(recording), dump_plan(recording, plan)
         self._store.write(name, dump_json(tree))
         self._folder_plans[name] = tree
 
-    def _add_plan(self, recording: Recording, shards: list[Shard]) -> None:
-        names = [shard.name(self._job) for shard in shards]
+    def _add_plan(self, recording: Recording, plan: ShardPlan) -> None:
+        names = [shard.name(self._job) for shard in plan.shards]
+        self._result.left_out.update(plan.left_out.items())
         self._plans[recording.identity] = names
         self._shards += len(names)
         self._complete += sum(name in self._done for name in names)
-        self._schedule.add(shard for shard, name in zip(shards, names)
+        self._schedule.add(shard for shard, name in zip(plan.shards, names)
                            if name not in self._done and not self._is_given_up(shard))
 
     def _is_given_up(self, task: Task) -> bool:
@@ -168,10 +169,9 @@ class FleetRun:
             self._recent.append((now, event.frames))
         elif isinstance(event, Planned) and isinstance(
                 task := self._schedule.finish(worker), Recording):
-            shards = list(event.shards)
             self._unplanned -= 1
-            self._write_plan(task, shards)
-            self._add_plan(task, shards)
+            self._write_plan(task, event.plan)
+            self._add_plan(task, event.plan)
         elif isinstance(event, Committed) and isinstance(
                 task := self._schedule.finish(worker), Shard):
             self._done.add(task.name(self._job))

@@ -113,7 +113,7 @@ def sort_shards(plans: Iterable[dict[str, Any]], job: FleetJob) -> dict[str, Sha
     The shards are sorted by the URL of the recording, the topic and the time. A shard in several
     plans is listed once.
     """
-    shards = {shard.name(job): shard for plan in plans for shard in read_plan(plan)}
+    shards = {shard.name(job): shard for plan in plans for shard in read_plan(plan).shards}
     return dict(sorted(shards.items(), key=lambda item: (
         item[1].recording.url, item[1].topic, item[1].begin_ns, item[0])))
 

@@ -54,6 +54,8 @@ class FleetResult:
     :param shards: names of the complete shards, in the order of the recordings.
     :param new: number of shards that this run completed.
     :param quarantined: maps the name of each task in quarantine to the reason.
+    :param left_out: counts the recordings in which a topic is left out. The key is the topic and
+        the reason.
     :param frames: numbers of frames, see :meth:`.FleetJob.join`.
     :param stopped_by: number of the signal that stopped the run; None if no signal did.
     """
@@ -62,6 +64,7 @@ class FleetResult:
     shards: list[str] = field(default_factory=list)
     new: int = 0
     quarantined: dict[str, str] = field(default_factory=dict)
+    left_out: Counter[tuple[str, str]] = field(default_factory=Counter)
     frames: FrameCounts = FrameCounts()
     stopped_by: int | None = None
 

@@ -25,7 +25,7 @@ from ..threads.ordered_map import open_pool
 from .recordings import Recording, RecordingCopies
 from .run_folder import open_store
 from .scratch import ScratchFolder
-from .shards import FleetJob, Shard
+from .shards import FleetJob, Shard, ShardPlan
 
 REPORT_SECONDS = 1.0
 """While a worker processes a shard, it reports its progress at this interval in seconds."""
@@ -47,9 +47,9 @@ class Progress:
 
 @dataclass(frozen=True)
 class Planned:
-    """The worker has divided a recording into ``shards``."""
+    """The worker has divided a recording into shards."""
 
-    shards: tuple[Shard, ...]
+    plan: ShardPlan
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ class FleetWorker:
         try:
             if isinstance(task, Recording):
                 path = yield from self._fetch(task)
-                yield Planned(tuple(self._job.plan(task, path)))
+                yield Planned(self._job.plan(task, path))
             else:
                 path = yield from self._fetch(task.recording)
                 yield from self._process(task, path)

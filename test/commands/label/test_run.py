@@ -9,8 +9,11 @@ from pathlib import Path
 import cv2
 from fleets import colors_model, NAMES, PALETTE, write_fleet
 from networks import color_classifier, write_card
+import numpy as np
 import pytest
+from recordings import compressed, FIRST, image_messages, Message, pictures, TOPIC, write_bag
 
+from trt_segmentation.bags.reader import COMPRESSED
 from trt_segmentation.commands.cli import main
 from trt_segmentation.commands.label.options import FORMATS
 from trt_segmentation.fleet import formats
@@ -55,6 +58,30 @@ def test_the_manifest_has_the_recordings_of_all_commands(
     assert label('in', '--shard-seconds', '0.3') == 2
     error = capsys.readouterr().err
     assert 'last 60 s' in error and 'Give --shard-seconds 60' in error
+
+
+def test_label_maps_are_not_labelled(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    truth = np.full((48, 64), 3, np.uint8)
+    truth[20:] = 5
+    for name, topic in (('raw', TOPIC), ('png', TOPIC + '/compressed')):
+        messages = image_messages(pictures(4), TOPIC) if name == 'raw' else [
+            Message(topic, COMPRESSED, FIRST + 1, compressed(pictures(1)[0], 'png', FIRST + 1))]
+        write_bag(here / 'truth' / name, [*messages, *image_messages(
+            [truth] * len(messages), '/truth/labels', encoding='mono8')])
+    for arguments in (['--dry-run'], [], []):
+        assert label('truth', *arguments) == 0
+        out = capsys.readouterr().out
+        assert '/truth/labels is left out in 2 recordings: it has label maps' in out
+        assert out.count('left out') == 1 and 'give it with --image-topic' in out
+        if arguments:
+            assert f'file://{here}/truth/png: {TOPIC}/compressed 1 frame\n' in out
+            assert f'file://{here}/truth/raw: {TOPIC} 4 frames\n' in out
+        else:
+            assert '2 of 2 recordings are complete: 2 shards' in out and '5 frames' in out
+    assert label('truth', '--image-topic', TOPIC) == 0
+    assert '2 of 2 recordings are complete: 2 shards, 0 of them new' in capsys.readouterr().out
+    assert label('truth', '--image-topic', '/truth/labels') == 0
+    assert '2 shards, 2 of them new, 5 frames' in capsys.readouterr().out
 
 
 def test_two_models_are_two_runs_that_can_be_compared(

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 import sys
@@ -67,6 +68,23 @@ def print_quarantine(result: FleetResult) -> None:
                    'them again, use --retry:')
         for name, reason in result.quarantined.items():
             print_line(f'  {name}: {reason}')
+
+
+def print_left_out(left_out: Counter[tuple[str, str]], option: str) -> None:
+    """Print the image topics that are not used, and the reasons.
+
+    :param left_out: see :attr:`.FleetResult.left_out`.
+    :param option: the option that chooses a topic.
+    """
+    for (topic, reason), count in sorted(left_out.items()):
+        print_line(f'{topic} is left out in {count_noun(count, "recording")}: {reason}')
+    if left_out:
+        print_line(f'To use such a topic, give it with {option}')
+
+
+def count_noun(count: int, noun: str) -> str:
+    """Return a number and a noun, such as ``1 shard`` or ``2 shards``."""
+    return f'{count} {noun}' if count == 1 else f'{count} {noun}s'
 
 
 def print_line(line: str) -> None:

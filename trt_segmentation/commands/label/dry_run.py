@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -14,11 +15,11 @@ from ...fleet.frames import read_shard
 from ...fleet.jobs.label import LabelJob
 from ...fleet.recordings import Recording, RecordingCopies
 from ...fleet.scratch import ScratchFolder
-from ...fleet.shards import Shard
+from ...fleet.shards import Shard, ShardPlan
 from ...model.card import ModelCard
 from ...segmenter import Segmenter
 from ...sources.image import AnyImage
-from ..fleet.workers import print_line
+from ..fleet.workers import count_noun, print_left_out, print_line
 
 SECONDS = 5.0
 """The frame rate of a worker is measured for this time in seconds."""
@@ -32,19 +33,23 @@ def print_dry_run(recordings: Sequence[Recording], job: LabelJob, card: ModelCar
     :raises FleetError: if no recording can be read.
     """
     shards: list[Shard] = []
+    left_out: Counter[tuple[str, str]] = Counter()
     rate, bad = 0.0, 0
     for recording in recordings:
         with closing(ScratchFolder()) as scratch:
             try:
                 path = RecordingCopies(scratch.path / 'copy').find(recording)
-                planned = job.plan(recording, path)
-                rate = rate or _measure_rate(planned[0], path, job, card)
-                shards += planned
+                plan = job.plan(recording, path)
+                print_line(f'{recording.url}: {_list_topics(plan)}')
+                rate = rate or _measure_rate(plan.shards[0], path, job, card)
+                shards += plan.shards
+                left_out.update(plan.left_out.items())
             except (SegmentationError, OSError) as error:
                 bad += 1
                 print_line(f'{recording.url} cannot be read: {error}')
     if not shards:
         raise FleetError('no recording can be read')
+    print_left_out(left_out, '--image-topic')
     frames = sum(shard.frames for shard in shards)
     hours = sum(shard.end_ns - shard.begin_ns for shard in shards) / 3.6e12
     size = sum(recording.size for recording in recordings) / 1e9
@@ -52,6 +57,15 @@ def print_dry_run(recordings: Sequence[Recording], job: LabelJob, card: ModelCar
                 f'{len(shards)} shards, {frames} frames, {hours:.2f} hours of camera images')
     print_line(f'One worker on this machine labels {rate:.1f} frames/s, so it needs '
                 f'{frames / rate / 3600:.2f} hours')
+
+
+def _list_topics(plan: ShardPlan) -> str:
+    """Return each topic with its number of frames. A video has no topic."""
+    frames: Counter[str] = Counter()
+    for shard in plan.shards:
+        frames[shard.topic] += shard.frames
+    return ', '.join(f'{topic} {count_noun(count, "frame")}'.strip()
+                     for topic, count in frames.items())
 
 
 def _measure_rate(shard: Shard, path: Path, job: LabelJob, card: ModelCard) -> float:

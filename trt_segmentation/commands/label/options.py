@@ -73,7 +73,9 @@ def add_command(commands: Commands) -> None:
     parser.add_argument('--format', choices=FORMATS, help='format of the label maps: bags, PNG '
                         'files of class ids, or COCO files with run-length masks (%(default)s)')
     parser.add_argument('--image-topic', metavar='T',
-                        help='image topic of the bags; default: every camera of each bag')
+                        help='image topic of the bags. If a bag does not have this topic, another '
+                        'topic of the same camera is read, such as T/compressed. Default: every '
+                        'camera of each bag')
     parser.add_argument('--shard-seconds', type=positive, metavar='S',
                         help='longest duration of a shard in seconds. If two keyframes of a video '
                         'are further apart, the shard between them is longer (%(default)s)')

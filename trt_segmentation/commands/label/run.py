@@ -20,7 +20,13 @@ from ...fleet.schedule import FleetResult
 from ...fleet.store import Store
 from ...model.card import load_card, ModelCard
 from ..fleet.progress import FleetProgress
-from ..fleet.workers import open_workers, print_line, print_quarantine, run_workers
+from ..fleet.workers import (
+    open_workers,
+    print_left_out,
+    print_line,
+    print_quarantine,
+    run_workers,
+)
 from .dry_run import print_dry_run
 from .options import LabelOptions
 from .pick import write_picks
@@ -86,6 +92,7 @@ def _print_result(result: FleetResult, recordings: int, out: str) -> None:
                    'recordings, which earlier commands labelled')
     if result.stopped_by:
         print_line('stopped. Run the same command again to label the rest')
+    print_left_out(result.left_out, '--image-topic')
     print_quarantine(result)
 
 

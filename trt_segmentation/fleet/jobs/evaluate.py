@@ -24,17 +24,17 @@ from ...model.card import ModelCard
 from ...segmented_image import SegmentedImage
 from ...segmenter import Segmenter
 from ...sources.image import AnyImage, BadImage
+from ..cameras import choose_topics, name_camera
 from ..manifest import CONDITIONS, measure_light
 from ..recordings import Recording
 from ..shards import (
-    choose_topics,
     divide,
     FleetJob,
     FrameCounts,
-    name_camera,
     plan_shards,
     run_key,
     Shard,
+    ShardPlan,
 )
 from ..store import dump_json, SHARDS, Store
 from .segment_ahead import segment_ahead
@@ -114,7 +114,7 @@ class EvaluateJob(FleetJob):
         return run_key(card, self.engine, self.precision,
                        'evaluate ' + json.dumps([self.label_topic, values]))
 
-    def plan(self, recording: Recording, path: Path) -> list[Shard]:
+    def plan(self, recording: Recording, path: Path) -> ShardPlan:
         """Divide a recording into shards.
 
         :raises EvaluationError: if a bag is given without ``label_topic``, if an image of a folder
@@ -125,7 +125,7 @@ class EvaluateJob(FleetJob):
         if is_labelled_folder(path):
             count = len(find_pairs(path))
             cuts = [index * PAIR_NS for index in range(count)]
-            return list(divide(recording, '', cuts, count * PAIR_NS, count, self))
+            return ShardPlan(list(divide(recording, '', cuts, count * PAIR_NS, count, self)))
         if self.label_topic is None:
             raise EvaluationError('a bag needs the topic of its label maps; give it with '
                                   '--label-topic')
@@ -136,7 +136,7 @@ class EvaluateJob(FleetJob):
             assert self.label_topic
             bag.image_topic(self.label_topic)       # raises an error if the bag has no such topic
             truth = name_camera(self.label_topic)
-            cameras = [topic for topic in choose_topics(bag, self.topic)
+            cameras = [topic for topic in choose_topics(bag, self.topic).chosen
                        if self.topic or name_camera(topic) != truth]
             if len(cameras) != 1:
                 raise BagError(f'{path} has {len(cameras)} cameras besides {self.label_topic}. '
