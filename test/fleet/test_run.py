@@ -336,7 +336,8 @@ def test_bad_frames_are_rows_and_the_others_are_labelled(tmp_path: Path) -> None
     write_bag(tmp_path / 'in/drive', messages)
     result = run_fleet(make_job(tmp_path / 'out'), tmp_path / 'in')
     rows = read_rows(tmp_path / 'out')
-    assert result.exit_code == 0 and [row['decode_error'] is None for row in rows] == [
+    assert result.exit_code == 1 and result.frames == FrameCounts(3, 1, 4)
+    assert [row['decode_error'] is None for row in rows] == [
         True, False, True, True]
     assert 'is not a sensor_msgs/msg/Image message' in rows[1]['decode_error']
     assert rows[1]['brightness'] is rows[1]['entropy'] is None

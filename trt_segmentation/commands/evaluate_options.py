@@ -116,8 +116,8 @@ def add_command(commands: Commands) -> None:
         'of label maps. A label map is a PNG file of class ids. Its name is the name of the image '
         'with the ending .png. The class id 255 means unlabelled. To score recordings, give one '
         'SOURCE or more. Workers then score parts of the recordings (shards) of about 60 seconds, '
-        'and the command adds up the results. If shards are in quarantine at the end, the exit '
-        'code is 1.')
+        'and the command adds up the results. If shards are in quarantine at the end, or '
+        'if a frame cannot be decoded, the exit code is 1.')
     parser.add_argument(
         'sources', nargs='*', metavar='SOURCE', help='a bag with images and label maps, '
         'or a folder that contains the folders `images` and `labels`. A SOURCE can also be a '

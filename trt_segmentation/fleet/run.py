@@ -86,6 +86,7 @@ class FleetRun:
                     self._handle(worker, event)
                 self._end_silent_workers()
                 self._tell()
+            self._tell(is_last=True)
         finally:
             self._workers.close()
             self._store.sweep()
@@ -189,7 +190,7 @@ class FleetRun:
     def _fail(self, worker: int, event: Failed | Lost) -> None:
         task = self._schedule.finish(worker)
         if isinstance(event, Failed) and event.ends_run:
-            raise FleetError(f'{event.reason}. The complete shards stay complete. Run '
+            raise FleetError(f'{event.reason.rstrip(".")}. The complete shards stay complete. Run '
                              'the same command again to do the rest')
         if isinstance(event, Lost) or not event.can_go_on:
             self._forget(worker)
@@ -218,10 +219,10 @@ class FleetRun:
         self._starting.pop(worker, None)
         self._heard.pop(worker, None)
 
-    def _tell(self) -> None:
-        """Report the status once a second."""
+    def _tell(self, is_last: bool = False) -> None:
+        """Report the status once a second, and at the end."""
         now = time.monotonic()
-        if now - self._told < TELL_SECONDS:
+        if now - self._told < TELL_SECONDS and not is_last:
             return
         self._told = now
         while self._recent and self._recent[0][0] < now - RATE_SECONDS:

@@ -70,10 +70,14 @@ class FleetResult:
 
     @property
     def exit_code(self) -> int:
-        """Exit code: 128 + N after signal N; else 1 if a task is in quarantine; else 0."""
+        """Exit code after the run.
+
+        128 + N after signal N. Otherwise 1 if a task is in quarantine or if a frame cannot be
+        decoded. Otherwise 0.
+        """
         if self.stopped_by:
             return 128 + self.stopped_by
-        return 1 if self.quarantined else 0
+        return 1 if self.quarantined or self.frames.bad else 0
 
 
 def recording_of(task: Task) -> Recording:

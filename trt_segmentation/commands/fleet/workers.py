@@ -16,7 +16,7 @@ from ...fleet.recordings import Recording
 from ...fleet.run import FleetRun, forget_quarantine
 from ...fleet.schedule import FleetResult, FleetStatus
 from ...fleet.scratch import ScratchFolder
-from ...fleet.shards import FleetJob
+from ...fleet.shards import FleetJob, FrameCounts
 from ...fleet.store import Store
 from ...serving.stopping import StopSignals
 from .options import GpuWorkerOptions, WorkerOptions
@@ -80,6 +80,15 @@ def print_left_out(left_out: Counter[tuple[str, str]], option: str) -> None:
         print_line(f'{topic} is left out in {count_noun(count, "recording")}: {reason}')
     if left_out:
         print_line(f'To use such a topic, give it with {option}')
+
+
+def describe_frames(frames: FrameCounts, done: str) -> str:
+    """Return the numbers of frames as text, such as ``80 frames labelled``.
+
+    :param done: what was done with the good frames.
+    """
+    bad = f', {frames.bad} could not be decoded' if frames.bad else ''
+    return f'{count_noun(frames.good, "frame")} {done}{bad}'
 
 
 def count_noun(count: int, noun: str) -> str:

@@ -60,8 +60,9 @@ def add_command(commands: Commands) -> None:
         description='Label the frames of many bags and videos. The recordings are divided into '
         'shards of about 60 seconds, and several workers label the shards. If the command is '
         'stopped, run the same command again: it labels only the missing shards. A shard that '
-        'fails three times is put into quarantine. The exit code is 0 if all shards are '
-        'complete, 1 if shards are in quarantine, and 2 if the command failed.')
+        'fails three times is put into quarantine. The exit code is 0 if all frames are '
+        'labelled, 1 if shards are in quarantine or if a frame cannot be decoded, and 2 if the '
+        'command failed.')
     parser.add_argument(
         'sources', nargs='*', metavar='SOURCE', help='bag, video, pattern, or folder. A folder is '
         'searched with all its subfolders. A URL such as s3://bucket/drives needs the package of '

@@ -17,10 +17,13 @@ from ...fleet.manifest import count_bad, read_table
 from ...fleet.recordings import find_recordings, Recording
 from ...fleet.run_folder import claim_run, open_store, place_job
 from ...fleet.schedule import FleetResult
+from ...fleet.shards import FrameCounts
 from ...fleet.store import Store
 from ...model.card import load_card, ModelCard
 from ..fleet.progress import FleetProgress
 from ..fleet.workers import (
+    count_noun,
+    describe_frames,
     open_workers,
     print_left_out,
     print_line,
@@ -83,12 +86,13 @@ def _label(run: OpenRun, recordings: Sequence[Recording], options: LabelOptions)
 
 
 def _print_result(result: FleetResult, recordings: int, out: str) -> None:
-    print_line(f'{result.recordings} of {recordings} recordings are complete: '
-               f'{len(result.shards)} shards, {result.new} of them new, {result.frames.good} '
-               f'frames → {out}')
+    are = 'is' if recordings == 1 else 'are'
+    print_line(f'{result.recordings} of {count_noun(recordings, "recording")} {are} complete: '
+               f'{count_noun(len(result.shards), "shard")}, {result.new} of them new, '
+               f'{describe_frames(result.frames, "labelled")} → {out}')
     here = result.frames.good + result.frames.bad
     if result.frames.total > here:
-        print_line(f'the manifest also has {result.frames.total - here} frames of other '
+        print_line(f'the manifest also has {count_noun(result.frames.total - here, "frame")} of other '
                    'recordings, which earlier commands labelled')
     if result.stopped_by:
         print_line('stopped. Run the same command again to label the rest')
@@ -102,10 +106,11 @@ def _summarise(run: OpenRun) -> None:
     except FileNotFoundError as error:
         raise FleetError(f'{run.job.out} has no manifest yet. Label recordings with the same '
                          'options first') from error
+    bad = count_bad(table)
     found = summarise_manifest(table, run.card.classes)
     shown = Table('condition', 'frames', 'brightness', 'mean confidence', 'p5 confidence',
-                  'entropy in bits', 'largest classes', title=f'{table.num_rows} frames, '
-                  f'{count_bad(table)} of them bad')
+                  'entropy in bits', 'largest classes', title=describe_frames(
+                      FrameCounts(table.num_rows - bad, bad), 'labelled'))
     for one in found:
         largest = sorted(zip(one.shares, run.card.classes), reverse=True)[:3]
         shown.add_row(one.name, str(one.frames), f'{one.brightness:.2f}',
