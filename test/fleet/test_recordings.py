@@ -99,7 +99,7 @@ def test_recordings_with_label_maps(folder: Path) -> None:
     (folder / 'deep/photos/labels/one.png').write_bytes(b'changed/label')
     (changed,) = find_recordings([str(folder / 'deep/photos')], labelled=True)
     assert changed.identity != photos.identity
-    with pytest.raises(SourceError, match='or a folder with the folders images and labels'):
+    with pytest.raises(SourceError, match=r'images and labels\. A video has no label maps'):
         find_recordings([str(folder / 'one.mp4')], labelled=True)
 
 

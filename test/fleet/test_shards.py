@@ -17,7 +17,14 @@ import videos
 
 from trt_segmentation.fleet.frames import read_shard
 from trt_segmentation.fleet.recordings import find_recordings
-from trt_segmentation.fleet.shards import dump_plan, plan_shards, read_plan, run_key, Shard, ShardPlan
+from trt_segmentation.fleet.shards import (
+    dump_plan,
+    plan_shards,
+    read_plan,
+    run_key,
+    Shard,
+    ShardPlan,
+)
 from trt_segmentation.model.card import load_card
 from trt_segmentation.sources.image import SourceImage
 from trt_segmentation.video.writer import VideoWriter

@@ -105,7 +105,8 @@ def _evaluate_recordings(card: ModelCard, options: EvaluateOptions) -> int:
                       values=read_label_values(options.ignore, options.label_map))
     done = evaluate_recordings(card, job, options.sources, options.work, options)
     if done.scores:
-        print_scores(done.scores, f'{card.name}, {options.engine} {options.precision}')
+        given = [each for each in (options.engine, options.precision) if each != 'auto']
+        print_scores(done.scores, ', '.join([card.name, *given]))
     done.print_summary()
     if options.json and done.scores:
         write_json(options.json, {

@@ -19,7 +19,7 @@ from ..errors import FleetError
 from ..serving.stopping import StopSignals
 from .local_workers import Workers
 from .recordings import Recording
-from .run_folder import drop_old_plans, PLANS, read_plans, sort_shards
+from .run_folder import find_old_plans, PLANS, read_plans, sort_shards
 from .schedule import FleetResult, FleetStatus, Schedule
 from .shards import dump_plan, FleetJob, read_plan, Shard, ShardPlan
 from .store import dump_json, Store
@@ -96,10 +96,18 @@ class FleetRun:
                                if name in self._done]
         self._result.recordings = sum(
             self._done.issuperset(names) for names in self._plans.values())
-        in_folder = sort_shards(self._folder_plans.values(), self._job)
-        self._result.frames = self._job.join(
-            self._store, self._result.shards, [n for n in in_folder if n in self._done], classes)
+        self._join(classes)
         return self._result
+
+    def _join(self, classes: Sequence[str]) -> None:
+        """Join the results, and forget the shards of recordings that have changed since."""
+        old = find_old_plans(self._folder_plans, self._recordings)
+        shards = sort_shards((plan for name, plan in self._folder_plans.items()
+                              if name not in old), self._job)
+        self._result.frames = self._job.join(
+            self._store, self._result.shards, [n for n in shards if n in self._done], classes)
+        for name in old:
+            self._store.remove(name)
 
     def _read_plans(self) -> None:
         """Make the tasks. A plan is the list of the shards of a recording.
@@ -108,7 +116,6 @@ class FleetRun:
         yet, the recording is the task.
         """
         self._folder_plans = read_plans(self._store)
-        drop_old_plans(self._store, self._folder_plans, self._recordings)
         for recording in self._recordings:
             if (tree := self._folder_plans.get(self._plan_name(recording))) is not None:
                 # The recording may have been moved or renamed. Its shards keep the earlier name.

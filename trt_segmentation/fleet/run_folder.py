@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 import json
 from pathlib import Path
@@ -91,20 +91,17 @@ def read_plans(store: Store) -> dict[str, dict[str, Any]]:
     return {name: json.loads(data) for name in names if (data := store.read(name)) is not None}
 
 
-def drop_old_plans(store: Store, plans: dict[str, dict[str, Any]],
-                   recordings: Sequence[Recording]) -> None:
-    """Delete each plan of an earlier content of a recording, in the folder and in ``plans``.
+def find_old_plans(plans: Mapping[str, dict[str, Any]], recordings: Sequence[Recording]
+                   ) -> set[str]:
+    """Return the names of the plans of earlier contents of the recordings.
 
     A recording has changed if it has the URL of a planned recording, but another identity. The
-    earlier content may have moved to another URL of ``recordings``. Then its plan is kept.
+    earlier content may have moved to another URL of ``recordings``. Then its plan is not old.
     """
     urls = {recording.url for recording in recordings}
     identities = {recording.identity for recording in recordings}
-    for name, plan in list(plans.items()):
-        old = plan['recording']
-        if old['url'] in urls and old['identity'] not in identities:
-            store.remove(name)
-            del plans[name]
+    return {name for name, plan in plans.items() if plan['recording']['url'] in urls
+            and plan['recording']['identity'] not in identities}
 
 
 def sort_shards(plans: Iterable[dict[str, Any]], job: FleetJob) -> dict[str, Shard]:

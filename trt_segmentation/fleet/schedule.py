@@ -65,7 +65,7 @@ class FleetResult:
     new: int = 0
     quarantined: dict[str, str] = field(default_factory=dict)
     left_out: Counter[tuple[str, str]] = field(default_factory=Counter)
-    frames: FrameCounts = FrameCounts()
+    frames: FrameCounts = field(default_factory=FrameCounts)
     stopped_by: int | None = None
 
     @property

@@ -18,6 +18,7 @@ from pathlib import Path
 import re
 from typing import Any
 
+from ..bags.cameras import choose_topics
 from ..bags.files import MAGIC
 from ..bags.reader import BagReader
 from ..bags.video_topic import is_keyframe
@@ -26,7 +27,6 @@ from ..model.card import ModelCard
 from ..segmenter import Segmenter
 from ..untrusted.onnx_file import hash_model
 from ..video.keyframes import find_keyframes
-from .cameras import choose_topics
 from .recordings import Recording
 from .store import Store
 

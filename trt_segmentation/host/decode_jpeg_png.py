@@ -40,11 +40,11 @@ pixels. The limit is twice this number.
 """
 _PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 _MORE_BLOCKS = b'\0' + bytes(range(1, 255))
-"""Data that a decoder can use for missing blocks. The data has no marker, also after a byte 0xff."""
+"""Data that a decoder can use for missing blocks of a JPEG. The data has no marker. The first
+byte is 0, so there is no marker even if the image ends with the byte 0xff."""
 _MORE_DATA = _MORE_BLOCKS + b''.join(
     bytes([0xff, 0xd0 + number, *range(1, 255)]) for number in range(8))
-"""Data that a decoder can use for missing blocks of a JPEG. The data has each of the eight restart
-markers once."""
+"""The same data, followed by each of the eight restart markers with more data."""
 
 
 def decompress(data: bytes | memoryview | npt.NDArray[np.uint8], format: str, stamp_ns: int = 0,

@@ -68,7 +68,7 @@ class DamageLog:
         """Add a part, except if all of its frames are outside the window."""
         begin, end = self._window or (min(lost or {0}), max(lost or {0}) + 1)
         times = tuple(sorted(time for time in lost or () if begin <= time < end))
-        if lost and not times or self._is_live and len(self.parts) >= MOST_LINES:
+        if (lost and not times) or (self._is_live and len(self.parts) >= MOST_LINES):
             return
         self.parts.append(DamagedPart(line, times, end_ns))
         self.lines.append(line)

@@ -22,7 +22,8 @@ def test_the_status_is_one_line_that_fits() -> None:
     assert describe_status(BUSY, len(whole) - 1) == '85.2 frames/s, 1:02:05 left'
     assert describe_status(BUSY, 20) == '85.2 frames/s' and describe_status(BUSY, 5) == ''
     status = FleetStatus(0, 0, 7, 0, 0.0, 0, 1, None)
-    assert describe_status(status, 80) == '0.0 frames/s, 7 recordings to divide, 0 of 1 worker busy'
+    assert describe_status(status, 80) == (
+        '0.0 frames/s, 7 recordings to divide, 0 of 1 worker busy')
 
 
 def show(monkeypatch: pytest.MonkeyPatch, width: int, *states: FleetStatus) -> str:

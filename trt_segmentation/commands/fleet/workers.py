@@ -64,8 +64,10 @@ def open_work_folder(work: str | None) -> Iterator[str]:
 def print_quarantine(result: FleetResult) -> None:
     """Print the shards and recordings that were given up, and the reasons."""
     if result.quarantined:
-        print_line(f'{len(result.quarantined)} shards or recordings are in quarantine. To try '
-                   'them again, use --retry:')
+        count = len(result.quarantined)
+        these = ('1 shard or recording is in quarantine. To try it again' if count == 1 else
+                 f'{count} shards or recordings are in quarantine. To try them again')
+        print_line(f'{these}, use --retry:')
         for name, reason in result.quarantined.items():
             print_line(f'  {name}: {reason}')
 

@@ -13,7 +13,7 @@ import time
 from ...errors import FleetError, SegmentationError
 from ...fleet.frames import read_shard
 from ...fleet.jobs.label import LabelJob
-from ...fleet.recordings import Recording, RecordingCopies
+from ...fleet.recordings import describe_error, Recording, RecordingCopies
 from ...fleet.scratch import ScratchFolder
 from ...fleet.shards import Shard, ShardPlan
 from ...model.card import ModelCard
@@ -46,17 +46,19 @@ def print_dry_run(recordings: Sequence[Recording], job: LabelJob, card: ModelCar
                 left_out.update(plan.left_out.items())
             except (SegmentationError, OSError) as error:
                 bad += 1
-                print_line(f'{recording.url} cannot be read: {error}')
+                print_line(f'{recording.url} cannot be read: {describe_error(error)}')
     if not shards:
         raise FleetError('no recording can be read')
     print_left_out(left_out, '--image-topic')
     frames = sum(shard.frames for shard in shards)
-    hours = sum(shard.end_ns - shard.begin_ns for shard in shards) / 3.6e12
+    seconds = sum(shard.end_ns - shard.begin_ns for shard in shards) / 1e9
     size = sum(recording.size for recording in recordings) / 1e9
-    print_line(f'{len(recordings)} recordings ({bad} of them cannot be read), {size:.2f} GB: '
-                f'{len(shards)} shards, {frames} frames, {hours:.2f} hours of camera images')
-    print_line(f'One worker on this machine labels {rate:.1f} frames/s, so it needs '
-                f'{frames / rate / 3600:.2f} hours')
+    unread = f' ({bad} of them cannot be read)' if bad else ''
+    print_line(f'{count_noun(len(recordings), "recording")}{unread}, {size:.2f} GB: '
+               f'{count_noun(len(shards), "shard")}, {count_noun(frames, "frame")}, '
+               f'{describe_time(seconds)} of camera images')
+    print_line(f'One worker on this machine labels {rate:.1f} frames/s, so it needs about '
+               f'{describe_time(frames / rate)}')
 
 
 def _list_topics(plan: ShardPlan) -> str:
@@ -66,6 +68,14 @@ def _list_topics(plan: ShardPlan) -> str:
         frames[shard.topic] += shard.frames
     return ', '.join(f'{topic} {count_noun(count, "frame")}'.strip()
                      for topic, count in frames.items())
+
+
+def describe_time(seconds: float) -> str:
+    """Return a time as text, in hours, in minutes, or in seconds."""
+    for size, unit in ((3600.0, 'hours'), (60.0, 'minutes')):
+        if seconds >= size:
+            return f'{seconds / size:.1f} {unit}'
+    return f'{seconds:.1f} seconds'
 
 
 def _measure_rate(shard: Shard, path: Path, job: LabelJob, card: ModelCard) -> float:

@@ -31,6 +31,7 @@ from ..fleet.workers import (
     run_workers,
 )
 from .dry_run import print_dry_run
+from .existing import check_run
 from .options import LabelOptions
 from .pick import write_picks
 from .summary import draw_summary, summarise_manifest
@@ -59,7 +60,9 @@ def run_label(options: LabelOptions) -> int:
     job = place_job(card, LabelJob(
         options.out, '', options.model, options.engine, options.precision, options.image_topic,
         options.shard_seconds, options.format))
-    recordings = find_recordings(options.sources)
+    recordings = find_recordings(options.sources, out=options.out)
+    if not recordings:
+        check_run(options, job)
     if options.dry_run:
         print_dry_run(recordings, job, card)
         return 0
@@ -92,8 +95,9 @@ def _print_result(result: FleetResult, recordings: int, out: str) -> None:
                f'{describe_frames(result.frames, "labelled")} → {out}')
     here = result.frames.good + result.frames.bad
     if result.frames.total > here:
-        print_line(f'the manifest also has {count_noun(result.frames.total - here, "frame")} of other '
-                   'recordings, which earlier commands labelled')
+        others = count_noun(result.frames.total - here, 'frame')
+        print_line(f'the manifest also has {others} of other recordings, which earlier commands '
+                   'labelled')
     if result.stopped_by:
         print_line('stopped. Run the same command again to label the rest')
     print_left_out(result.left_out, '--image-topic')

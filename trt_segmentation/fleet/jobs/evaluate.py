@@ -18,13 +18,13 @@ import numpy.typing as npt
 
 from ...accuracy.label_counts import LabelCounts, read_label_counts
 from ...accuracy.label_values import LabelValues
+from ...bags.cameras import choose_topics, name_camera
 from ...bags.reader import BagReader
 from ...errors import BagError, EvaluationError, FleetError, LabelError
 from ...model.card import ModelCard
 from ...segmented_image import SegmentedImage
 from ...segmenter import Segmenter
 from ...sources.image import AnyImage, BadImage
-from ..cameras import choose_topics, name_camera
 from ..manifest import CONDITIONS, measure_light
 from ..recordings import Recording
 from ..shards import (

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from recordings import compressed, FIRST, image_messages, Message, pictures, TOPIC, write_bag
 
+from trt_segmentation.bags.cameras import CameraTopics, choose_topics, has_label_maps
 from trt_segmentation.bags.reader import BagReader, COMPRESSED
 from trt_segmentation.errors import BagError
-from trt_segmentation.fleet.cameras import CameraTopics, choose_topics, has_label_maps
 
 TRUTH = '/truth/labels'
 

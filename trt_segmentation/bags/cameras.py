@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..bags.reader import BagReader, is_result, Recorded
 from ..errors import BagError, FrameError
+from .reader import BagReader, is_result, Recorded
 
 SAMPLES = 3
 """Number of images of a topic that are checked for label maps."""
