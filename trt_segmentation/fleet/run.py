@@ -116,10 +116,12 @@ class FleetRun:
         yet, the recording is the task.
         """
         self._folder_plans = read_plans(self._store)
-        for recording in self._recordings:
+        # A recording may have been moved or renamed. The names of its shards keep the first name.
+        names = {tree['recording']['identity']: tree['recording']['name']
+                 for tree in self._folder_plans.values()}
+        for found in self._recordings:
+            recording = replace(found, name=names.get(found.identity, found.name))
             if (tree := self._folder_plans.get(self._plan_name(recording))) is not None:
-                # The recording may have been moved or renamed. Its shards keep the earlier name.
-                recording = replace(recording, name=tree['recording']['name'])
                 plan = read_plan(tree, recording)
                 if tree['recording'] != asdict(recording):
                     self._write_plan(recording, plan)
