@@ -77,7 +77,7 @@ def run_replay(options: ReplayOptions) -> int:
 @contextmanager
 def _expectation(options: ReplayOptions, card: ModelCard, root: str
                  ) -> Iterator[Expectation | None]:
-    """Yield the expected label maps, whose bag is open; None if the user gave no such bag."""
+    """Open the bag of the expected label maps, and yield an Expectation; None without a bag."""
     if not options.expect:
         yield None
         return
@@ -104,7 +104,7 @@ def _print_error(line: str) -> None:
 def check_out(out: Path, overwrite: bool, sources: list[Path]) -> None:
     """Refuse an output folder that exists already.
 
-    With ``overwrite``, accept a folder with a bag that this package wrote.
+    With ``overwrite``, accept a folder with a bag that ``trt_seg replay`` wrote.
 
     :param sources: bags that the replay reads; ``out`` must not contain these bags.
     :raises ReplayError, OutputError: if the folder is refused.
@@ -126,7 +126,7 @@ def check_out(out: Path, overwrite: bool, sources: list[Path]) -> None:
 
 
 def _make_room(out: Path) -> None:
-    """Delete an earlier bag of this package. The writer needs a path that does not exist."""
+    """Delete the bag of an earlier replay. The writer needs a path that does not exist."""
     claim_folder(out, '--out', BAG_FILES)
     try:
         out.rmdir()

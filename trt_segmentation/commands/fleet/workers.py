@@ -39,7 +39,7 @@ def run_workers(job: FleetJob, store: Store, recordings: Sequence[Recording],
 
 
 def open_workers(job: FleetJob, options: WorkerOptions) -> Workers:
-    """Return the workers of these options. The workers are not started yet.
+    """Return the workers that the options describe. The workers are not started yet.
 
     :raises FleetError: if there is no Ray cluster at ``options.ray``.
     :raises ModuleNotFoundError: if ``options.ray`` is given and Ray is not installed.
@@ -65,9 +65,9 @@ def print_quarantine(result: FleetResult) -> None:
     """Print the shards and recordings that were given up, and the reasons."""
     if result.quarantined:
         count = len(result.quarantined)
-        these = ('1 shard or recording is in quarantine. To try it again' if count == 1 else
-                 f'{count} shards or recordings are in quarantine. To try them again')
-        print_line(f'{these}, use --retry:')
+        these = ('1 shard or recording is in quarantine (--retry tries it again)' if count == 1
+                 else f'{count} shards or recordings are in quarantine (--retry tries them again)')
+        print_line(f'{these}:')
         for name, reason in result.quarantined.items():
             print_line(f'  {name}: {reason}')
 
