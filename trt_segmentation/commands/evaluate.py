@@ -44,8 +44,7 @@ SampleSource: TypeAlias = 'tuple[Iterable[Sample], int, str]'
 def run_evaluate(options: EvaluateOptions) -> int:
     """Score the model, print a table of the scores, and write the files that the options name.
 
-    :returns: the exit code: 0, or 1 if parts of recordings (shards) could not be scored, or if a
-        frame of a recording cannot be decoded.
+    :returns: the exit code: 0, or 1 if shards or frames of recordings could not be scored.
     :raises EvaluationError, LabelValueError: if an option, an image or a label map is wrong.
     :raises ModelCardError, EngineError: if the model cannot be opened.
     :raises OutputError: if the JSON file cannot be written. The path is checked before any work.
