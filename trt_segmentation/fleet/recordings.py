@@ -81,20 +81,24 @@ def find_recordings(names: Sequence[str], labelled: bool = False, out: str | Non
     found: dict[str, Recording] = {}
     videos: list[str] = []
     for name in names:
+        known = len(videos)
         try:
             recordings = list(_find(name, labelled, videos))
         except ImportError as error:
             raise SourceError(f'{name} needs a package that is not installed: {error}') from error
         except Exception as error:      # each object store has its own error classes
             raise SourceError(f'{name} cannot be read: {describe_error(error)}') from error
-        if not recordings:
+        if not recordings and len(videos) == known:
             raise SourceError(f'there is no recording {_EXPECTED[labelled].format(name=name)}')
         outside = [each for each in recordings if out is None or not _is_inside(each.url, out)]
-        if not outside:
+        if recordings and not outside:
             raise SourceError(f'{name} is inside the folder of the results, {out}. Recordings in '
                               'this folder are not read. Choose another folder for the results')
         for recording in outside:
             found.setdefault(recording.identity, recording)
+    if videos and not found:
+        raise SourceError('there is no recording '
+                          + _EXPECTED[labelled].format(name=', '.join(names)))
     if videos:
         say(f'left out, because a video has no label maps: {", ".join(videos)}')
     return list(found.values())

@@ -92,9 +92,10 @@ def test_bags_without_a_matching_stamp_are_an_error(here: Path,
 
 def test_videos_are_left_out_with_a_line(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (here / 'in/film.mp4').write_bytes(b'x')
-    assert run('in', '--label-topic', TRUTH) == 0
-    assert (f'left out, because a video has no label maps: {here}/in/film.mp4\n'
-            in capsys.readouterr().out)
+    (here / 'other.mkv').write_bytes(b'x')
+    assert run('in', 'other.mkv', '--label-topic', TRUTH) == 0
+    assert ('left out, because a video has no label maps: '
+            f'{here}/in/film.mp4, {here}/other.mkv\n') in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(('has_work', 'line'), [
@@ -118,7 +119,8 @@ def test_a_stopped_run_says_how_to_go_on(capsys: pytest.CaptureFixture[str], has
     (['in'], 'is a bag. Give the topic of its label maps with --label-topic'),
     (['drive.mp4'], 'no recording with label maps at drive.mp4'),
     (['empty'], 'or a folder with the folders images and labels'),
-    (['in', '--ray', '127.0.0.1:1', '--work', 'w'], 'no Ray cluster at 127.0.0.1:1')])
+    (['in', '--label-topic', TRUTH, '--ray', '127.0.0.1:1', '--work', 'w'],
+     'no Ray cluster at 127.0.0.1:1')])
 def test_wrong_options_are_named(here: Path, capsys: pytest.CaptureFixture[str],
                                  arguments: list[str], reason: str) -> None:
     if '127.0.0.1:1' in arguments:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 import io
 
 import pytest
@@ -21,6 +22,9 @@ def test_the_status_is_one_line_that_fits() -> None:
     assert describe_status(BUSY, len(whole)) == whole
     assert describe_status(BUSY, len(whole) - 1) == '85.2 frames/s, 1:02:05 left'
     assert describe_status(BUSY, 20) == '85.2 frames/s' and describe_status(BUSY, 5) == ''
+    end = FleetStatus(9, 9, 0, 400, 85.25, 0, 4, 0.0)
+    assert describe_status(end, 80) == '85.2 frames/s'
+    assert describe_status(replace(end, rate=0.0), 80) == ''
     status = FleetStatus(0, 0, 7, 0, 0.0, 0, 1, None)
     assert describe_status(status, 80) == (
         '0.0 frames/s, 7 recordings to divide, 0 of 1 worker busy')

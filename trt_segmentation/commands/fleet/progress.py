@@ -52,8 +52,11 @@ class FleetProgress:
 def describe_status(status: FleetStatus, width: int) -> str:
     """Return the status in one line, such as ``85.2 frames/s, 0:02:05 left, 4 of 4 workers busy``.
 
-    :param width: largest number of characters. Parts that do not fit are left out.
+    :param width: largest number of characters. Parts that do not fit are left out. At the end of
+        the run, only the frame rate is returned.
     """
+    if status.done == status.shards and not status.unplanned:
+        return f'{status.rate:.1f} frames/s' if status.rate else ''
     parts = [f'{status.rate:.1f} frames/s']
     if status.unplanned:
         parts.append(f'{count_noun(status.unplanned, "recording")} to divide')
