@@ -104,10 +104,14 @@ def find_recordings(names: Sequence[str], labelled: bool = False, out: str | Non
     return list(found.values())
 
 
-def describe_error(error: Exception) -> str:
-    """Return the reason of an error, without ``[Errno 2]`` and without a period at the end."""
+def describe_error(error: Exception, names_file: bool = False) -> str:
+    """Return the reason of an error, without ``[Errno 2]`` and without a period at the end.
+
+    :param names_file: whether to add the name of the file, if the error has one.
+    """
     reason = getattr(error, 'strerror', None) or str(error) or type(error).__name__
-    return str(reason).rstrip('.')
+    file = getattr(error, 'filename', None) if names_file else None
+    return (f'{file}: ' if file else '') + str(reason).rstrip('.')
 
 
 def is_bag(recording: Recording) -> bool:

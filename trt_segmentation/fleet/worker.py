@@ -128,7 +128,7 @@ class FleetWorker:
         except Exception as error:
             # FFmpeg, rosbags and object stores raise many classes of errors.
             full = isinstance(error, OutputError) or getattr(error, 'errno', 0) == errno.ENOSPC
-            yield Failed(describe_error(error), ends_run=full)
+            yield Failed(describe_error(error, names_file=True), ends_run=full)
 
     def close(self) -> None:
         """Close the model, and delete the temporary files."""
