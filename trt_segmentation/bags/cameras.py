@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Chooses the image topics of a bag that come from cameras. Label maps and results do not."""
+"""Chooses the image topics of a bag that come from cameras. Other topics are left out."""
 
 from __future__ import annotations
 

@@ -122,9 +122,9 @@ def is_bag(recording: Recording) -> bool:
 
 def _is_inside(url: str, folder: str) -> bool:
     """Return whether a recording is in a folder, or is this folder."""
-    if url.startswith('file://') != ('://' not in folder or folder.startswith('file://')):
-        return False
-    if url.startswith('file://'):
+    fs, path = open_filesystem(folder)
+    folder = fs.unstrip_protocol(path)
+    if url.startswith('file://') and folder.startswith('file://'):
         url, folder = (os.path.realpath(each.removeprefix('file://')) for each in (url, folder))
     return f'{url}/'.startswith(f'{folder.rstrip("/")}/')
 
