@@ -37,6 +37,9 @@ BAG_FILES = ('metadata.yaml', '*.mcap')
 MAX_BATCH = 4
 """Largest number of frames in one run of the network. Only TensorRT on a GPU uses this number, and
 only if the batch size of the ONNX file is dynamic."""
+WAIT = 'block'
+"""How the pipeline waits for the GPU. If a thread polls, it takes Python's lock (GIL) again and
+again, and the many threads that decode and encode must wait for the lock."""
 
 
 def run_replay(options: ReplayOptions) -> int:
@@ -61,7 +64,7 @@ def run_replay(options: ReplayOptions) -> int:
         topic = bag.image_topic(options.image_topic, _print_error)
         with _expectation(options, card, root) as expectation, closing(open_pipeline(
                 card, options.engine, gpu=options.gpu, precision=options.precision,
-                max_batch=MAX_BATCH, log=_print_error)) as pipeline:
+                max_batch=MAX_BATCH, wait=WAIT, log=_print_error)) as pipeline:
             _make_room(options.out)
             camera_info = bag.camera_info_topic(topic)
             with StopSignals() as stop, BagWriter(
