@@ -33,7 +33,7 @@ from trt_segmentation.ros.diagnostics import (
     pipeline,
 )
 from trt_segmentation.ros.health import HealthReport
-from trt_segmentation.ros.loss import describe_loss
+from trt_segmentation.ros.missing.loss import describe_loss
 from trt_segmentation.ros.process import clock as forward
 from trt_segmentation.ros.process.clock import ForwardClock
 from trt_segmentation.ros.transport.qos import NEWEST
