@@ -91,7 +91,8 @@ def _sources(card: ModelCard, options: EvaluateOptions) -> dict[str, SampleSourc
         samples = read_folder_samples(images, labels, len(card.classes), values)
         return {images.name: (samples, len(pair_files(images, labels)), str(images))}
     count = options.street or SCENES
-    return {condition: (draw_street_samples(card, count, condition), count, condition)
+    return {condition: (draw_street_samples(card, count, condition, drive=options.drive), count,
+                        condition)
             for condition in options.condition or CONDITIONS}
 
 

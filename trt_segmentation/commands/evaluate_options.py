@@ -16,7 +16,7 @@ from .arguments.options import (
     Commands,
     set_options,
 )
-from .arguments.values import count
+from .arguments.values import count, seed
 from .fleet.options import add_work, add_workers, GpuWorkerOptions
 
 BESIDE = Path()
@@ -31,6 +31,8 @@ class EvaluateOptions(GpuWorkerOptions):
     :func:`.open_pipeline` explains ``engine``, ``gpu`` and ``precision``.
 
     :param street: number of street scenes for each condition; None for 100.
+    :param drive: seed of a drive. Then the scenes are the frames of this drive, in their order;
+        None for separate scenes.
     :param condition: conditions of the street scenes; () for all conditions.
     :param images: folder of images; None to score street scenes. ``images`` and ``labels`` must
         be given together.
@@ -52,6 +54,7 @@ class EvaluateOptions(GpuWorkerOptions):
     gpu: int = 0
     precision: str = 'auto'
     street: int | None = None
+    drive: int | None = None
     condition: tuple[str, ...] = ()
     images: Path | None = None
     labels: Path | None = None
@@ -74,8 +77,9 @@ class EvaluateOptions(GpuWorkerOptions):
         if (self.ignore or self.label_map) and self.labels is None and not self.sources:
             raise EvaluationError('--ignore and --map need label maps; give --images and '
                                   '--labels too')
-        for option, value in (('--street', self.street), ('--condition', self.condition)):
-            if self.images and value:
+        for option, value in (('--street', self.street), ('--drive', self.drive),
+                              ('--condition', self.condition)):
+            if self.images and value not in (None, ()):
                 raise EvaluationError(f'{option} is only for street scenes and cannot be '
                                       'used with --images')
         if self.save_card and self.save_card.suffix not in ('.yaml', '.yml'):
@@ -94,7 +98,7 @@ class EvaluateOptions(GpuWorkerOptions):
         """Refuse worker options if there is no SOURCE, and the other options if there is one."""
         for_workers = ('image_topic', 'label_topic', 'ray', 'workers', 'gpus_per_worker',
                        'cpus_per_worker', 'lease', 'retry', 'work')
-        for_process = ('gpu', 'street', 'condition', 'images', 'labels', 'fit_temperature',
+        for_process = ('gpu', 'street', 'drive', 'condition', 'images', 'labels', 'fit_temperature',
                        'save_card', 'save_reference')
         changed = [name for name in (for_process if self.sources else for_workers)
                    if getattr(self, name) != getattr(EvaluateOptions, name)]
@@ -126,6 +130,11 @@ def add_command(commands: Commands) -> None:
     add_device(parser)
     parser.add_argument('--street', type=count, metavar='N',
                         help='number of street scenes for each condition (default: 100)')
+    parser.add_argument('--drive', type=seed, metavar='SEED',
+                        help='use the first frames of one drive, in their order, instead of '
+                        'separate scenes. The frames are the images that street_camera publishes '
+                        'with this `seed`. Training may have used this drive, so use this option '
+                        'for a reference, and not to measure the accuracy')
     parser.add_argument('--condition', type=_names, metavar='day,night,…',
                         help='conditions of the street scenes (default: all)')
     parser.add_argument('--images', type=Path, metavar='DIR', help='folder of images')
