@@ -98,8 +98,8 @@ class EvaluateOptions(GpuWorkerOptions):
         """Refuse worker options if there is no SOURCE, and the other options if there is one."""
         for_workers = ('image_topic', 'label_topic', 'ray', 'workers', 'gpus_per_worker',
                        'cpus_per_worker', 'lease', 'retry', 'work')
-        for_process = ('gpu', 'street', 'drive', 'condition', 'images', 'labels', 'fit_temperature',
-                       'save_card', 'save_reference')
+        for_process = ('gpu', 'street', 'drive', 'condition', 'images', 'labels',
+                       'fit_temperature', 'save_card', 'save_reference')
         changed = [name for name in (for_process if self.sources else for_workers)
                    if getattr(self, name) != getattr(EvaluateOptions, name)]
         if changed:

@@ -59,8 +59,10 @@ class CameraWatch:
             bad_infos_before=min(last.bad_infos, camera.bad_infos) if last else 0,
             lost_infos=camera.lost_infos, info_error=camera.info_error,
             health=camera.health.read(), late=camera.health.lateness.read(now),
-            late_frames=self._value('late_frames'), unpublished=self._results.describe(
-                snapshot, time.monotonic(), self._value('stale_after')), **_read_ground(camera, last))
+            late_frames=self._value('late_frames'),
+            unpublished=self._results.describe(
+                snapshot, time.monotonic(), self._value('stale_after')),
+            **_read_ground(camera, last))
 
     def remember(self, camera: Camera, report: CameraReport) -> None:
         """Log the new problems of a published report. Keep the report for the next comparison."""

@@ -26,7 +26,7 @@ from ..tracing.stages import set_tracing
 from .camera import Camera
 from .diagnostics import summary
 from .health import HealthReference
-from .live_parameters import LiveParameters, MODEL_DEPENDENT
+from .live_parameters import CHECKED_AT_CONFIGURE, LiveParameters, refuse_change
 from .model_exchange import ModelExchange
 from .monitor import Monitor
 from .optics.camera_viewport import CameraViewport
@@ -78,7 +78,8 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
         self.exchange = ModelExchange(
             self, self._supervisor, lambda model, engine, number: self._open_pipeline(
                 load_card(model), engine, number))
-        declare(self, SETTINGS, lambda: self.state != 'unconfigured', self.exchange.check_value)
+        declare(self, SETTINGS, lambda: self.state != 'unconfigured',
+                lambda name, value: refuse_change(self, name, value))
         self._forward_clock = ForwardClock(self.get_clock())
         forward_python_log(self.get_logger())
         self._warn = ThrottledLog(self.get_logger(), lambda: self.value('log_throttle'))
@@ -128,8 +129,8 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
                 lambda: self._open_pipeline(card, self.value('engine')), self._attend)
             reference = self.exchange.reference = HealthReference(
                 card, self.value('health_reference'), self.value('drift_frames'))
-            for parameter in MODEL_DEPENDENT:
-                if reason := self.exchange.check_value(parameter, self.value(parameter)):
+            for parameter in CHECKED_AT_CONFIGURE:
+                if reason := refuse_change(self, parameter, self.value):
                     raise EngineError(f'{parameter}: {reason}')
             check_image_transport(self.value('image_transport'))
             set_tracing(self.value('trace'))

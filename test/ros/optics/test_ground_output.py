@@ -132,6 +132,29 @@ def test_the_settings_change_live(make_ground: Any) -> None:
     assert np.array_equal(grid_of(second), expected.read(np.zeros((48, 64), np.uint8), values))
 
 
+def test_a_grid_that_is_too_large_is_refused_and_the_old_value_stays(make_ground: Any) -> None:
+    scene = Scene(make_ground(*MOUNT))
+    (result,) = scene.rig.node.set_parameters([Parameter('ground_resolution', value=0.01)])
+    assert not result.successful and result.reason.startswith(
+        'ground_resolution: the ground grid would have 2000 x 2000 cells')
+    scene.send_info(info())
+    scene.send(image(1))
+    assert scene.grids[0].info.resolution == pytest.approx(0.1)
+
+
+def test_a_height_without_a_pose_is_refused(make_ground: Any, monkeypatch: pytest.MonkeyPatch
+                                            ) -> None:
+    fixed = make_ground(*MOUNT)
+    (result,) = fixed.node.set_parameters([Parameter('camera_height', value=0.0)])
+    assert not result.successful and 'the node has not subscribed to tf2' in result.reason
+    assert fixed.node.value('camera_height') == 1.2
+    fixed.close()
+    monkeypatch.setattr(transforms, 'tf2_ros', FakeTf2())
+    several = make_ground('cameras:=[left, right]')
+    (result,) = several.node.set_parameters([Parameter('camera_height', value=1.2)])
+    assert not result.successful and 'but there are 2 cameras' in result.reason
+
+
 def test_without_a_subscriber_no_grid_is_computed(make_ground: Any) -> None:
     rig = make_ground(*MOUNT)
     maps, images = rig.hear(Image, f'{NODE}/label_map'), rig.speaker(Image)

@@ -34,6 +34,12 @@ NO_GROUND = 'no ground grid'
 NEW_LENS = 'camera_info changed'
 """A kind of problem for ``warn``: the calibration changed while the node was active."""
 
+MANY_CAMERAS = ('`camera_height` gives the pose of one camera, but there are {} cameras. Set '
+                '`camera_height` to 0, and publish the pose of each camera with tf2')
+NO_TRANSFORMS = ('`camera_height` was above 0 when the node was configured, so the node has not '
+                 'subscribed to tf2. For a `camera_height` of 0, clean up the node, and configure '
+                 'it again')
+
 Warn = Callable[[str, str, Exception], None]
 
 
@@ -99,6 +105,15 @@ class GroundOutput:
         self._card, self._cost = card, -1
         self._values = self._read_values()
 
+    def find_height_problem(self, height: float, cameras: int) -> str:
+        """Return why ``camera_height`` cannot have a value now. Empty if it can.
+
+        :param cameras: number of cameras of the node.
+        """
+        if height and cameras > 1:
+            return MANY_CAMERAS.format(cameras)
+        return '' if height or self._transforms else NO_TRANSFORMS
+
     def close(self) -> None:
         """Destroy the publisher, and unsubscribe from tf2."""
         self._node.destroy_lifecycle_publisher(self._publisher)
@@ -123,10 +138,7 @@ class GroundOutput:
     def _find_pose(self, header: Header) -> Pose:
         if height := self._value('camera_height'):
             return Pose.of_mount(height, self._value('camera_pitch'), self._value('camera_roll'))
-        if self._transforms is None:
-            raise GroundError('`camera_height` was above 0 when the node was configured, so the '
-                              'node has not subscribed to tf2. Now `camera_height` is 0. Clean '
-                              'up the node, and configure it again')
+        assert self._transforms is not None  # find_height_problem() refuses a height of 0
         return self._transforms.find_pose(self._value('ground_frame'), header)
 
     def _read_values(self) -> Values:
@@ -162,9 +174,7 @@ def make_ground_outputs(node: LifecycleNode, names: Sequence[str], card: ModelCa
         raise GroundError('`ground` is true, but the package nav_msgs is not installed. To '
                           'install: sudo apt install ros-$ROS_DISTRO-nav-msgs')
     if value('camera_height') and len(names) > 1:
-        raise GroundError(
-            f'`camera_height` gives the pose of one camera, but there are {len(names)} cameras. '
-            'Set `camera_height` to 0, and publish the pose of each camera with tf2')
+        raise GroundError(MANY_CAMERAS.format(len(names)))
     transforms = None if value('camera_height') else Transforms(node)
     outputs: dict[str, GroundOutput] = {}
     try:
