@@ -155,6 +155,8 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
             f'{identity.precision}, {identity.device} ({identity.reason}), opened in '
             f'{identity.opened_s:.1f} s{"; " * bool(identity.tuning)}{identity.tuning}; transport '
             f'{self.transport}')
+        if self.value('health') and (absence := reference.describe_absence()):
+            self.get_logger().info(absence)
         if self.transport.name == 'typed' or pipeline.allocate is None:
             keep_freed_memory()  # because every frame needs new large arrays
         return super().on_configure(state)
