@@ -179,10 +179,11 @@ class Camera:
 
     def publish(self, segmentation: Segmentation, header: object) -> None:
         """See :meth:`.ServedCamera.publish`. The header is a std_msgs/Header."""
-        info = self.info and describe_results(self.info, segmentation.frame)
+        sent = self.info
+        info = sent and describe_results(sent, segmentation.frame)
         self._outputs.publish(segmentation, header, info)
         if self.ground:
-            self.ground.publish(segmentation.labels, header, info)
+            self.ground.publish(segmentation.labels, header, info, sent)
         self.health.publish(segmentation, header)
 
     def count_frame_in(self, now: float, arrived: float) -> None:
