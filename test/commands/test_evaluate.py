@@ -105,8 +105,8 @@ def test_street_scenes_are_of_seeds_no_training_has_seen():
 
 def test_a_drive_gives_the_frames_of_the_street_camera_in_their_order():
     card = ModelCard('net', 'net.onnx', street.CLASSES, spread_palette(10))
-    drive = street.Drive(1, 'snow', *SCENE_SIZE)
-    for i, sample in enumerate(draw_street_samples(card, 2, 'snow', drive=1)):
+    drive = street.Drive(1, 'snow', *SCENE_SIZE, fps=2.0)
+    for i, sample in enumerate(draw_street_samples(card, 2, 'snow', drive=(1, 2.0))):
         frame = drive.frame(i)
         np.testing.assert_array_equal(sample.image, frame.image)
         np.testing.assert_array_equal(sample.truth, frame.truth)
@@ -379,6 +379,19 @@ def test_a_reference_is_written_beside_the_card(street_like, capsys):
     pipeline.close()
 
 
+def test_a_reference_of_a_drive_has_its_frames_in_their_order(street_like, tmp_path):
+    path = tmp_path / 'drive.json'
+    assert main(['eval', '--model', str(street_like), '--street', '2', '--condition', 'day',
+                 '--drive', '1', '--fps', '1', '--save-reference', str(path)]) == 0
+    card, rows = load_card(street_like), []
+    drive = street.Drive(1, 'day', *SCENE_SIZE, fps=1.0)
+    with closing(HostPipeline(card)) as pipeline:
+        for index in range(2):
+            pipeline.submit([make_frame(drive.frame(index).image)], Wanted(tally=True))
+            rows += [features_of(read_tally(one.tally)) for one in pipeline.collect()]
+    np.testing.assert_allclose(load_reference(path, card).frames, rows, atol=1e-6)
+
+
 def test_a_temperature_is_printed_and_the_card_stays(street_like, capsys):
     before = street_like.read_bytes()
     run_evaluate(EvaluateOptions(str(street_like), street=2, condition=('day',),
@@ -423,6 +436,7 @@ def test_a_temperature_that_makes_the_error_larger_is_not_used(street_like, tmp_
     ({'save_card': Path('a.txt'), 'fit_temperature': True}, r'a\.txt: .* ends in \.yaml'),
     ({'save_reference': BESIDE, 'fit_temperature': True}, 'cannot be used together'),
     ({'images': Path('a'), 'labels': Path('b'), 'drive': 0}, '--drive is only for street scenes'),
+    ({'fps': 2.0}, '--fps is .* give --drive too'),
     ({'sources': ('a.mcap',), 'drive': 0}, '--drive cannot be used with a SOURCE')])
 def test_options_that_contradict_each_other(options, message):
     with pytest.raises(EvaluationError, match=message):

@@ -16,7 +16,7 @@ from .arguments.options import (
     Commands,
     set_options,
 )
-from .arguments.values import count, seed
+from .arguments.values import count, positive, seed
 from .fleet.options import add_work, add_workers, GpuWorkerOptions
 
 BESIDE = Path()
@@ -33,6 +33,7 @@ class EvaluateOptions(GpuWorkerOptions):
     :param street: number of street scenes for each condition; None for 100.
     :param drive: seed of a drive. Then the scenes are the frames of this drive, in their order;
         None for separate scenes.
+    :param fps: frames per second of the drive; None for 30.
     :param condition: conditions of the street scenes; () for all conditions.
     :param images: folder of images; None to score street scenes. ``images`` and ``labels`` must
         be given together.
@@ -55,6 +56,7 @@ class EvaluateOptions(GpuWorkerOptions):
     precision: str = 'auto'
     street: int | None = None
     drive: int | None = None
+    fps: float | None = None
     condition: tuple[str, ...] = ()
     images: Path | None = None
     labels: Path | None = None
@@ -82,6 +84,9 @@ class EvaluateOptions(GpuWorkerOptions):
             if self.images and value not in (None, ()):
                 raise EvaluationError(f'{option} is only for street scenes and cannot be '
                                       'used with --images')
+        if self.fps is not None and self.drive is None:
+            raise EvaluationError('--fps is the number of frames per second of a drive; give '
+                                  '--drive too')
         if self.save_card and self.save_card.suffix not in ('.yaml', '.yml'):
             raise EvaluationError(f'--save-card {self.save_card}: the name of a model card ends '
                                   'in .yaml')
@@ -98,7 +103,7 @@ class EvaluateOptions(GpuWorkerOptions):
         """Refuse worker options if there is no SOURCE, and the other options if there is one."""
         for_workers = ('image_topic', 'label_topic', 'ray', 'workers', 'gpus_per_worker',
                        'cpus_per_worker', 'lease', 'retry', 'work')
-        for_process = ('gpu', 'street', 'drive', 'condition', 'images', 'labels',
+        for_process = ('gpu', 'street', 'drive', 'fps', 'condition', 'images', 'labels',
                        'fit_temperature', 'save_card', 'save_reference')
         changed = [name for name in (for_process if self.sources else for_workers)
                    if getattr(self, name) != getattr(EvaluateOptions, name)]
@@ -135,6 +140,9 @@ def add_command(commands: Commands) -> None:
                         'separate scenes. The frames are the images that street_camera publishes '
                         'with this `seed`. Training may have used this drive, so use this option '
                         'for a reference, and not to measure the accuracy')
+    parser.add_argument('--fps', type=positive, metavar='N',
+                        help='frames per second of the drive, as the parameter `fps` of '
+                        'street_camera (default: 30)')
     parser.add_argument('--condition', type=_names, metavar='day,night,…',
                         help='conditions of the street scenes (default: all)')
     parser.add_argument('--images', type=Path, metavar='DIR', help='folder of images')
