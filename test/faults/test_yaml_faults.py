@@ -147,7 +147,7 @@ def test_card_is_refused_in_a_few_lines(name, tmp_path, capsys):
     ('folder', 'cannot be read as YAML: .*odd.yaml is not a regular file'),
     ('pipe', 'cannot be read as YAML: .*odd.yaml is not a regular file'),
     ('device', 'cannot be read as YAML: .*odd.yaml is not a regular file'),
-    ('circle', 'Too many levels of symbolic links|no model card'),
+    ('circle', 'Too many levels of symbolic links|does not exist'),
     ('unreadable', 'Permission denied')])
 def test_card_that_is_another_kind_of_file_is_refused_at_once(tmp_path, make, words, monkeypatch):
     """A pipe would block the reader, and a device has no end."""

@@ -277,7 +277,7 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
         self.trouble = f'cannot {transition}: {reason}'
         self.get_logger().error(
             f'{self.trouble}. Correct this, then run: ros2 lifecycle set '
-            f'{self.get_fully_qualified_name()} {transition}')
+            f'{self.get_fully_qualified_name()} {transition}. Or start the node again')
         if transition == 'configure':
             self._close_all()
         return TransitionCallbackReturn.FAILURE
