@@ -122,6 +122,7 @@ class NodeReport:
     :param clock_stands: True if ``use_sim_time`` is true, and no message of /clock has come yet.
     :param transport: how images travel. None if the node is unconfigured.
     :param identity: identity of the open engine. None if no engine is open.
+    :param card: path of the model card. Empty if no engine is open, or if the card has no file.
     :param errors: exceptions that were caught in the executor's thread.
     :param bad_clocks: messages of /clock that were ignored.
     """
@@ -138,6 +139,7 @@ class NodeReport:
     clock_stands: bool = False
     transport: Transport | None = None
     identity: Identity | None = None
+    card: str = ''
     errors: Mishaps = Mishaps()
     bad_clocks: Mishaps = Mishaps()
 
@@ -174,10 +176,9 @@ def engine(report: NodeReport) -> DiagnosticStatus:
     values: dict[str, object] = {} if identity is None else {
         'model': identity.model, 'engine': identity.engine, 'version': identity.version,
         'precision': identity.precision, 'device': identity.device, 'reason': identity.reason,
-        'opened_s': round(identity.opened_s, 2),
-        **({'cache': identity.cache} if identity.cache else {}),
-        **({'tuning': identity.tuning} if identity.tuning else {}),
-        **({'exchange': report.exchange} if report.exchange else {})}
+        'opened_s': round(identity.opened_s, 2), **{key: text for key, text in (
+            ('card', report.card), ('cache', identity.cache), ('tuning', identity.tuning),
+            ('exchange', report.exchange)) if text}}
     if identity is None and not findings:
         findings.append((OK, report.progress or 'no engine: the node is not configured'))
     return _status(report, 'engine', findings, values)
@@ -256,9 +257,8 @@ def _mishap_findings(report: NodeReport) -> Findings:
 def _camera_findings(report: NodeReport, one: CameraReport) -> Findings:
     if report.state != 'active':
         return [(OK, f'{report.state}; not receiving images')]
-    drift = one.health.warning if one.health else ''
-    found: Findings = [(WARN, text) for text in (
-        one.silence, one.loss, one.unpublished, drift) if text]
+    texts = one.silence, one.loss, one.unpublished, one.health.warning if one.health else ''
+    found: Findings = [(WARN, text) for text in texts if text]
     if one.is_too_often_late:
         found.append((ERROR, f'the last {one.late.in_row} frames were late, over a period of '
                              f'{one.late.delay_ms:.0f} ms; `late_frames` allows fewer than '
