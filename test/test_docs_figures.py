@@ -88,12 +88,12 @@ FIGURES = [
     ('README.md', '| {:.0f} | {:.0f} | **{:.0f}** | | | |', [
         (NETWORKS, f'segformer-fp16: {way} streaming') for way in (
             'alone', 'ours', 'compiled, frozen')]),
-    ('README.md', 'A batch of four images takes {:.2f} ms with LR-ASPP, {:.2f} ms with UNet, '
-     '{:.2f} ms with SegFormer and {:.2f} ms with DeepLabV3. Compiled PyTorch takes {:.2f}, '
-     '{:.2f}, {:.2f} and {:.2f} ms.', [
+    ('README.md', 'A batch of four images takes {:.2f} ms with LR-ASPP, and {:.2f} ms in compiled '
+     'PyTorch. It takes {:.2f} ms with UNet (compiled PyTorch: {:.2f}), {:.2f} ms with SegFormer '
+     '({:.2f}), and {:.2f} ms with DeepLabV3 ({:.2f}).', [
          (BATCHES if name == 'lraspp' else NETWORKS, f'{name}-fp16-b4: {way} p50')
-         for way in ('best of ours', 'compiled, frozen')
-         for name in ('lraspp', 'unet', 'segformer', 'deeplabv3')]),
+         for name in ('lraspp', 'unet', 'segformer', 'deeplabv3')
+         for way in ('best of ours', 'compiled, frozen')]),
     ('docs/trust.md', 'the GPU needs {:.4f} ms more for the counts of a 1080p image. After the '
      'label map is published, the node needs another {:.2f} ms', [
          ('health_gpu', f'onnxruntime-cuda, 1080p: {what}')
@@ -170,10 +170,10 @@ FIGURES = [
     ('docs/tensorrt.md', '| ONNX file | {:.2f} MB | {:.2f} MB | {:.2f} MB | {:.2f} MB |',
      [('precision', f'{precision}: ONNX file') for precision in PRECISIONS]),
     ('README.md', 'the demo model reaches a mean IoU of {:.2f} by day and {:.2f} at dusk',
-     [('photographs', f'demo model, 960x720, {light}: mean IoU of nine classes')
+     [('photographs_demo', f'demo model, 960x720, {light}: mean IoU of nine classes')
       for light in ('day', 'dusk')]),
     ('docs/models.md', 'Over nine classes, the mean IoU is {:.2f} by day and {:.2f} at dusk',
-     [('photographs', f'demo model, 480x360, {light}: mean IoU of nine classes')
+     [('photographs_demo', f'demo model, 480x360, {light}: mean IoU of nine classes')
       for light in ('day', 'dusk')]),
     ('README.md', 'its mean IoU is {:.4f} lower than in FP32 by day, and {:.4f} lower at dusk',
      [('photographs', f'lraspp, {light}: int8 mean IoU lost to fp32')
@@ -253,28 +253,38 @@ def test_drift() -> None:
     pairs = found[street.format('night', 'AUC')]
     for sentence in (
             f'in {day:.0%} of the windows by day, in {night:.0%} at night, in {rain:.0%} in rain '
-            f'and in {snow:.0%} in snow', f'in {pairs:.2%} of all pairs',
+            f'and in {snow:.0%} in snow', f'in {100 * pairs:.4g} % of all pairs',
             f'in {by_day:.0%} of the windows by day and in {dusk:.0%} at dusk'):
         assert sentence.replace('%', ' %') in page
 
 
 def test_results_of_the_training() -> None:
-    """The page about the training quotes the figures before the training, and then after it."""
+    """The page about the training quotes three networks in each cell of its tables.
+
+    The first figure of a cell is that of the network before the trainings.
+    """
     page = (ROOT / 'training' / 'README.md').read_text(encoding='utf-8')
-    drawn, photographs = rows('accuracy'), rows('photographs')
+    drawn = [rows(name) for name in ('accuracy', 'accuracy_large')]
+    photographs = [(rows('photographs_demo'), 'demo model'), (rows('photographs_large'), 'large')]
     names = {'mean IoU': 'mean IoU, 300 scenes', 'pixel accuracy': 'pixel accuracy',
              **{name: f'{name} IoU' for name in ('lane marking', 'person', 'pole',
                                                  'traffic sign')}}
-    found = [(name, [drawn[f'{light}: {row}'] for light in CONDITIONS])
+    found = [(name, [[run[f'{light}: {row}'] for run in drawn] for light in CONDITIONS])
              for name, row in names.items()]
     names = {'mean IoU': 'mean IoU of nine classes', 'pixel accuracy': 'pixel accuracy',
              'risk': 'area under the risk-coverage curve',
              **{name: f'IoU, {name}' for name in ('sky', 'building', 'pole', 'road', 'pavement',
                                                   'tree', 'sign', 'car', 'pedestrian')}}
-    found += [(name, [photographs[f'demo model, 480x360, {light}: {row}']
+    found += [(name, [[run[f'{network}, 480x360, {light}: {row}'] for run, network in photographs]
                       for light in ('day', 'dusk', 'all')]) for name, row in names.items()]
+    scores = [line.split('\t') for line in (ROOT / 'training' / 'photograph_scores.tsv').read_text(
+        encoding='utf-8').splitlines()[1:]]
+    found += [(name, [[float(line[column]) for network in ('shipped', 'large') for line in scores
+                       if line[:2] == [network, light]] for light in ('day', 'dusk', 'all')])
+              for column, name in enumerate(names, start=2)]
     for name, values in found:
-        cells = r' \| '.join(rf'0\.\d{{3}} → {value:.3f}' for value in values)
+        cells = r' \| '.join(rf'0\.\d{{3}} → {shipped:.3f} \({large:.3f}\)'
+                             for shipped, large in values)
         assert re.search(rf'^\| {name} \| {cells} \|$', page, re.MULTILINE), (name, values)
 
 

@@ -72,7 +72,7 @@ class GpuError(EngineError):
     """A call into the CUDA driver failed.
 
     :param name: name of the error in CUDA, such as CUDA_ERROR_OUT_OF_MEMORY. The name decides
-        whether the error is sticky.
+        whether the error is sticky. After a sticky error, this process cannot use the GPU.
     """
 
     def __init__(self, message: str, name: str) -> None:

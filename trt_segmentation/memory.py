@@ -22,8 +22,8 @@ ARENAS = 2
 class Memory(Protocol):
     """A block of host memory. The block exists as long as this object or its view exists.
 
-    Only :class:`ArrayMemory` does not keep its block alive. The blocks of the GPU pipeline are
-    pinned, so the GPU can read them without a copy.
+    :class:`ArrayMemory` is an exception: its caller must keep the block alive. The blocks of
+    the GPU pipeline are pinned, so the GPU can read them without a copy.
     """
 
     address: int
@@ -78,7 +78,7 @@ class ArrayMemory:
 
 
 def limit_arenas() -> None:
-    """Let all threads of this process share a few arenas. Call this before threads are started.
+    """Let all threads of the process share a few arenas. Call this function before threads start.
 
     By default, glibc makes up to eight arenas for each core. A new thread may get any arena, and
     an arena keeps memory that its thread has freed. So a process that starts new threads again

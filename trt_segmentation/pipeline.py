@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -16,6 +16,7 @@ from .engines import ENGINES, Identity, PRECISION_CHOICES
 from .engines.nvidia_driver import ask_driver
 from .errors import EngineError
 from .frame import Frame, Segmentation, Wanted
+from .gpu.examples import Example
 from .gpu.settings import GpuSettings
 from .memory import Allocate
 from .model.card import ModelCard
@@ -36,9 +37,11 @@ class EngineSettings:
     :param tune: whether ONNX Runtime CUDA is tuned: when a network is first opened on a GPU,
         several sets of options are measured. Then the network uses the fastest set.
     :param exchange: 0 if no old network is in use. If the new network replaces an old network that
-        is still in use, the number of this exchange, from 1. In an exchange, the opening disturbs
-        the old network less, and ONNX Runtime is not tuned: it uses stored measurements, or its
-        plain options.
+        is still in use, ``exchange`` is the number of this exchange; the first exchange has
+        number 1. In an exchange, the opening disturbs the old network less, and ONNX Runtime
+        is not tuned: it uses stored measurements, or its plain options.
+    :param examples: batches like those of the old network. A GPU pipeline segments them while it
+        is opened. Otherwise its first live frame would be slow.
     """
 
     cache: str = ''
@@ -46,6 +49,7 @@ class EngineSettings:
     level: int = BuildOptions.level
     tune: bool = True
     exchange: int = 0
+    examples: Sequence[Example] = field(default=(), compare=False)
 
 
 class Pipeline(Protocol):
@@ -131,7 +135,7 @@ def segment_one(pipeline: Pipeline, frame: Frame, wanted: Wanted = Wanted()) -> 
 def open_pipeline(card: ModelCard, engine: str = 'auto', *, gpu: int = 0,
                   precision: str = 'auto', networks: int = GpuSettings.networks,
                   max_batch: int = GpuSettings.max_batch, memory: str = GpuSettings.memory,
-                  log: Log = lambda line: None,
+                  wait: str = GpuSettings.wait, log: Log = lambda line: None,
                   settings: EngineSettings = EngineSettings()) -> Pipeline:
     """Open the pipeline of an engine.
 
@@ -146,6 +150,8 @@ def open_pipeline(card: ModelCard, engine: str = 'auto', *, gpu: int = 0,
         fixes the batch size, this number is ignored.
     :param memory: ``auto``, ``pinned`` or ``mapped``; see ``GpuSettings`` in ``gpu/settings.py``.
         The CPU engine ignores this setting.
+    :param wait: how ``collect`` waits for the GPU: ``timed``, ``block`` or ``spin``; see
+        ``Wait`` in ``gpu/wait.py``. The CPU engine ignores this setting.
     :param log: a function that is called with a line of text before long work, such as building an
         engine.
     :param settings: how engines are built and tuned. A TensorRT engine in the cache is used only
@@ -156,8 +162,8 @@ def open_pipeline(card: ModelCard, engine: str = 'auto', *, gpu: int = 0,
                                ('precision', precision, PRECISION_CHOICES)):
         if value not in known:
             raise EngineError(f'{what} is {value!r}; expected one of {", ".join(known)}')
-    gpu_settings = GpuSettings(memory, networks=networks, max_batch=max_batch,
-                               exchange=settings.exchange)
+    gpu_settings = GpuSettings(memory, wait, networks=networks, max_batch=max_batch,
+                               exchange=settings.exchange, examples=settings.examples)
     openers: dict[str, Callable[[str], Pipeline]] = {
         'tensorrt': lambda reason: _open_tensorrt(
             card, gpu, precision, gpu_settings, settings, log, reason),

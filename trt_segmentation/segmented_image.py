@@ -32,7 +32,7 @@ class SegmentedImage:
     :class:`.Segmenter` is closed.
 
     :param name: a name for output files, without a suffix such as ``.png``. Examples are
-        ``street`` and ``drive/000012``. Empty for an array.
+        ``street`` and ``drive/000012``. The name of an array is empty.
     :param origin: where the image comes from, such as ``street.jpg`` or ``drive.mp4 frame 12``;
         empty for an array.
     :param image: (height, width, 3) uint8, the image itself. ``color`` gives the channel order.

@@ -4,6 +4,7 @@
 
 import struct
 import threading
+import zlib
 
 import numpy as np
 import pytest
@@ -47,6 +48,25 @@ def test_messages_and_order_are_those_of_rosbags(tmp_path, mode, topics):
         assert read(file, FastReader, topics) == found
 
 
+@pytest.mark.parametrize('mode', [CompressionMode.NONE, CompressionMode.STORAGE])
+def test_a_checksum_is_compared_with_the_data_of_its_chunk(tmp_path, mode):
+    path = noise_bag(tmp_path / 'bag', mode)
+    expected = read(path, Reader, ['/topic0'])
+    (file,) = path.glob('*.mcap')
+    with FastReader(file) as reader:
+        assert isinstance(reader.storage, ChunkReader)
+        (raw, chunk) = [(reader.storage._load(chunk), chunk) for chunk in reader.storage.chunks][3]
+    for checksum in (zlib.crc32(raw), zlib.crc32(raw) ^ 1):
+        with file.open('r+b') as stream:
+            stream.seek(chunk.chunk_start_offset + 9 + 24)
+            stream.write(struct.pack('<I', checksum))
+        if checksum == zlib.crc32(raw):
+            assert read(path, FastReader, ['/topic0']) == expected
+        else:
+            with pytest.raises(ReaderError, match='Chunk checksum mismatch'):
+                read(path, FastReader, ['/topic0'])
+
+
 def test_a_part_of_the_time_is_read_as_rosbags_does(tmp_path):
     path = noise_bag(tmp_path / 'bag')
     with FastReader(path) as reader, Reader(path) as other:
@@ -72,7 +92,8 @@ def test_a_size_in_the_index_beyond_the_file_is_refused(tmp_path):
         assert isinstance(reader.storage, ChunkReader)
         chunk = reader.storage.chunks[3]
         reader.storage.chunks[3] = chunk._replace(compressed_size=1 << 60)
-        with pytest.raises(ReaderError, match=f'expected {1 << 60} bytes, but the file ends'):
+        expected = 9 + 40 + (1 << 60)       # the start of the record, its fields, and the data
+        with pytest.raises(ReaderError, match=f'expected {expected} bytes, but the file ends'):
             list(reader.messages(reader.connections))
 
 

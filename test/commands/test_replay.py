@@ -601,6 +601,18 @@ def instant(monkeypatch):
         open_pipeline(*args, **more)))
 
 
+def test_the_gpu_pipeline_of_a_replay_does_not_poll(tmp_path, card, monkeypatch):
+    waits = []
+
+    def open_gpu(*args, settings, **more):
+        waits.append(settings.wait)
+        raise EngineError('no GPU')
+    monkeypatch.setattr('trt_segmentation.gpu.pipeline.GpuPipeline', open_gpu)
+    bag = camera_bag(tmp_path / 'in', label_maps(1))
+    assert run(bag, tmp_path / 'out', card, '--engine', 'onnxruntime-cuda') != 0
+    assert waits == ['block'] and not (tmp_path / 'out').exists()
+
+
 class Living:
     """Counts the objects that a function returned and that still live."""
 

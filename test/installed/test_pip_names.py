@@ -151,7 +151,7 @@ def test_every_import_has_advice() -> None:
      "'ros-jazzy-rclpy[fastrtps]' ros-jazzy-sensor-msgs ros-jazzy-diagnostic-msgs "
      'ros-jazzy-lifecycle-msgs ros-jazzy-nav-msgs'),
     ('nobody_knows', 'reinstall the package that contains nobody_knows, or ask the '
-                     'maintainers of this package')])
+                     'maintainers of trt_segmentation')])
 def test_advice(module: str, text: str) -> None:
     assert advise_install(module) == text.replace('PYTHON', shlex.quote(sys.executable))
 

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compare precisions of one network with FP32, and with the truth if the truth is known.
 
-The truth of an image is the correct class id of every pixel.
+The truth of an image is the correct class id of every pixel. A condition is a group of images,
+such as all images at night.
 """
 
 from __future__ import annotations

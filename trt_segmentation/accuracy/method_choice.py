@@ -33,7 +33,7 @@ SHARE = 5
 """Of this many frames, one is used to compare the methods. The ranges of the activations are
 measured on the other frames."""
 FEWEST_FRAMES = 2 * SHARE
-"""With fewer frames, the methods are not compared."""
+"""With fewer frames than this number, the methods are not compared."""
 RANKING_FRAMES = 2
 """Number of calibration frames on which the error of each layer is measured. For this measurement,
 only one layer is INT8."""

@@ -91,10 +91,12 @@ class ChunkReader(McapReader):
 
     def _load(self, chunk: ChunkInfo) -> memoryview:
         """Read, unpack and check a chunk. Several threads call this method at the same time."""
-        begin = chunk.chunk_start_offset
-        crc = int.from_bytes(self._read(begin + _CRC_AT, 4), 'little')
-        packed = self._read(begin + _DATA_AT + len(chunk.compression.encode()),
-                            chunk.compressed_size)
+        # One read for the head of the record and the data: after each read, the thread must wait
+        # for Python's lock (GIL).
+        head = _DATA_AT + len(chunk.compression.encode())
+        record = self._read(chunk.chunk_start_offset, head + chunk.compressed_size)
+        crc = int.from_bytes(record[_CRC_AT:_CRC_AT + 4], 'little')
+        packed: Any = memoryview(record)[head:]     # rosbags accepts this, but its types do not
         return memoryview(decompress(packed, chunk.compression, chunk.uncompressed_size, crc))
 
     def _read(self, begin: int, size: int) -> bytes:

@@ -29,7 +29,8 @@ from .settings import BuildOptions
 from .shapes import Profile
 
 Progress = Callable[[str, int, int], None]
-"""Arguments: the name of a phase, the number of finished steps, and the number of all steps."""
+"""A function that reports the progress of a build. Its arguments are the name of a phase, the
+number of finished steps, and the number of all steps."""
 
 _WORKSPACE = re.compile(r'workspace|sufficient memory|not enough memory|Could not find any '
                         r'implementation', re.IGNORECASE)

@@ -30,7 +30,7 @@ from .settings import METHODS
 MAX_FILE = 64 << 20
 """Largest size of a file of ranges, in bytes. One activation needs about 100 bytes."""
 MAX_EXPONENT = 16
-"""Largest absolute value of an exponent in a file. Measured exponents are smaller."""
+"""Largest absolute value of an exponent of ``balance`` in a file. Measured ones are smaller."""
 Tensor = npt.NDArray[Any]
 
 

@@ -55,7 +55,7 @@ def run_build(options: BuildCommandOptions) -> int:
 
     :returns: the exit code, 0.
     :raises GraphError: if the network or an option is refused, or if the accuracy loss is above
-        the limit. In these cases no plan is written.
+        ``options.max_miou_drop``. In these cases no plan is written.
     :raises EngineError: if TensorRT cannot build the plan, or if there is no GPU and no ``out``.
     """
     options.check()
@@ -75,7 +75,7 @@ def run_build(options: BuildCommandOptions) -> int:
             write_plan(plan, options.out)
         else:
             plan = _build_in_cache(options, card, given, calibration, identity, bars)
-        # If the build is interrupted, no file of ranges is written. The cache keeps the ranges.
+        # The ranges are saved last. So an interrupted build saves no ranges beside the ONNX file.
         if calibration is not None and (options.calibrate or options.keep_fp16):
             calibration.save(calibration_path(card))
             bars.print_line(f'ranges: {calibration_path(card)}')
@@ -197,7 +197,7 @@ def _choose_frames(options: BuildCommandOptions, card: ModelCard, bars: Progress
 
 def _calibrate(options: BuildCommandOptions, card: ModelCard, graph: PreparedGraph,
                feeds: Feeds | None, bars: ProgressBars) -> Calibration | None:
-    """Measure ranges, or read earlier ranges. Return None if the build uses no ranges."""
+    """Measure or read the ranges of the tensors. Return None if the build uses no ranges."""
     if feeds is None:
         calibration = find_calibration(card, _recipe(options), bars.print_line)
         if calibration is None:

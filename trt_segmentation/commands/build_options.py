@@ -110,7 +110,7 @@ class BuildCommandOptions(CalibrationOptions):
                 raise GraphError(f'{_option(name)} is for workers; give --workers or --ray')
         if self.ray is not None and self.work is None:
             raise GraphError('--ray needs a folder or URL that all machines see, for the '
-                             'results of the shards; give it with --work')
+                             'results of the workers; give it with --work')
 
     def _check_accuracy(self) -> None:
         if self.precision == 'fp32' and not self.cut_resize:
@@ -158,7 +158,7 @@ def add_command(commands: Commands) -> None:
         description='Check, simplify and calibrate the network of a model card, and build a '
         'plan (an engine in a file) with TensorRT or TensorRT-RTX. Before the build, a precision '
         'below fp32 is compared with fp32, and a report is written. Without --out, the plan goes '
-        'to the cache. A node with the same card, precision, workspace and level uses this plan.')
+        'to the cache. A node uses the plan if its card, precision, workspace and level match.')
     parser.add_argument('model', metavar='MODEL_CARD', help='path or name of a model card')
     parser.add_argument('--out', type=Path, metavar='PLAN',
                         help='write the plan to this file; TensorRT-RTX then needs no GPU')

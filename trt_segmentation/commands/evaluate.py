@@ -46,7 +46,7 @@ SampleSource: TypeAlias = 'tuple[Iterable[Sample], int, str]'
 def run_evaluate(options: EvaluateOptions) -> int:
     """Score the model, print a table of the scores, and write the files that the options name.
 
-    :returns: the exit code: 0, or 1 if shards of recordings are in quarantine.
+    :returns: the exit code: 0, or 1 if parts of recordings (shards) could not be scored.
     :raises EvaluationError, LabelValueError: if an option, an image or a label map is wrong.
     :raises ModelCardError, EngineError: if the model cannot be opened.
     :raises OutputError: if the JSON file cannot be written. The path is checked before any work.
@@ -99,7 +99,7 @@ def _sources(card: ModelCard, options: EvaluateOptions) -> dict[str, SampleSourc
 
 
 def _evaluate_recordings(card: ModelCard, options: EvaluateOptions) -> int:
-    """Score recordings with workers. Return 1 if shards are in quarantine, otherwise 0."""
+    """Score recordings with workers, and return the exit code."""
     from ..fleet.jobs.evaluate import EvaluateJob
     from .fleet.evaluate import evaluate_recordings
     job = EvaluateJob('', '', options.model, options.engine, options.precision,

@@ -40,11 +40,11 @@ class EvaluateOptions(GpuWorkerOptions):
     :param sources: recordings for workers, see :func:`.find_recordings`; () to score street scenes
         or ``images`` in this process.
     :param image_topic: see :class:`.EvaluateJob` for this topic and ``label_topic``.
-    :param work: folder or URL for the results of the shards; None for a temporary folder.
+    :param work: folder or URL for the results of the workers; None for a temporary folder.
     :param save_card: file for a copy of the model card with the fitted temperature; None for no
         copy.
-    :param save_reference: file for the reference; None for no reference. :data:`BESIDE` means
-        the file beside the model card.
+    :param save_reference: file for the reference, see :func:`.make_reference`; None for no
+        reference. :data:`BESIDE` means the file beside the model card.
     :param label_map: path or name of a value map for the label maps, see
         :func:`.label_values.load_value_map`; None if the values in the label maps are class ids
         already.
@@ -100,7 +100,7 @@ class EvaluateOptions(GpuWorkerOptions):
                                   'card')
 
     def _check_workers(self) -> None:
-        """Refuse worker options if there is no SOURCE, and the other options if there is one."""
+        """Refuse options for workers without a SOURCE, and options such as --street with one."""
         for_workers = ('image_topic', 'label_topic', 'ray', 'workers', 'gpus_per_worker',
                        'cpus_per_worker', 'lease', 'retry', 'work')
         for_process = ('gpu', 'street', 'drive', 'fps', 'condition', 'images', 'labels',
@@ -113,7 +113,7 @@ class EvaluateOptions(GpuWorkerOptions):
                                   f'{option} is for recordings; give at least one SOURCE')
         if self.ray is not None and self.work is None:
             raise EvaluationError('--ray needs a folder or URL that all machines see, for the '
-                                  'results of the shards; give it with --work')
+                                  'results of the workers; give it with --work')
 
 
 def add_command(commands: Commands) -> None:
@@ -125,8 +125,8 @@ def add_command(commands: Commands) -> None:
         'of label maps. A label map is a PNG file of class ids. Its name is the name of the image '
         'with the ending .png. The class id 255 means unlabelled. To score recordings, give one '
         'SOURCE or more. Workers then score parts of the recordings (shards) of about 60 seconds, '
-        'and the command adds up the results. If shards are in quarantine at the end, the exit '
-        'code is 1.')
+        'and the command adds up the results. A shard that fails three times is put into '
+        'quarantine. If shards are in quarantine at the end, the exit code is 1.')
     parser.add_argument(
         'sources', nargs='*', metavar='SOURCE', help='a bag with images and label maps, '
         'or a folder that contains the folders `images` and `labels`. A SOURCE can also be a '
@@ -156,10 +156,10 @@ def add_command(commands: Commands) -> None:
     parser.add_argument('--save-card', type=Path, metavar='FILE.yaml',
                         help='write a copy of the model card with the fitted temperature')
     parser.add_argument('--save-reference', nargs='?', type=Path, const=BESIDE, metavar='FILE',
-                        help='write a reference, which contains figures about the segmentation '
-                        'of each image. If the parameter `health` is true, the node compares '
-                        'frames with this reference. Without FILE, the file is written beside the '
-                        'model card')
+                        help='write a reference, which is a file with numbers about the '
+                        'segmentation of each image, such as the share of each class. If the '
+                        'parameter `health` is true, the node compares its frames with this '
+                        'reference. Without FILE, the file is written beside the model card')
     _add_workers(parser.add_argument_group('with SOURCE'))
     set_options(parser, EvaluateOptions)
 

@@ -1,6 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The parts of ``trt_seg eval`` that write a reference or fit a temperature."""
+"""The parts of ``trt_seg eval`` that write a reference or fit a temperature.
+
+A reference holds figures of each evaluated image, such as the share of each class. A node compares
+its frames with a reference. A temperature corrects the confidence of a model.
+"""
 
 from __future__ import annotations
 
@@ -20,9 +24,9 @@ from .evaluate_options import BESIDE, EvaluateOptions
 
 
 class ReferenceWriter:
-    """Collects the :class:`.FrameFigures` of all segmentations, and writes them as a reference.
+    """Collects figures of each segmentation, and writes these figures as a reference.
 
-    :raises EvaluationError: if the card has no file, and the option names no file.
+    :raises EvaluationError: if the card has no file, and --save-reference names no file.
     :raises OutputError: if the reference cannot be written.
     """
 
@@ -33,14 +37,15 @@ class ReferenceWriter:
         if path == BESIDE:
             path = reference_path(card)
             if path is None:
-                raise EvaluationError(f'the card {card.name} has no file, so --save-reference '
-                                      'needs the name of a file')
+                raise EvaluationError(f'the card {card.name} was not read from a file, so the '
+                                      'reference cannot be written beside it. Give a path: '
+                                      '--save-reference FILE')
         self._path = path
         if path is not None:
             check_file(path, '--save-reference')
 
     def observe(self, segmentation: Segmentation) -> None:
-        """Keep the figures of a segmentation, if a reference is wanted."""
+        """Keep the numbers about a segmentation, if a reference is wanted."""
         if self._path is not None and segmentation.tally is not None:
             self._figures.append(read_tally(segmentation.tally))
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Describe an ONNX file, say how this package uses it and why, and suggest a model card."""
+"""Describe an ONNX file, explain how trt_segmentation uses it, and suggest a model card."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def inspect_model(path: Path) -> str:
     except EngineError as error:
         raise EngineError('\n'.join([str(error), *facts])) from error
     inputs, outputs = read_tensors(session)
-    # A line break in the path would end the comment and change the card, so one_line() is needed.
+    # These lines become comments of a model card. A line break in the path would end a comment.
     lines = [f'{one_line(str(path))}: {_size(path.stat().st_size)}', *facts, '']
     lines += [f'input   {tensor}' for tensor in inputs]
     lines += [f'output  {tensor}' for tensor in outputs]
@@ -88,7 +88,7 @@ def card_text(path: Path, signature: Signature, inputs: list[Tensor]) -> str:
     axes = (2, 3) if image.layout == 'nchw' else (1, 2)
     lines = [f'name: {_quoted(path.stem)}', f'model: {_quoted(path.name)}', 'input:',
              f'  name: {_quoted(image.name)}', f'  layout: {image.layout}']
-    lines += [f'  {side}: {size}      # left open: which size was used in training?'
+    lines += [f'  {side}: {size}      # dynamic; which size was used in training?'
               for axis, side, size in zip(axes, ('height', 'width'), (image.height, image.width))
               if inputs[0].shape[axis] is None]
     if image.dtype == 'uint8':
@@ -98,7 +98,7 @@ def card_text(path: Path, signature: Signature, inputs: list[Tensor]) -> str:
                   '  std: [0.5]']
     else:
         lines += ['  color: rgb      # or bgr',
-                  '  mean: [0.485, 0.456, 0.406]      # of ImageNet; which were used in training?',
+                  '  mean: [0.485, 0.456, 0.406]      # of ImageNet; did the training use these?',
                   '  std: [0.229, 0.224, 0.225]']
     others = ', '.join(map(_quoted, signature.alternatives))
     lines += ['  resize: stretch      # or letterbox, crop', 'output:',
@@ -153,8 +153,8 @@ def _last_resize(path: Path, signature: Signature) -> list[str]:
     found = read_last_resize(path, signature.output.name)
     if found is None or signature.output.kind.values != 'scores':
         return []
-    return ['', 'The network ends in a Resize, which enlarges its scores. This package enlarges '
-            'the scores too,', 'to the size of the camera image. ' + (
+    return ['', 'The network ends in a Resize, which enlarges its scores. trt_segmentation '
+            'enlarges', 'the scores too, to the size of the camera image. ' + (
                 f'The Resize cannot be left out: {found.refused}.' if found.refused else
                 '`cut_resize: true` under `output` leaves the Resize out,'),
             *([] if found.refused else ['which is faster. `trt_seg build --cut-resize` shows how '

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Describe the file of a TensorRT plan."""
+"""Describe a TensorRT plan, which is an engine in a file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SUFFIXES = ('.plan', '.engine', '.trt')
 
 
 def is_plan(path: Path) -> bool:
-    """Return whether a file has the suffix of a plan, or has a sidecar file beside it."""
+    """Return whether a file has the suffix of a plan, or a JSON file about a plan beside it."""
     if path.suffix in SUFFIXES:
         return True
     # is_file() comes first, because sidecar_path() fails for a folder such as . or /.
@@ -25,7 +25,7 @@ def is_plan(path: Path) -> bool:
 def inspect_plan(path: Path) -> str:
     """Return the text of ``trt_seg inspect`` for a plan. Neither TensorRT nor a GPU is needed.
 
-    :raises CacheError: if this package did not write the plan, or if the file was changed later.
+    :raises CacheError: if ``trt_seg`` did not write the plan, or if the file was changed later.
     """
     plan = load_signed_plan(path)
     try:

@@ -37,6 +37,9 @@ BAG_FILES = ('metadata.yaml', '*.mcap')
 MAX_BATCH = 4
 """Largest number of frames in one run of the network. Only TensorRT on a GPU uses this number, and
 only if the batch size of the ONNX file is dynamic."""
+WAIT = 'block'
+"""How the pipeline waits for the GPU. If a thread polls, it takes Python's lock (GIL) again and
+again, and the many threads that decode and encode must wait for the lock."""
 
 
 def run_replay(options: ReplayOptions) -> int:
@@ -61,7 +64,7 @@ def run_replay(options: ReplayOptions) -> int:
         topic = bag.image_topic(options.image_topic, _print_error)
         with _expectation(options, card, root) as expectation, closing(open_pipeline(
                 card, options.engine, gpu=options.gpu, precision=options.precision,
-                max_batch=MAX_BATCH, log=_print_error)) as pipeline:
+                max_batch=MAX_BATCH, wait=WAIT, log=_print_error)) as pipeline:
             _make_room(options.out)
             camera_info = bag.camera_info_topic(topic)
             with StopSignals() as stop, BagWriter(
@@ -77,7 +80,7 @@ def run_replay(options: ReplayOptions) -> int:
 @contextmanager
 def _expectation(options: ReplayOptions, card: ModelCard, root: str
                  ) -> Iterator[Expectation | None]:
-    """Yield the expected label maps, whose bag is open; None if the user gave no such bag."""
+    """Open the bag of the expected label maps, and yield an Expectation; None without a bag."""
     if not options.expect:
         yield None
         return
@@ -104,7 +107,7 @@ def _print_error(line: str) -> None:
 def check_out(out: Path, overwrite: bool, sources: list[Path]) -> None:
     """Refuse an output folder that exists already.
 
-    With ``overwrite``, accept a folder with a bag that this package wrote.
+    With ``overwrite``, accept a folder with a bag that ``trt_seg replay`` wrote.
 
     :param sources: bags that the replay reads; ``out`` must not contain these bags.
     :raises ReplayError, OutputError: if the folder is refused.
@@ -126,7 +129,7 @@ def check_out(out: Path, overwrite: bool, sources: list[Path]) -> None:
 
 
 def _make_room(out: Path) -> None:
-    """Delete an earlier bag of this package. The writer needs a path that does not exist."""
+    """Delete the bag of an earlier replay. The writer needs a path that does not exist."""
     claim_folder(out, '--out', BAG_FILES)
     try:
         out.rmdir()

@@ -74,13 +74,13 @@ def add_command(commands: Commands) -> None:
     parser = commands.add_parser(
         'replay', help='segment every frame of a bag, and write the results to another bag',
         description='Segment every frame of a rosbag2 (sqlite3 or MCAP; a folder or a file), and '
-        'write an MCAP bag with the same stamps and frame ids. If a frame cannot be read, or if a '
-        'label map differs from the expected label map, the exit code is 1. If the command cannot '
-        'do its work, for example because the bag cannot be opened, the exit code is 2. Without '
-        '--png and --jpeg, the new bag is large: a label map has 1 byte for each pixel, and an '
-        'overlay has 3 bytes for each pixel. 100 frames of 1280x720 pixels need 369 MB, and 92 MB '
-        'with --no-overlay. With --no-overlay --png, 100 frames of drawn streets needed 2 MB in '
-        'our test.')
+        'write an MCAP bag. Each result has the stamp and the frame id of its image. If a frame '
+        'cannot be read, or if a label map differs from the expected label map, the exit code is '
+        '1. If the command cannot do its work, for example because the bag cannot be opened, the '
+        'exit code is 2. Without --png and --jpeg, the new bag is large: a label map has 1 byte '
+        'for each pixel, and an overlay has 3 bytes for each pixel. 100 frames of 1280x720 pixels '
+        'need 369 MB, and 92 MB with --no-overlay. With --no-overlay --png, 100 frames of drawn '
+        'streets needed 2 MB in our test.')
     parser.add_argument('bag', type=Path, metavar='BAG', help='bag to read')
     parser.add_argument('--out', type=Path, required=True, metavar='BAG2',
                         help='folder for the new bag')

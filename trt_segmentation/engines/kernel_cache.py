@@ -9,7 +9,9 @@ from typing import Any
 
 
 class KernelCache:
-    """The runtime cache of TensorRT-RTX for one engine. Only one thread at a time may use it.
+    """The runtime cache of TensorRT-RTX for one engine.
+
+    Only one thread at a time may use this object.
 
     The cache holds machine code, so its bytes must come from a trusted source. TensorRT-RTX checks
     that the bytes fit this GPU, this driver and this version of TensorRT-RTX.

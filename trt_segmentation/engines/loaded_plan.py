@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""A plan that TensorRT has loaded. Several engines can share the plan and its weights."""
+"""A plan that TensorRT has loaded. A plan is a network that TensorRT built for a GPU.
+
+Several engines can share a loaded plan and its weights.
+"""
 
 from __future__ import annotations
 
@@ -27,14 +30,15 @@ class LoadedPlan:
 
     Only one thread at a time may call the methods. The GPU must be current in this thread.
 
-    The constructor also loads the plugins of the card.
+    The constructor also loads the plugins of the model card.
 
-    :param plan: a plan for this GPU. The library that is loaded here must have built the plan, in
-        the same version. The plan must come from a trusted source, because it is machine code.
+    :param plan: a plan for this GPU. The library that is loaded here must have built the plan, and
+        the version of the library must not have changed. The plan must come from a trusted source,
+        because it is machine code.
     :param warn: a function that is called with the text of each warning from TensorRT.
     :param kernels: a cache for the kernels that TensorRT-RTX compiles; None to compile them at
-        every start. TensorRT compiles no kernels at a start, and does not use this cache.
-    :ivar log: call TensorRT in a ``with`` block of this log.
+        every start. The library TensorRT compiles no kernels at a start, so it uses no such cache.
+    :ivar log: the log of TensorRT. Call TensorRT only in a ``with`` block of this log.
     :ivar signature: the input and the output of the network.
     :raises PlanRefused: if the plan is damaged, or not for this GPU, driver or version.
     :raises EngineError: if a plugin cannot be loaded, if the GPU has too little memory for the
@@ -189,7 +193,7 @@ class LoadedPlan:
         return max(1, int(self._engine.num_optimization_profiles))
 
     def _check_formats(self, names: list[str]) -> None:
-        """Refuse a plan with a tensor that is not LINEAR. This package reads only LINEAR ones."""
+        """Refuse a tensor that is not LINEAR, because the pipeline reads only LINEAR tensors."""
         for name in names:
             for index in range(self._count_profiles()):
                 found = self._engine.get_tensor_format(name, index)

@@ -189,7 +189,7 @@ def read_tensors(session: Any) -> tuple[list[Tensor], list[Tensor]]:
 def useful_line(error: Exception) -> str:
     """Return the message of an ONNX Runtime error without status codes and source locations."""
     text = ' '.join(str(error).split())
-    # A message can contain further messages. The last of these messages gives the cause.
+    # A message can contain the message of another error. The last message gives the cause.
     text = re.sub(r'^.*\[ONNXRuntimeError\] : \d+ : \w+ : ', '', text)
     text = re.sub(r'^Load model from .*? failed: ?', '', text)
     text = re.sub(r'^\S+\.(?:cc|h):\d+ .*?(?:\) |\w+ (?=[A-Z]))', '', text)

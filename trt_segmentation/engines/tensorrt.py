@@ -15,8 +15,8 @@ from ..installed.pip_names import pip_install
 
 try:
     import tensorrt as trt
-    # The type stubs for mypy can leave an empty package named tensorrt. This package has no
-    # Builder.
+    # The type stubs for mypy can leave an empty package named tensorrt. Such an empty
+    # package has no Builder.
     trt.Builder  # noqa: B018
 except (ImportError, AttributeError):
     try:

@@ -72,7 +72,7 @@ class TensorRtEngine:
     def can_be_captured(self) -> bool:
         """Return whether a CUDA graph can contain the network.
 
-        For TensorRT, the result is always True. TensorRT-RTX can check this only with a context.
+        For TensorRT, the result is always True. TensorRT-RTX needs a context for this check.
         So the first call makes a context for the smallest batch. The first binding of this batch
         uses the context.
 

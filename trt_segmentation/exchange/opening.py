@@ -9,6 +9,7 @@ import threading
 from typing import Generic, Protocol, TypeVar
 
 from ..serving.stopping import start_unstoppable
+from .short_turns import short_turns
 
 
 class _CanClose(Protocol):
@@ -55,7 +56,8 @@ class Opening(Generic[Network]):
 
     def _run(self) -> None:
         try:
-            network = self._open()
+            with short_turns():
+                network = self._open()
         except Exception as error:
             self.error = error
             return

@@ -29,7 +29,7 @@ class Pinned:
     The :class:`GpuAllocator` that allocated the block also frees it.
 
     :param address: host address of the first byte.
-    :param mapped: address of the same byte in kernels.
+    :param mapped: the address that kernels must use for the same byte.
     :param write_combined: see :meth:`GpuAllocator.allocate_pinned`.
     """
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Prepares the kernels and the network for the batch of a slot."""
+"""Prepares the kernels and the network for the batch of a slot, which is memory for one batch."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class Compute:
 
     def prepare(self, slot: Slot, wanted: Wanted, palette: npt.NDArray[np.uint8],
                 alpha: float) -> None:
-        """Prepare a slot's work for the frames in its lanes.
+        """Prepare the GPU work for the frames that were put into a slot.
 
         :param palette: (classes, 3) uint8 RGB, the colours of the overlay.
         :param alpha: weight of the class colours in the overlay, 0 to 1.

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Work for a CUDA stream: marks, and CUDA graphs of a kernel or of a whole network."""
+"""Work for a CUDA stream: CUDA graphs, and marks. A mark is a point on a stream."""
 
 from __future__ import annotations
 

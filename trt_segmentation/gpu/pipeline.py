@@ -25,6 +25,7 @@ from ..trust.tally import tally_size
 from .allocator import GpuAllocator
 from .compute import Compute
 from .device_engine import DeviceEngine, OpenEngine
+from .examples import run_examples
 from .input_pool import InputPool
 from .kernels.image import KERNEL_ENCODINGS
 from .settings import GpuSettings
@@ -78,14 +79,15 @@ class GpuPipeline:
                 Compute(self.memory, card, engines[0], self._streams.down, settings.graph,
                         settings.max_batch))
             self._make_slots(engines, settings)
+            engine = engines[0]
+            self.signature = engine.signature
+            self.batch = self._compute.sizes[-1]
+            self.gives_confidence = engine.signature.output.has_confidence
+            self._watch = NetworkOutputWatch(card, self.signature)
+            run_examples(self, settings.slot_count, settings.examples)
         except BaseException:
             self.close()
             raise
-        engine = engines[0]
-        self.signature = engine.signature
-        self.batch = self._compute.sizes[-1]
-        self.gives_confidence = engine.signature.output.has_confidence
-        self._watch = NetworkOutputWatch(card, self.signature)
         self.identity = Identity(card.name, engine.name, engine.version, engine.precision,
                                  self.memory.device.name, reason, engine.cache, engine.tuning,
                                  perf_counter() - began)
@@ -109,8 +111,8 @@ class GpuPipeline:
         After an error, no part of the batch is pending.
 
         :raises FrameError: if a frame has an encoding that this package cannot decode.
-        :raises EngineError: if confidence is wanted but the model has no confidence, if no slot
-            becomes free in time, or if the GPU failed.
+        :raises EngineError: if confidence is wanted but the model has no confidence, if no memory
+            for one more batch becomes free in time, or if the GPU failed.
         """
         if wanted.confidence:
             self.signature.output.check_confidence()

@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from ..errors import EngineError
+from .examples import Example
 
 MEMORIES = ('auto', 'pinned', 'mapped')
 """How frames and outputs move between host and GPU; see :class:`GpuSettings`."""
@@ -37,8 +39,10 @@ class GpuSettings:
     :param write_combined: whether input buffers bypass the CPU's caches; see
         :meth:`.allocator.GpuAllocator.allocate_pinned`.
     :param exchange: 0 if no old network is in use. If this network replaces an old network that is
-        still in use, the number of this exchange, from 1. The number sets the priority of the
-        streams; see :class:`.streams.Streams`.
+        still in use, ``exchange`` is the number of this exchange; the first exchange has number 1.
+        The number sets the priority of the streams; see :class:`.streams.Streams`.
+    :param examples: batches that the pipeline segments when it is opened; see
+        :func:`.examples.run_examples`.
     :raises EngineError: if ``memory`` or ``wait`` has an unknown value.
     """
 
@@ -51,6 +55,7 @@ class GpuSettings:
     write_combined: bool = False
     direct_labels: bool = False
     exchange: int = 0
+    examples: Sequence[Example] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         """Refuse unknown values."""

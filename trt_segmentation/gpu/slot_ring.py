@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The slots of one pipeline. Each slot is free, taken, pending or lent."""
+"""The slots of one pipeline, and their states. A slot is the memory of one batch."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from ..frame import Segmentation
 
 @dataclass
 class SlotSegmentation(Segmentation):
-    """A segmentation in a slot's pinned memory.
+    """A segmentation in the pinned memory of a slot. A slot is the memory of one batch.
 
     :param give_back: a function that tells the pipeline that this segmentation was released.
     :param wait_for_overlay: a function that waits for the overlay. The function returns the
@@ -46,7 +46,7 @@ class SlotSegmentation(Segmentation):
             self.timings['overlay'] = wait()
 
     def keep(self, keeps_pixels: bool = False) -> Segmentation:
-        """See :meth:`.Segmentation.keep`. This method waits for the overlay, and copies."""
+        """Wait for the overlay, and copy the arrays. See :meth:`.Segmentation.keep`."""
         kept = super().keep(keeps_pixels)
         kept.labels = kept.labels.copy()
         kept.overlay = None if kept.overlay is None else kept.overlay.copy()

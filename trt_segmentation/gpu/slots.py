@@ -138,7 +138,7 @@ class Lane:
         bits, and the labels must not wait for the overlay.
 
         :param label_bytes: number of bytes of one label.
-        :param tally_bytes: number of bytes of a tally.
+        :param tally_bytes: number of bytes of a tally; see :class:`.frame.Wanted`.
         """
         pixels = self.frame.height * self.frame.width
         rows, cols = wanted.overlay_size(self.frame)

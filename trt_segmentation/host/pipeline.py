@@ -28,9 +28,10 @@ from .preprocess import Preprocess, rectify
 WARM_UP_RUNS = 3
 """Number of blank images in a warm-up. In the first run, ONNX Runtime plans its memory."""
 REST = 3.0
-"""Length of a rest, divided by the length of the run before it.
+"""Length of a rest in a warm-up, divided by the length of the run before the rest.
 
-A run delays one frame of the old pipeline. During the rest, the next frame is not delayed.
+The warm-up rests after each run if an old pipeline is in use. A run delays one frame of the old
+pipeline. During the rest, the next frame of the old pipeline is not delayed.
 """
 
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Finds the launch, config and resource files of this package, and the user's cache folder."""
+"""Finds the launch, config and resource files of trt_segmentation, and the user's cache folder."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def user_cache_folder() -> Path:
 
 
 def profile_export() -> str:
-    """Return a shell command. Programs that the shell starts afterwards use fastdds.xml."""
+    """Return a shell command. Programs that the shell starts later use the profile fastdds.xml."""
     try:
         path = str(share_path('config', 'fastdds.xml'))
     except FileNotFoundError:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The names on PyPI of the packages that this package imports, and how to install them."""
+"""The names on PyPI of the packages that trt_segmentation imports, and how to install them."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The installed version and the git commit of this package."""
+"""The installed version and the git commit of trt_segmentation."""
 
 from __future__ import annotations
 

@@ -3,8 +3,8 @@
 """Find the output tensor that is the segmentation, and find out what its values mean.
 
 If the network has several outputs and the card names none, an output is chosen by these rules.
-Rule 1 is the most important. A later rule is used only for outputs that are equal in all earlier
-rules.
+Rule 1 is the most important. A later rule is used only for outputs that all earlier rules rank
+as equal.
 
 1. Prefer the output named ``out``.
 2. Prefer an output without the name of an auxiliary output, such as ``aux``.
@@ -130,7 +130,7 @@ class _OutputReader:
             layout = find_layout(tensor, channels, self.image, reasons)
         output = NetworkOutput(tensor.name, kind, layout, tensor.dtype,
                                _count_channels(tensor, kind, layout, classes))
-        if classes is None:     # Without a card, only the shape shows whether this is a map.
+        if classes is None:     # Without a card, only the shape shows whether the output is a map.
             refuse_non_map(tensor, layout, self.image)
         return output
 

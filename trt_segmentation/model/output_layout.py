@@ -17,7 +17,7 @@ from .network_input import ImageInput
 from .tensor import Tensor
 
 MAX_SKEW_WITHOUT_CHANNELS = math.log(1.2)
-"""Largest result of :func:`_skew` for a map with three axes; larger for a list of boxes."""
+"""Largest result of :func:`_skew` for a map with three axes. A list of boxes has a larger one."""
 MAX_SKEW = math.log(1.5)
 """Largest result of :func:`_skew` for a map with a channel axis.
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Chooses the frames of a run that are most useful to annotate."""
+"""Chooses the frames of a labelling run that are most useful to annotate."""
 
 from __future__ import annotations
 
@@ -32,9 +32,10 @@ from ..sources.image import SourceImage
 class Pick:
     """A frame that can be chosen for annotation.
 
-    :param shard: name of the shard of the frame.
+    :param shard: name of the shard, the part of the recording that has the frame.
     :param number: position of the frame in the shard, from 1.
     :param camera: URL of the recording, and topic.
+    :param condition: light of the frame: ``dark``, ``dim`` or ``bright``.
     :param score: frames with high scores are chosen first.
     """
 
@@ -47,8 +48,9 @@ class Pick:
 
 
 def read_picks(table: pa.Table, needs_entropy: bool) -> list[Pick]:
-    """Return the frames of a manifest that have a label map. The score of a frame is its entropy.
+    """Return the segmented frames of a manifest. The score of a frame is its entropy.
 
+    :param table: manifest of a run: a table with one row for each frame.
     :raises FleetError: if ``needs_entropy`` is True and a frame has no entropy.
     """
     columns = ('shard', 'number', 'url', 'topic', 'log_time_ns', 'condition', 'entropy',
@@ -140,8 +142,8 @@ def read_picked(picks: Sequence[Pick], shards: Mapping[str, Shard],
     for pick in sorted(picks, key=lambda p: (p.shard, p.log_time_ns)):
         shard = shards[pick.shard]
         path = find_path(shard)
-        # In a bag, most frames can be decoded alone. If this fails, or for a video file, the shard
-        # is decoded from its keyframe.
+        # In a bag, most frames can be decoded alone. If this fails, or in a video file, the whole
+        # shard is decoded, because it begins with a keyframe.
         alone = replace(shard, begin_ns=pick.log_time_ns, end_ns=pick.log_time_ns + 1)
         for part in ((alone, shard) if shard.topic else (shard,)):
             with closing(read_shard(part, path)) as frames:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Chooses frames that cover all kinds of light, scenes, times and recordings of a fleet."""
+"""Chooses frames that cover all kinds of light, scenes and times of many recordings."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ class SourceOptions:
     :param topic: image topic of the bags; None for the topic of the only camera in each bag.
     :param leave_out: folder of the results. It is not read, and it cannot be a source. None to
         read every folder.
-    :param say: called with one line of text if other image topics of a bag are left out.
+    :param say: called with one line of text if a bag has image topics that are left out.
     """
 
     recursive: bool = False

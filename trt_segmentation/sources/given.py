@@ -24,8 +24,9 @@ Image: TypeAlias = str | Path | npt.NDArray[np.uint8]
 class GivenImages:
     """Iterates over the images of sources, picture files and arrays, one after the other.
 
-    :param items: open sources, arrays, and paths or names of sources. An array or a picture file
-        gives one image. Any other source gives all its images.
+    :param items: arrays, paths of files and folders, URLs, numbers of cameras, and sources that
+        are already open. An array or a picture file gives one image. Any other source gives all
+        its images.
     :param color: order of the channels of the arrays, ``bgr`` or ``rgb``.
     :param options: how the images of the sources are read. If ``every`` is 2, every second image
         of each source is left out. All arrays and picture files together count as one source.
@@ -51,7 +52,7 @@ class GivenImages:
                 pictures += 1
 
     def stop(self) -> None:
-        """End an iteration that waits for a camera. Any thread may call this."""
+        """End an iteration that waits for a camera. Any thread may call this method."""
         self._is_stopped = True
         self._close()
 

@@ -27,10 +27,10 @@ class SourceImage:
     :param origin: where the image comes from, for messages: a path, or a video with the number of
         the frame.
     :param image: (height, width, 3) uint8 in the order of ``color``, C-contiguous. The receiver
-        owns it.
-    :param time_ns: time of the image in nanoseconds. For a video file, it counts from the
-        start of the video. For a camera, it is when the image was decoded, counted from 1970. For
-        a bag, it is when the image was recorded, counted from 1970. For a picture, it is 0.
+        owns the array.
+    :param time_ns: time of the image in nanoseconds. In a video file, the time counts from the
+        start of the video. A camera gives the time of decoding, and a bag gives the time of
+        recording; these two times count from 1970. The time of a picture is 0.
     :param color: channel order, ``bgr`` or ``rgb``. Only an array from a program can be ``rgb``.
     """
 
@@ -84,7 +84,7 @@ class OpenSource:
 class ImageSource(Protocol):
     """A source of images.
 
-    A source is picture files, a video, a camera, a bag, or street scenes that this package draws.
+    A source is picture files, a video, a camera, a bag, or drawn street scenes.
     """
 
     @property
@@ -96,7 +96,7 @@ class ImageSource(Protocol):
 
     @property
     def name(self) -> str | None:
-        """Name for the results of a video, without a file name ending.
+        """Name for the results of a video, camera or bag, without a file name ending.
 
         None if the source gives pictures, because each picture has its own name.
         """

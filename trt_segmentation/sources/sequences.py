@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 USUAL_RATE = Fraction(10)
 """Assumed rate of a bag, in images per second, if the log times of the bag give no rate."""
 MAX_RATE = Fraction(240)
-"""Largest rate of a bag, in images per second. For a higher rate, USUAL_RATE is used instead."""
+"""Largest accepted rate of a bag, in images per second. For a higher rate, USUAL_RATE is used."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class BagImages:
     :param name: name of the results.
     :param topic: image topic; None for the topic of the only camera.
     :param every: as in :class:`VideoImages`.
-    :param say: called with one line of text if other image topics are left out.
+    :param say: called with one line of text if the bag has image topics that are left out.
     """
 
     path: Path

@@ -96,7 +96,7 @@ def draw_plan(rng: np.random.Generator, period: float) -> StreetPlan:
 
 
 class Layout:
-    """All things along one period of a road.
+    """All things along one period of a road. After each period, the road repeats.
 
     :param speed: speed of the camera in metres per second.
     """

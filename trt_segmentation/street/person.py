@@ -25,8 +25,8 @@ class Person:
     """A person who stands, or walks along or across the road.
 
     :param pace: walking speed along the road in metres per second; 0 to stand.
-    :param crossing: 0 if the person does not cross the road. Otherwise, this is an assumed speed
-        of the camera in metres per second. The person crosses before the camera arrives.
+    :param crossing: 0 if the person does not cross the road. Otherwise a speed of the camera in
+        metres per second. At this speed, the camera arrives after the person has crossed.
     """
 
     tail = 0.2
@@ -85,7 +85,7 @@ class Person:
         return np.array(lines), widths, colours
 
     def draw(self, view: SceneView, s: float, t: float) -> None:
-        """Draw the thing and its class ids."""
+        """Draw the person, and write the class id of its pixels into the label map."""
         foot, scale, depth = view.upright(s, t)
         size = scale * self._height
         reach = view.canvas.width + size

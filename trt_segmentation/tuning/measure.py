@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Runs processes that measure the candidates, until every candidate has a result."""
+"""Runs processes that measure the candidates, until every candidate has a result.
+
+A candidate is a set of options of ONNX Runtime.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ from .open_candidate import choose_first
 from .request import card_tree
 
 LONGEST_S = 300.0
-"""A trial process is ended after this many seconds."""
+"""A process that measures candidates is ended after this many seconds."""
 
 RunTrial = Callable[[str], tuple[str, str]]
 """A function with the parameter and the result of :func:`run_trial`."""

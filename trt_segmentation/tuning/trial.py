@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """A process that measures candidates on a GPU: ``python3 -m trt_segmentation.tuning.trial``.
 
-The process reads one JSON object from stdin, and writes one JSON line to stdout for each
-candidate. The measurements have their own process for three reasons. If a candidate crashes, the
-node goes on. When the process has ended, all its GPU memory is free. Measurements in the node's
-process could slow down the networks of the node; see
+A candidate is a set of options of ONNX Runtime. The process reads one JSON object from stdin, and
+writes one JSON line to stdout for each candidate. The measurements have their own process for
+three reasons. If a candidate crashes, the node goes on. When the process has ended, all its GPU
+memory is free. Measurements in the node's process could slow down the networks of the node; see
 :class:`trt_segmentation.gpu.cuda_graph.LaunchGraph`.
 """
 

@@ -48,10 +48,11 @@ def unpack_within_limits() -> None:
 
 
 def refuse_odd_files(path: Path) -> None:
-    """Check the files of a bag. Call this before a library opens them.
+    """Check the files of a bag. Call this function before a library opens the files.
 
     :param path: a rosbag2 folder, or a single file.
-    :raises BagLimitError: if metadata.yaml is too long, or if SQLite must compute rows of a .db3.
+    :raises BagLimitError: if metadata.yaml is too long, or if a .db3 file has rows that SQLite
+        must compute.
     """
     metadata = path / 'metadata.yaml'
     if path.is_dir() and (size := metadata.stat().st_size) > MAX_METADATA:

@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Finds the part of an MCAP or MP4 file in which this package's marker can be."""
+"""Finds the part of an MCAP or MP4 file that can hold the marker of trt_segmentation.
+
+The marker is a text. A file with this text was written by trt_segmentation.
+"""
 
 from __future__ import annotations
 

@@ -10,9 +10,9 @@ from typing import BinaryIO, overload
 from .regular_file import size_changed
 
 _WINDOW = 4096
-"""Number of bytes that are read at once if one byte is needed."""
+"""Number of bytes that one read gets from the disk if one byte is needed."""
 _SMALL = 65536
-"""A slice up to this number of bytes is read at once. A longer slice becomes another view."""
+"""A slice up to this number of bytes is read immediately. A longer slice becomes another view."""
 
 
 class FileView:
@@ -67,4 +67,4 @@ class FileView:
 
 
 Bytes = memoryview | FileView
-"""The bytes that the readers in this folder accept."""
+"""The types of bytes that the readers in this folder accept."""

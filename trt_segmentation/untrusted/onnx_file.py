@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Summarises an ONNX file without the onnx package, and refuses a file that must not be loaded."""
+"""Summarises an ONNX file without the onnx package, and refuses a file that is unsafe to load."""
 
 from __future__ import annotations
 

@@ -146,16 +146,16 @@ def make_folder(path: Path, option: str = '') -> None:
 
 def check_claim(path: Path, option: str, names: Collection[str],
                 may_be_empty: Collection[str] = ()) -> list[Path]:
-    """Refuse a folder that holds a file which this command does not write.
+    """Refuse a folder that holds a file of the user or of another command.
 
-    Files of an earlier run of the same command are accepted.
+    Files that an earlier run of this command wrote are accepted.
 
     :param names: patterns of the files and folders that the command writes, relative to ``path``,
         such as ``bag/*.mcap``. The wildcard ``*`` does not match a ``/``.
     :param may_be_empty: names of log files. If a process is stopped early, its log may be empty
         and have no marker.
     :returns: all files and folders below ``path``. The content of a folder comes before the folder
-        itself. Empty if ``path`` does not exist.
+        itself. The list is empty if ``path`` does not exist.
     :raises OutputError: if the folder holds a file of the user, or a file of another command.
     """
     check_folder(path, option)

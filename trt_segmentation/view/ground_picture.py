@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Draws a ground grid as seen from above."""
+"""Draws a ground grid, which is a map of the ground around the camera, as seen from above."""
 
 from __future__ import annotations
 

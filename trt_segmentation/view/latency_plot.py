@@ -19,7 +19,7 @@ LINE, MIDDLE, HIGH, DROP, WAY = '#33658a', '#2a9d63', '#d1793a', '#c1443f', '#a7
 INK, FAINT = '#202124', '#6e7278'
 STEP_COLORS = {TO_NODE: WAY, TO_SUBSCRIBER: WAY, 'wait': '#d9c27e', 'inference': LINE,
                OTHER: '#d8dbdf'}
-"""Colours of steps in the waterfall. All other steps have :data:`STEP_COLOR`."""
+"""Colours of some steps. All other steps have :data:`STEP_COLOR`."""
 STEP_COLOR = '#86a9c4'
 
 

@@ -49,7 +49,7 @@ class MontageRow(NamedTuple):
     """One row of a montage. All arrays except ``ground`` have the same height and width.
 
     :param image: (height, width, 3) uint8 BGR.
-    :param truth: (height, width) class ids; None if the truth is unknown.
+    :param truth: (height, width) true class ids; None if they are unknown.
     :param labels: (height, width) class ids.
     :param overlay: (height, width, 3) uint8 BGR.
     :param name: text beside the row; empty for no text.

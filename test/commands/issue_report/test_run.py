@@ -126,7 +126,7 @@ def test_the_zip_has_everything_and_the_terminal_shows_the_text(steps, tmp_path,
                  'Engines that ran: onnxruntime-cpu, tensorrt.',
                  'engine auto uses tensorrt: the best engine can run',
                  'cannot run onnxruntime-cuda, 0.0 s: built without CUDA',
-                 'labels as on the CPU: night 99.875%, mean IoU 0.8750',
+                 'pixels with the same label as on the CPU: night 99.875%, mean IoU 0.8750',
                  'stage onnxruntime-cpu tensorrt', 'inference 1.25 (1.50) 1.25 (1.50)',
                  'upload – 2.50 (3.00)', 'memory: mapped 4.00 ms', '2 layers'):
         assert line in lines, line

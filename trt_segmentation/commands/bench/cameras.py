@@ -18,7 +18,7 @@ from ...pipeline import Pipeline
 from ...serving.newest import NewestFrames
 
 _LEAD = 0.05
-"""Seconds before the measurement begins. The two threads start in this time."""
+"""Seconds before the measurement begins. In this time, the threads that use the pipeline start."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,8 @@ class _CameraRun:
     def _submit(self) -> None:
         try:
             while True:
-                with self._room:  # Wait for a free place before fetch() takes the newest frames.
+                # Wait until the pipeline has room, so that fetch() then takes the newest frames.
+                with self._room:
                     pass
                 batch = self._newest.fetch(self._pipeline.batch)
                 if not batch:
@@ -139,4 +140,4 @@ class _CameraRun:
                     segmentation.release()
         finally:
             self._newest.close()
-            self._room.release()  # Wake the submitting thread if it waits for a free place.
+            self._room.release()  # Wake the submitting thread if it waits for room.

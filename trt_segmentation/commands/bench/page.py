@@ -26,7 +26,7 @@ def write_page(run: dict[str, Any], path: Path, other: dict[str, Any] | None = N
     """Write one HTML file that contains all scripts and plots.
 
     :param run: content of this run's bench.json.
-    :param other: content of the other run's bench.json, for a comparison; None for no comparison.
+    :param other: content of another run's bench.json, for a comparison; None for no comparison.
     """
     plots = {'latency': latency_plot(run, other), 'stages': stages_plot(run, other),
              'memory': memory_plot(run, other), 'rate': rate_plot(run, other),

@@ -3,7 +3,7 @@
 """Draw the plots of a run of ``trt_seg bench``.
 
 page.html sets the colours of text and grid, for a light and a dark background. Plotly reads labels
-as HTML, so names from a file are escaped here.
+as HTML, so names from bench.json are escaped here. A plot can compare a run with another run.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ SAMPLES = 2000
 """Largest number of latencies in bench.json."""
 
 DRIFT = 1.1
-"""The report warns if the last frames are slower than the first by more than this factor."""
+"""The report warns if the latency grows by more than this factor during the measurement."""
 
 BUSY = 0.5
 """The report warns if the load average divided by the number of cores is above this value."""
@@ -51,7 +51,7 @@ def run_bench(options: BenchOptions) -> int:
     """Measure with progress bars, write the numbers and the page, and print a table.
 
     :returns: the exit code, 0.
-    :raises BenchError: if the other run's bench.json is not valid, or this run would replace it.
+    :raises BenchError: if ``compare`` is not a valid bench.json, or if this run would replace it.
     :raises OutputError: if an output file cannot be written, or would replace a file of the user.
     :raises FrameError: if images cannot have the given size and encoding.
     :raises ModelCardError, EngineError: if the model cannot be opened, or the engine fails.

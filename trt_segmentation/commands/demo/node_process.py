@@ -42,7 +42,7 @@ def ending_on_signals() -> Iterator[None]:
     nohup, the signal stays ignored. Only the main thread may call this function.
     """
     def end(number: int, _: FrameType | None) -> None:
-        # Ignore further signals: the terminal and its shell may both send one.
+        # Ignore a second signal: the terminal and its shell may both send one.
         for other in before:
             signal.signal(other, signal.SIG_IGN)
         raise SystemExit(128 + number)

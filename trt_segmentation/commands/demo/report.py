@@ -40,7 +40,7 @@ MOST_SCORED = 100
 
 @dataclass(frozen=True)
 class LiveRun:
-    """The data that the recorder has after a drive.
+    """The data that the recorder has at the end of a demo.
 
     :param diagnostics: maps the name of each status in the node's last diagnostics to its values.
     :param arrived: maps the stamp of each label map to its arrival time, both in nanoseconds.
@@ -70,7 +70,7 @@ class LiveRun:
 class SentFrame:
     """A frame that the camera published.
 
-    :param frame: number of the frame in the drive.
+    :param frame: number of the frame in the simulated drive.
     :param condition: day, night, rain or snow.
     :param stamp_ns: stamp of the image in nanoseconds.
     """
@@ -99,7 +99,7 @@ class DemoReport:
 
 
 def make_report(out: Path, card: ModelCard, live: LiveRun, bars: ProgressBars) -> DemoReport:
-    """Make the report from the bag and the logs of a drive.
+    """Make the report from the bag and the logs of a demo.
 
     :raises DemoError: if no frame was recorded with its label map and overlay.
     """

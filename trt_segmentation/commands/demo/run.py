@@ -92,7 +92,7 @@ def run_demo(options: DemoOptions) -> int:
 
 @contextmanager
 def _open_tap(card: ModelCard, options: DemoOptions) -> Iterator[MessageTap | None]:
-    """Open the view. Yield a tap that shows the recorder's messages, or None without a view."""
+    """Open the view. Yield the object that shows messages in the view; None without a view."""
     if not (options.view or options.save_view):
         yield None
         return

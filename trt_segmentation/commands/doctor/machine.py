@@ -64,7 +64,7 @@ def shared_memory(folder: str = '/dev/shm') -> Check:
 
 
 def receive_buffer(path: Path = Path('/proc/sys/net/core/rmem_max')) -> Check:
-    """Check the size limit of socket buffers. An image from another machine must fit into one."""
+    """Check whether an image from another machine fits into the largest socket buffer."""
     try:
         size = int(path.read_text())
     except (OSError, ValueError):

@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Measure whether mapped memory or copies are faster on this GPU."""
+"""Measure whether mapped memory or copies are faster on this GPU.
+
+Mapped memory is host memory that the kernels read and write without a copy.
+"""
 
 from __future__ import annotations
 

@@ -26,8 +26,8 @@ SEED = 1_000_000
 LEAST_IOU = 0.85
 """Smallest accepted mean IoU.
 
-The demo model reaches 0.90 on such scenes. With a wrong kernel or swapped channels, the mean IoU
-is much smaller.
+The demo model reaches 0.90 on the test scenes. With a wrong kernel or swapped channels, the mean
+IoU is much smaller.
 """
 
 LEAST_AGREEMENT = 0.99
@@ -37,6 +37,7 @@ An engine in FP16 reaches 0.9999.
 """
 
 ORACLE = 'onnxruntime-cpu'
+"""Engine that gives the expected label maps."""
 Log = Callable[[str], None]
 
 

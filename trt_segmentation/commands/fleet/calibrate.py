@@ -55,11 +55,12 @@ Indices = npt.NDArray[np.intp]
 class Candidates:
     """The frames of all recordings, and the frames that were chosen for a calibration.
 
+    :param picks: every frame that could be decoded.
     :param light: (frames, 3) the light of each frame, as in :class:`.FrameFeatures`. The
         saturation is unknown and is 0.
     :param chosen: indices of the frames for the calibration, ascending.
     :param held_out: indices of the frames on which the accuracy is measured, ascending.
-    :param shards: the shards by name.
+    :param shards: the shards (parts of recordings) by name.
     :param quarantined: the recordings and shards that could not be read, with the reasons.
     """
 
@@ -93,7 +94,7 @@ class Candidates:
 
 def _count(candidates: Sequence[Pick], chosen: Sequence[Pick], key: Callable[[Pick], str]
            ) -> dict[str, dict[str, int]]:
-    """Count the candidates and the chosen frames of each group."""
+    """Count all frames and the chosen frames of each group."""
     taken = Counter(map(key, chosen))
     return {name: {'candidates': count, 'chosen': taken[name]}
             for name, count in sorted(Counter(map(key, candidates)).items())}

@@ -57,7 +57,7 @@ def evaluate_recordings(card: ModelCard, job: EvaluateJob, sources: Sequence[str
     """In all recordings, score each frame that has a label map.
 
     :param job: the job, whose ``out`` and ``key`` are not used.
-    :param work: folder or URL for the results of the shards; None for a temporary folder.
+    :param work: folder or URL for the results of the workers; None for a temporary folder.
     :raises SourceError: if a source cannot be read.
     :raises EvaluationError: if no frame has a label map.
     :raises FleetError: see :meth:`.FleetRun.run`.

@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The options for workers. Several commands have these options."""
+"""The options for workers. Several commands have these options.
+
+A worker is a process that works on one shard at a time. A shard is a part of a recording.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +47,7 @@ class CalibrationOptions(WorkerOptions):
         workers, None means all cameras of each bag.
     :param hold_out: recordings on which the accuracy is measured; () to use the frames that
         calibration did not use, or street scenes if there are no such frames.
-    :param work: folder or URL for the results of the shards; None for a temporary folder.
+    :param work: folder or URL for the results of the workers; None for a temporary folder.
     """
 
     calibrate: tuple[str, ...] = ()
@@ -86,12 +89,13 @@ def add_workers(workers: Arguments, results: str, uses_gpus: bool = True) -> Non
                          help='if a worker does not report for S seconds, end this worker and '
                          'give its shard to another worker (%(default)s)')
     workers.add_argument('--retry', action='store_true',
-                         help='try the shards in quarantine again')
+                         help='try the shards in quarantine again. A shard is a part of a '
+                         'recording. It is in quarantine if it failed too often')
 
 
 def add_work(workers: Arguments) -> None:
     """Add --work."""
     workers.add_argument('--work', metavar='DIR|URL',
-                         help='folder or URL for the results of the shards. If the command is '
-                         'stopped, the same command with the same --work does only the missing '
-                         'shards. --ray needs this option. By default, a temporary folder is used')
+                         help='folder or URL for the results of the workers. If a command with '
+                         '--work is stopped, run the same command again: it does only the missing '
+                         'work. --ray needs this option. By default, a temporary folder is used')

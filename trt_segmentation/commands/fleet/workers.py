@@ -38,7 +38,7 @@ def run_workers(job: FleetJob, store: Store, recordings: Sequence[Recording],
 
 
 def open_workers(job: FleetJob, options: WorkerOptions) -> Workers:
-    """Return the workers of these options. The workers are not started yet.
+    """Return the workers that the options describe. The workers are not started yet.
 
     :raises FleetError: if there is no Ray cluster at ``options.ray``.
     :raises ModuleNotFoundError: if ``options.ray`` is given and Ray is not installed.
@@ -63,8 +63,8 @@ def open_work_folder(work: str | None) -> Iterator[str]:
 def print_quarantine(result: FleetResult) -> None:
     """Print the shards and recordings that were given up, and the reasons."""
     if result.quarantined:
-        print_line(f'{len(result.quarantined)} shards or recordings are in quarantine. To try '
-                   'them again, use --retry:')
+        print_line(f'{len(result.quarantined)} shards or recordings are in quarantine (--retry '
+                   'tries them again):')
         for name, reason in result.quarantined.items():
             print_line(f'  {name}: {reason}')
 

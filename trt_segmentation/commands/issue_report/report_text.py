@@ -17,7 +17,7 @@ LOG_LINES = 40
 def report_text(steps: Sequence[StepResult], when: str) -> str:
     """Return the text of the report.
 
-    :param steps: the results, without private words.
+    :param steps: the results, from which names of users, hosts and folders were removed.
     :param when: date and time of the report.
     """
     return '\n'.join(_lines(steps, when))
@@ -100,7 +100,7 @@ def _agreement(name: str, part: Mapping[str, Any]) -> Iterator[str]:
     rows = [f'{condition} {scores["agreement"]:.3%}, mean IoU {scores["mean_iou"]:.4f}'
             for condition, scores in by_condition.items() if condition]
     if rows:
-        yield f'  labels as on the CPU: {"; ".join(rows)}'
+        yield f'  pixels with the same label as on the CPU: {"; ".join(rows)}'
 
 
 def _latency(engines: Mapping[str, Mapping[str, Mapping[str, float]]]) -> Iterator[str]:

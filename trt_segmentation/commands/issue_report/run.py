@@ -52,8 +52,8 @@ def write_report(options: DoctorOptions) -> int:
 
     :returns: the exit code: 1 if a step failed, else 0. A step that cannot run on this machine has
         not failed. The zip is written in all cases.
-    :raises OutputError: if the zip cannot be written, or if ``options.out`` is a file that this
-        package did not write.
+    :raises OutputError: if the zip cannot be written, or if ``options.out`` is a file that
+        ``trt_seg`` did not write.
     """
     assert options.out is not None
     check_file(options.out, OPTION)
@@ -114,8 +114,8 @@ def pack(steps: Sequence[StepResult], text: str, tree: Mapping[str, Any],
          pictures: Mapping[str, bytes]) -> bytes:
     """Return the bytes of the zip.
 
-    The first file, README.txt, holds the marker of this package. README.txt is not compressed, so
-    that :func:`.output_files.check_file` finds the marker.
+    The first file, README.txt, holds the marker of trt_segmentation. README.txt is not compressed,
+    so that :func:`.output_files.check_file` finds the marker.
     """
     files: dict[str, str | bytes] = {
         README: _README, TEXT: text + '\n',

@@ -99,7 +99,10 @@ def _run_all(parts: Sequence[Callable[[], None]]) -> None:
 
 
 def compare_memory(asked: Found, found: Found) -> None:
-    """Measure mapped memory and copies on a GPU that shares its memory with the CPU."""
+    """Measure the latency with mapped memory and with copies.
+
+    Call this function only if the GPU shares its memory with the CPU.
+    """
     from ..doctor.memory_choice import measure_memory
     choice = measure_memory(asked['engine'], asked['gpu'], True, log.info)
     found |= choice.tree() | {'text': str(choice)}
@@ -136,7 +139,7 @@ def _measure(engine: str, gpu: int, folder: Path, found: Found) -> None:
         frames = camera_frames(4, *SIZE, 'bgr8', pipeline.allocate)
         latency = measure_latency(pipeline, frames, Wanted(overlay=True), SECONDS,
                                   lambda elapsed: None)
-        del frames      # closing the pipeline frees this memory
+        del frames      # closing the pipeline frees the memory in which the frames lie
         found['latency_ms'] = {stage: percentiles(times) for stage, times in
                                (*latency.stages.items(), ('total', latency.total))}
         found['images'], found['drift'] = len(latency.total), latency.drift

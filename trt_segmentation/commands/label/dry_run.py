@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Estimates the work of a run, and writes nothing into the folder of the run."""
+"""Estimates the work of ``trt_seg label``, and writes no results."""
 
 from __future__ import annotations
 

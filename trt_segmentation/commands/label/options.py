@@ -21,8 +21,8 @@ class LabelOptions(GpuWorkerOptions):
 
     :param sources: see :func:`.find_recordings`; empty to use the results of an earlier run.
     :param pick: kind and number of the frames to choose; None to choose none.
-    :param against: for ``disagree``: folder name of the other run. None is allowed if there is
-        only one other run.
+    :param against: name of the folder of the run to compare with, if ``pick`` is ``disagree``.
+        None is allowed if ``out`` has only one other run.
     """
 
     out: str
@@ -94,8 +94,8 @@ def _add_use(use: Arguments) -> None:
     use.add_argument('--pick-seconds', type=positive, metavar='S',
                      help='shortest time in seconds between two picked frames of a camera '
                      '(%(default)s)')
-    use.add_argument('--against', metavar='RUN', help='for disagree:N: folder name, in --out, of '
-                     'the other run; default: the only other run')
+    use.add_argument('--against', metavar='RUN', help='for disagree:N: name of the folder, in '
+                     '--out, of the run to compare with; default: the only other run in --out')
 
 
 def _pick(text: str) -> tuple[str, int]:

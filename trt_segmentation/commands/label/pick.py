@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Picks frames of a run for annotation, and writes them with the labels of the model."""
+"""Picks frames of a labelling run for annotation. Writes them with the labels of the model."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def write_picks(job: LabelJob, card: ModelCard, store: Store, options: LabelOpti
                 say: Callable[[str], None]) -> None:
     """Choose frames, segment them again, and write them into the folder of the run.
 
-    :raises FleetError: if the run has no manifest. For ``disagree``, also if there is no other
-        run, or if ``against`` must choose one of several runs.
+    :raises FleetError: if the run has no manifest, which is the table of its frames. If ``pick``
+        is ``disagree``, also if there is no other run, or if ``against`` must choose a run.
     :raises SegmentationError: if a recording cannot be read any more.
     """
     assert options.pick
@@ -37,8 +37,8 @@ def write_picks(job: LabelJob, card: ModelCard, store: Store, options: LabelOpti
     try:
         picks = read_picks(read_table(store), needs_entropy=kind == 'uncertain')
     except FileNotFoundError as error:
-        raise FleetError(f'{job.out} has no manifest yet. Label recordings with the same options '
-                         'first') from error
+        raise FleetError(f'{job.out} has no manifest yet. First label recordings with these '
+                         'options') from error
     shards = read_shards(store, job)
     with closing(ScratchFolder()) as scratch:
         if kind == 'disagree':

@@ -31,7 +31,7 @@ SUMMARY = 'summary.png'
 
 @dataclass(frozen=True)
 class OpenRun:
-    """A run, its model and its folder."""
+    """The job of ``trt_seg label``, its model, and the store of its results."""
 
     job: LabelJob
     card: ModelCard
@@ -43,7 +43,7 @@ def run_label(options: LabelOptions) -> int:
 
     :returns: the exit code, see :attr:`.FleetResult.exit_code`.
     :raises SegmentationError: if an option, the card or a source is wrong, or if a result cannot
-        be written. The complete shards stay complete.
+        be written. Results that are already written stay.
     """
     options.check()
     card = load_card(options.model)
@@ -89,8 +89,8 @@ def _summarise(run: OpenRun) -> None:
     try:
         table = read_table(run.store)
     except FileNotFoundError as error:
-        raise FleetError(f'{run.job.out} has no manifest yet. Label recordings with the same '
-                         'options first') from error
+        raise FleetError(f'{run.job.out} has no manifest yet. First label recordings with '
+                         'these options') from error
     found = summarise_manifest(table, run.card.classes)
     shown = Table('condition', 'frames', 'brightness', 'mean confidence', 'p5 confidence',
                   'entropy in bits', 'largest classes', title=f'{table.num_rows} frames, '

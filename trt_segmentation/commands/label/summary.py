@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Summarises the manifest of a run by condition, as numbers and as a plot."""
+"""Summarises the frames of a labelling run by condition: dark, dim or bright.
+
+The manifest of a run is the table of its frames.
+"""
 
 from __future__ import annotations
 

@@ -110,7 +110,7 @@ def _list_old_maps(name: str, options: SegmentOptions) -> list[str]:
     """Return the numbered label maps and confidences that --out already has for this video.
 
     An earlier run may have written these files for frames that this run skips. If this run
-    writes no label maps, none are returned. The same holds for confidences.
+    writes no label maps, no label maps are returned. The same holds for confidences.
     """
     folders = ['labels'] * options.wants_labels(True) + ['confidence'] * options.confidence
     return [str(path.relative_to(options.out)) for folder in folders
@@ -133,7 +133,7 @@ def find_renamed_results(sources: Sequence[ImageSource], options: SegmentOptions
 
 
 class ResultWriter:
-    """Writes the results of a run. Call all methods from one thread.
+    """Gives the results of a run to worker threads. Call all methods from one thread.
 
     :param card: the model card. It gives the names and colours of the classes.
     :ivar images: for each image, its entry in the file of --json; empty without --json.
@@ -166,7 +166,7 @@ class ResultWriter:
     def begin_source(self, source: ImageSource) -> None:
         """Delete old label maps and confidences of a video, if this run writes new ones.
 
-        Files that this package did not write stay.
+        Files that ``trt_seg`` did not write stay.
 
         :raises OutputError: if a file cannot be deleted.
         """

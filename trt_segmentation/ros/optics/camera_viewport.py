@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Makes the viewport of one camera from the parameters `ego_mask`, `roi` and `rectify`.
 
-A viewport is the part of an image that the network sees, with the pixels that get no label.
+A viewport says which part of an image the network sees, and which pixels get no label.
 """
 
 from __future__ import annotations
@@ -139,7 +139,8 @@ def _read_mask(wish: _Wish) -> npt.NDArray[np.uint8] | None:
     if (height, width) != (wish.height, wish.width):
         raise FrameError(
             f'`ego_mask`: {wish.ego_mask} has {width}x{height} pixels, but the image has '
-            f'{wish.width}x{wish.height} pixels. Draw the mask on an image of this camera')
+            f'{wish.width}x{wish.height} pixels. Make a mask of this size: white for the robot, '
+            'and black for all other pixels')
     return np.ascontiguousarray(picture.any(axis=2).astype(np.uint8))
 
 

@@ -17,7 +17,7 @@ from ...frame import Frame
 from ...untrusted.cdr_reader import CdrReader
 
 HEAD_ROOM = 512
-"""If this many bytes are free before the pixels, the pixels are published without a copy.
+"""If the memory in front of the pixels has this many free bytes, no copy is needed to publish.
 
 This number is enough if frame_id and encoding together have at most 450 bytes.
 """
