@@ -169,6 +169,18 @@ def test_a_second_dev_waits_until_the_first_has_installed(bare: Path, tmp_path: 
     assert installed(bare) == REST  # only the first ./dev has installed packages
 
 
+def test_a_file_system_without_locks_is_named(checkout: Path, tmp_path: Path) -> None:
+    (tmp_path / 'flock').write_text('#!/bin/sh\nexit 71\n')
+    (tmp_path / 'flock').chmod(0o755)
+    done = subprocess.run(
+        [checkout / 'dev', 'run', 'echo', 'node'], cwd=checkout, text=True, check=False,
+        capture_output=True, timeout=30,
+        env={**environment(checkout), 'PATH': f'{tmp_path}:{os.environ["PATH"]}'})
+    assert (done.returncode, done.stdout) == (0, 'node\n')
+    assert done.stderr == ('./dev: this file system has no locks, so do not start a second ./dev '
+                           'now\n')
+
+
 def test_a_command_that_runs_does_not_stop_another_from_installing(
         checkout: Path, tmp_path: Path) -> None:
     running = start_dev(checkout, 'run', 'sh', '-c', 'echo started; exec sleep 60')
