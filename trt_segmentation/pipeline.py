@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -16,7 +16,6 @@ from .engines import ENGINES, Identity, PRECISION_CHOICES
 from .engines.nvidia_driver import ask_driver
 from .errors import EngineError
 from .frame import Frame, Segmentation, Wanted
-from .gpu.examples import Example
 from .gpu.settings import GpuSettings
 from .memory import Allocate
 from .model.card import ModelCard
@@ -40,8 +39,6 @@ class EngineSettings:
         is still in use, ``exchange`` is the number of this exchange; the first exchange has
         number 1. In an exchange, the opening disturbs the old network less, and ONNX Runtime
         is not tuned: it uses stored measurements, or its plain options.
-    :param examples: batches like those of the old network. A GPU pipeline segments them while it
-        is opened. Otherwise its first live frame would be slow.
     """
 
     cache: str = ''
@@ -49,7 +46,6 @@ class EngineSettings:
     level: int = BuildOptions.level
     tune: bool = True
     exchange: int = 0
-    examples: Sequence[Example] = field(default=(), compare=False)
 
 
 class Pipeline(Protocol):
@@ -163,7 +159,7 @@ def open_pipeline(card: ModelCard, engine: str = 'auto', *, gpu: int = 0,
         if value not in known:
             raise EngineError(f'{what} is {value!r}; expected one of {", ".join(known)}')
     gpu_settings = GpuSettings(memory, wait, networks=networks, max_batch=max_batch,
-                               exchange=settings.exchange, examples=settings.examples)
+                               exchange=settings.exchange)
     openers: dict[str, Callable[[str], Pipeline]] = {
         'tensorrt': lambda reason: _open_tensorrt(
             card, gpu, precision, gpu_settings, settings, log, reason),

@@ -4,15 +4,12 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 
-import pytest
 from serving.doubles import FakePipeline, TIMEOUT, until
 
 from trt_segmentation.errors import EngineError
 from trt_segmentation.exchange.opening import Opening
-from trt_segmentation.exchange.short_turns import TURN_SECONDS
 
 
 def test_the_caller_takes_the_open_network_once() -> None:
@@ -22,18 +19,6 @@ def test_the_caller_takes_the_open_network_once() -> None:
     assert opening.take() is network and opening.take() is None
     opening.give_up()
     assert network.closed == 0 and opening.error is None
-
-
-def test_other_threads_wait_only_a_short_time_while_the_network_opens() -> None:
-    before, intervals = sys.getswitchinterval(), []
-
-    def open_network() -> FakePipeline:
-        intervals.append(sys.getswitchinterval())
-        return FakePipeline()
-    opening = Opening(open_network)
-    until(lambda: opening.has_ended)
-    assert intervals == [pytest.approx(min(TURN_SECONDS, before))]
-    assert sys.getswitchinterval() == before
 
 
 def test_an_error_is_kept() -> None:

@@ -239,18 +239,6 @@ def test_submit_and_collect_in_two_threads(pipeline):
         assert (frame.data[:3][::-1] == PALETTE[label]).all()
 
 
-def test_after_examples_a_frame_needs_no_new_memory(tmp_path):
-    labels = blocks(np.random.default_rng(6), 96, 128)
-    frame, wanted = painted(labels, PALETTE), Wanted(overlay=True, confidence=True)
-    path = color_classifier(tmp_path / 'm.onnx', PALETTE, height=48, width=64)
-    with closing(open_gpu(color_card(path, PALETTE), examples=[([frame], wanted)])) as pipeline:
-        held = pipeline.memory.device_bytes, pipeline.memory.pinned_bytes
-        for _ in range(4):  # there are three slots
-            segment(pipeline, [frame], wanted)
-        assert (pipeline.memory.device_bytes, pipeline.memory.pinned_bytes) == held
-        assert not pipeline.lends_memory
-
-
 def test_a_frame_in_a_buffer_is_read_without_a_copy(pipeline):
     labels = blocks(np.random.default_rng(5), 96, 128)
     frame = painted(labels, PALETTE)

@@ -50,7 +50,6 @@ class Models:
         self.opening = threading.Event()
         self.error: Exception | None = None
         self.asked: list[tuple[str, str, int]] = []
-        self.examples: list[list[int]] = []
         module = __import__('trt_segmentation.ros.node', fromlist=['open_pipeline'])
 
         def load(name: str) -> ModelCard:
@@ -60,8 +59,6 @@ class Models:
 
         def open_(card: ModelCard, engine: str, **options: Any) -> Any:
             self.asked.append((card.name, engine, options['settings'].exchange))
-            self.examples.append([frame.width for frames, _ in options['settings'].examples
-                                  for frame in frames])
             self.opening.set()
             assert self.gate.wait(TIMEOUT)
             if self.error:
@@ -106,15 +103,6 @@ class Models:
 @pytest.fixture
 def models(monkeypatch: pytest.MonkeyPatch, make_rig: Callable[..., Any]) -> Models:
     return Models(monkeypatch, make_rig)
-
-
-def test_a_new_network_is_opened_with_examples_of_the_live_frames(models: Models) -> None:
-    rig = models.rig
-    maps, camera = rig.hear(Image, f'{NODE}/label_map'), rig.speaker(Image)
-    camera.publish(camera_image(1))
-    rig.until(lambda: rig.node.exchange.live.make_examples())
-    assert models.finish(models.begin(model('night'))) == [(True, '')]
-    assert models.examples == [[], [maps[0].width]]
 
 
 def test_images_are_segmented_while_the_new_network_is_opened(models: Models) -> None:

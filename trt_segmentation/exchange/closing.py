@@ -10,7 +10,6 @@ import threading
 from ..pipeline import Pipeline
 from ..serving.recovery import describe_error
 from ..serving.stopping import start_unstoppable
-from .short_turns import short_turns
 
 POLL_SECONDS = 0.02
 """Seconds between two checks whether the pipeline is still used."""
@@ -20,21 +19,17 @@ class Closing:
     """Closes one pipeline in its own thread, because closing takes some milliseconds.
 
     This object first waits until ``has_ended`` returns True, and until all images in the memory of
-    the pipeline are released. Then it calls ``wait_for_pause``.
+    the pipeline are released.
 
     :param has_ended: returns True if no thread uses the pipeline any more.
-    :param wait_for_pause: called right before the pipeline is closed. It waits until the live
-        network has finished a batch. While ONNX Runtime frees a network, no other Python thread
-        can run, so the best time is directly after a batch.
     :param warn: called with one line if the pipeline cannot be closed.
     :param then: called at the end, in the same thread, even if the pipeline cannot be closed.
     """
 
     def __init__(self, pipeline: Pipeline, has_ended: Callable[[], bool],
-                 wait_for_pause: Callable[[], object], warn: Callable[[str], None],
-                 then: Callable[[], None]) -> None:
+                 warn: Callable[[str], None], then: Callable[[], None]) -> None:
         self._pipeline: Pipeline | None = pipeline
-        self._has_ended, self._wait_for_pause = has_ended, wait_for_pause
+        self._has_ended = has_ended
         self._warn, self._then = warn, then
         self._is_closed = threading.Event()
         start_unstoppable(self._run)
@@ -48,9 +43,7 @@ class Closing:
         while not self._has_ended() or self._pipeline.lends_memory:
             self._is_closed.wait(POLL_SECONDS)
         try:
-            with short_turns():
-                self._wait_for_pause()
-                self._pipeline.close()
+            self._pipeline.close()
         except Exception as error:
             self._warn(f'the old network cannot be closed: {describe_error(error)}')
         self._pipeline, self._has_ended = None, lambda: True  # frees the pipeline and the worker

@@ -9,7 +9,6 @@ import threading
 from typing import Generic, Protocol, TypeVar
 
 from ..serving.stopping import start_unstoppable
-from .short_turns import short_turns
 
 
 class _CanClose(Protocol):
@@ -56,8 +55,7 @@ class Opening(Generic[Network]):
 
     def _run(self) -> None:
         try:
-            with short_turns():
-                network = self._open()
+            network = self._open()
         except Exception as error:
             self.error = error
             return

@@ -25,7 +25,6 @@ from ..trust.tally import tally_size
 from .allocator import GpuAllocator
 from .compute import Compute
 from .device_engine import DeviceEngine, OpenEngine
-from .examples import run_examples
 from .input_pool import InputPool
 from .kernels.image import KERNEL_ENCODINGS
 from .settings import GpuSettings
@@ -79,15 +78,14 @@ class GpuPipeline:
                 Compute(self.memory, card, engines[0], self._streams.down, settings.graph,
                         settings.max_batch))
             self._make_slots(engines, settings)
-            engine = engines[0]
-            self.signature = engine.signature
-            self.batch = self._compute.sizes[-1]
-            self.gives_confidence = engine.signature.output.has_confidence
-            self._watch = NetworkOutputWatch(card, self.signature)
-            run_examples(self, settings.slot_count, settings.examples)
         except BaseException:
             self.close()
             raise
+        engine = engines[0]
+        self.signature = engine.signature
+        self.batch = self._compute.sizes[-1]
+        self.gives_confidence = engine.signature.output.has_confidence
+        self._watch = NetworkOutputWatch(card, self.signature)
         self.identity = Identity(card.name, engine.name, engine.version, engine.precision,
                                  self.memory.device.name, reason, engine.cache, engine.tuning,
                                  perf_counter() - began)

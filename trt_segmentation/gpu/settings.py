@@ -4,11 +4,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from ..errors import EngineError
-from .examples import Example
 
 MEMORIES = ('auto', 'pinned', 'mapped')
 """How frames and outputs move between host and GPU; see :class:`GpuSettings`."""
@@ -41,8 +39,6 @@ class GpuSettings:
     :param exchange: 0 if no old network is in use. If this network replaces an old network that is
         still in use, ``exchange`` is the number of this exchange; the first exchange has number 1.
         The number sets the priority of the streams; see :class:`.streams.Streams`.
-    :param examples: batches that the pipeline segments when it is opened; see
-        :func:`.examples.run_examples`.
     :raises EngineError: if ``memory`` or ``wait`` has an unknown value.
     """
 
@@ -55,7 +51,6 @@ class GpuSettings:
     write_combined: bool = False
     direct_labels: bool = False
     exchange: int = 0
-    examples: Sequence[Example] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         """Refuse unknown values."""

@@ -15,7 +15,6 @@ from rclpy.parameter import Parameter
 
 from ..errors import EngineError, GroundError
 from ..exchange.closing import Closing
-from ..exchange.live_frames import LiveFrames
 from ..exchange.opening import Opening
 from ..ground.values import make_values
 from ..memory import give_back_freed_memory
@@ -40,9 +39,6 @@ CLOSE_SECONDS = 20.0
 
 The previous exchange ends when it has closed its old network.
 """
-
-PAUSE_SECONDS = 0.5
-"""Longest time in seconds that an old network waits for the end of a live batch."""
 
 KINDS = {('confidence', ParameterType.PARAMETER_BOOL), ('health', ParameterType.PARAMETER_BOOL),
          ('palette', ParameterType.PARAMETER_STRING_ARRAY)}
@@ -84,7 +80,6 @@ class ModelExchange:
         """The health reference of the present model. None if the node was never configured."""
         self.note = ''
         """What an exchange does now, or why the last exchange failed. Otherwise empty."""
-        self.live = LiveFrames()
         self._node = node
         self._supervisor = supervisor
         self._open_pipeline = open_pipeline
@@ -107,10 +102,6 @@ class ModelExchange:
         pipeline = self._accepted.pipeline if self._accepted else self._supervisor.pipeline
         reference = self._accepted.reference if self._accepted else self.reference
         return find_problem(name, value, pipeline, reference)
-
-    def forget(self) -> None:
-        """Forget the live frames and the note, because the node has closed its pipeline."""
-        self.note, self.live = '', LiveFrames()
 
     def cancel(self, reason: str) -> None:
         """If the node is opening a new model, give up, and answer the request with the reason."""
@@ -265,6 +256,5 @@ class ModelExchange:
     def _close(self, pipeline: Pipeline, has_ended: Callable[[], bool]) -> None:
         # The last argument returns freed memory to the system. Otherwise malloc would keep some of
         # this memory, and the process would grow during the first exchanges.
-        self._closing = Closing(
-            pipeline, has_ended, lambda: self.live.wait_for_batch_end(PAUSE_SECONDS),
-            self._node.get_logger().warning, give_back_freed_memory)
+        self._closing = Closing(pipeline, has_ended, self._node.get_logger().warning,
+                                give_back_freed_memory)

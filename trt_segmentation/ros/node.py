@@ -216,8 +216,7 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
                              settings=EngineSettings(
                                  self.value('engine_cache'), self.value('workspace_mib') << 20,
                                  self.value('optimization_level'), self.value('tune'),
-                                 exchange,
-                                 self.exchange.live.make_examples() if exchange else ()))
+                                 exchange))
 
     def _make_ground_outputs(self, names: list[str], card: ModelCard) -> dict[str, GroundOutput]:
         if not self.value('ground'):
@@ -228,7 +227,7 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
     def _make_worker(self, pipeline: Pipeline, **options: Any) -> Worker:
         return Worker(pipeline, len(self.cameras), LiveParameters(self.value, pipeline),
                       self._forward_clock, self._warn, self._frame_log, self._supervisor.health,
-                      note_batch=self.exchange.live.note_batch, **options)
+                      **options)
 
     def _report_progress(self, line: str) -> None:
         self.progress = line
@@ -270,8 +269,7 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
         self.cameras.clear()
         self._supervisor.close()
         self._frame_log.close()
-        self.transport, self.progress = None, ''
-        self.exchange.forget()
+        self.transport, self.progress, self.exchange.note = None, '', ''
         give_back_freed_memory()
 
     def _report_failure(self, transition: str, reason: str) -> TransitionCallbackReturn:

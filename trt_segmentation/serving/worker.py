@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from queue import SimpleQueue
 import threading
 import time
@@ -46,14 +46,12 @@ class Worker:
     :param health: state of the engine. The worker reports to it whether each batch succeeded.
     :param newest: the queue of the previous worker, with its waiting frames; None for a new queue.
     :param begin: called once in the submitting thread, before this thread fetches a frame.
-    :param note_batch: called in the collecting thread after each segmented batch.
     """
 
     def __init__(self, pipeline: Pipeline, cameras: int, settings: LiveSettings,
                  clock: ServingClock, warn: Callable[[str, str, Exception], None], log: FrameLog,
                  health: EngineHealth, newest: WaitingFrames | None = None,
-                 begin: Callable[[], None] = lambda: None,
-                 note_batch: Callable[[Sequence[Job]], None] = lambda jobs: None) -> None:
+                 begin: Callable[[], None] = lambda: None) -> None:
         self._submitting = self._collecting = 0.0  # see busy_since
         self._pipeline = pipeline
         self._cameras = cameras
@@ -63,7 +61,6 @@ class Worker:
         self._log = log
         self._health = health
         self._begin = begin
-        self._note_batch = note_batch
         self.newest: WaitingFrames = NewestFrames() if newest is None else newest
         """The frames that wait for this worker."""
         self._room = threading.Semaphore(pipeline.depth)
@@ -251,7 +248,6 @@ class Worker:
         collected = time.monotonic()
         for job, segmentation in zip(jobs, segmentations, strict=True):
             self._finish(job, segmentation, collected)
-        self._note_batch(jobs)
         return True
 
     def _finish(self, job: Job, segmentation: Segmentation, collected: float) -> None:
