@@ -133,18 +133,7 @@ def add_command(commands: Commands) -> None:
         'pattern, a folder of such recordings, or a URL such as s3://bucket/drives')
     add_model(parser)
     add_device(parser)
-    parser.add_argument('--street', type=count, metavar='N',
-                        help='number of street scenes for each condition (default: 100)')
-    parser.add_argument('--drive', type=seed, metavar='SEED',
-                        help='use the first frames of one drive, in their order, instead of '
-                        'separate scenes. The frames are the images that street_camera publishes '
-                        'with this `seed`. Training may have used this drive, so use this option '
-                        'for a reference, and not to measure the accuracy')
-    parser.add_argument('--fps', type=positive, metavar='N',
-                        help='frames per second of the drive, as the parameter `fps` of '
-                        'street_camera (default: 30)')
-    parser.add_argument('--condition', type=_names, metavar='day,night,…',
-                        help='conditions of the street scenes (default: all)')
+    _add_street(parser)
     parser.add_argument('--images', type=Path, metavar='DIR', help='folder of images')
     parser.add_argument('--labels', type=Path, metavar='DIR', help='folder of label maps')
     add_label_values(parser)
@@ -162,6 +151,21 @@ def add_command(commands: Commands) -> None:
                         'reference. Without FILE, the file is written beside the model card')
     _add_workers(parser.add_argument_group('with SOURCE'))
     set_options(parser, EvaluateOptions)
+
+
+def _add_street(parser: Arguments) -> None:
+    parser.add_argument('--street', type=count, metavar='N',
+                        help='number of street scenes for each condition (default: 100)')
+    parser.add_argument('--drive', type=seed, metavar='SEED',
+                        help='use the first frames of one drive, in their order, instead of '
+                        'separate scenes. The frames are the images that street_camera publishes '
+                        'with this `seed`. Training may have used this drive, so use this option '
+                        'for a reference, and not to measure the accuracy')
+    parser.add_argument('--fps', type=positive, metavar='N',
+                        help='frames per second of the drive, as the parameter `fps` of '
+                        'street_camera (default: 30)')
+    parser.add_argument('--condition', type=_names, metavar='day,night,…',
+                        help='conditions of the street scenes (default: all)')
 
 
 def _add_workers(group: Arguments) -> None:

@@ -10,6 +10,7 @@ from typing import Any, TYPE_CHECKING
 
 import numpy as np
 
+from ..errors import EngineError
 from ..frame import Wanted
 from ..pipeline import Pipeline
 from ..serving.protocols import BatchLimits, ServedCamera
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 MODEL_DEPENDENT = ('confidence', 'palette', 'health')
 """Parameters whose valid values depend on the model."""
 
-CHECKED_AT_CONFIGURE = (*MODEL_DEPENDENT, *PAIRED, *VIEW_DEFAULTS)
-"""Parameters that :func:`refuse_change` checks, and that may be wrong after the start-up."""
 
 
 class LiveParameters:
@@ -67,6 +66,16 @@ class LiveParameters:
             self._value('overlay_rate'))
         return replace(wanted, half_overlay=wanted.overlay and self._value('half_overlay'),
                        tally=self._value('health'))
+
+
+def check_values(node: SegmentationNode) -> None:
+    """Check the values that a node got at start-up. Call this in the executor's thread.
+
+    :raises EngineError: if the node cannot use the value of a parameter.
+    """
+    for name in (*MODEL_DEPENDENT, *PAIRED, *VIEW_DEFAULTS):
+        if reason := refuse_change(node, name, node.value):
+            raise EngineError(f'{name}: {reason}')
 
 
 def refuse_change(node: SegmentationNode, name: str, value: Callable[[str], Any]) -> str:

@@ -10,7 +10,6 @@ from typing import Any, TYPE_CHECKING
 
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 
-from ..errors import EngineError
 from ..memory import give_back_freed_memory, keep_freed_memory, limit_arenas
 from ..model.card import load_card, ModelCard
 from ..pipeline import EngineSettings, open_pipeline, Pipeline
@@ -26,7 +25,7 @@ from ..tracing.stages import set_tracing
 from .camera import Camera
 from .diagnostics import summary
 from .health import HealthReference
-from .live_parameters import CHECKED_AT_CONFIGURE, LiveParameters, refuse_change
+from .live_parameters import check_values, LiveParameters, refuse_change
 from .model_exchange import ModelExchange
 from .monitor import Monitor
 from .optics.camera_viewport import CameraViewport
@@ -129,9 +128,7 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
                 lambda: self._open_pipeline(card, self.value('engine')), self._attend)
             reference = self.exchange.reference = HealthReference(
                 card, self.value('health_reference'), self.value('drift_frames'))
-            for parameter in CHECKED_AT_CONFIGURE:
-                if reason := refuse_change(self, parameter, self.value):
-                    raise EngineError(f'{parameter}: {reason}')
+            check_values(self)
             check_image_transport(self.value('image_transport'))
             set_tracing(self.value('trace'))
             self.transport = choose_transport(self.value('transport'))

@@ -98,9 +98,7 @@ def draw_montage(rows: Sequence[MontageRow], card: ModelCard, caption: str = '',
     titles += ['Ground'] * has_ground
     columns = {title: left + i * (cell + _GAP) for i, title in enumerate(titles)}
     heights = [round(cell * row.image.shape[0] / row.image.shape[1]) for row in rows]
-    legend = _Legend(_list_classes(rows, card))
-    if ground:
-        legend.add_lines([('Ground:', None), *ground.colors.items(), (ground.note, None)])
+    legend = _Legend(_list_classes(rows, card), ground)
     top = _MARGIN + 40
     bottom = top + sum(heights) + _GAP * (len(rows) - 1) + 22
     end = bottom + legend.height + (34 if caption else 0)
@@ -154,17 +152,19 @@ def _list_classes(rows: Sequence[MontageRow], card: ModelCard) -> list[_Entry]:
 class _Legend:
     """A legend with a colour box for each name, in as many lines as needed."""
 
-    def __init__(self, entries: Sequence[_Entry]) -> None:
+    def __init__(self, classes: Sequence[_Entry], ground: GroundLegend | None) -> None:
         self._font = load_font(21)
         self._lines: list[list[tuple[float, _Entry]]] = []
-        self.add_lines(entries)
+        self._add_lines(classes)
+        if ground:
+            self._add_lines([('Ground:', None), *ground.colors.items(), (ground.note, None)])
 
     @property
     def height(self) -> int:
         return 34 * len(self._lines)
 
-    def add_lines(self, entries: Sequence[_Entry]) -> None:
-        """Add entries, and start with a new line."""
+    def _add_lines(self, entries: Sequence[_Entry]) -> None:
+        """Add entries in new lines."""
         self._lines.append([])
         x = 0.0
         for name, color in entries:
