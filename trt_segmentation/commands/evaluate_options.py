@@ -55,8 +55,6 @@ class EvaluateOptions(GpuWorkerOptions):
     gpu: int = 0
     precision: str = 'auto'
     street: int | None = None
-    drive: int | None = None
-    fps: float | None = None
     condition: tuple[str, ...] = ()
     images: Path | None = None
     labels: Path | None = None
@@ -70,6 +68,8 @@ class EvaluateOptions(GpuWorkerOptions):
     image_topic: str | None = None
     label_topic: str | None = None
     work: str | None = None
+    drive: int | None = None
+    fps: float | None = None
 
     def check(self) -> None:
         """Raise an EvaluationError if options contradict each other."""
