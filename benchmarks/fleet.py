@@ -90,7 +90,7 @@ def measure_rate(source: Path, out: Path, options: argparse.Namespace, count: in
     if result.quarantined or not ready:
         raise SystemExit(f'{count} workers: {result.quarantined or "the run was too short"}')
     began, before = ready[0]
-    return (result.rows - before) / (time.monotonic() - began)
+    return (result.frames.good - before) / (time.monotonic() - began)
 
 
 def main() -> None:

@@ -91,9 +91,9 @@ def pictures(count: int, height: int = 48, width: int = 64, seed: int = 0) -> li
             for small in coarse]
 
 
-def image_messages(found: Iterable[np.ndarray], topic: str = TOPIC, **options: Any
-                   ) -> list[Message]:
-    """Return bgr8 images. Stamps are 100 ms apart, and the log time is 7 ms after the stamp."""
+def image_messages(found: Iterable[np.ndarray], topic: str = TOPIC, encoding: str = 'bgr8',
+                   **options: Any) -> list[Message]:
+    """Return images. Stamps are 100 ms apart, and the log time is 7 ms after the stamp."""
     return [Message(topic, 'sensor_msgs/msg/Image', stamp + 7_000_000,
-                    image(pixels, 'bgr8', stamp, **options))
+                    image(pixels, encoding, stamp, **options))
             for stamp, pixels in ((FIRST + 100_000_000 * i, p) for i, p in enumerate(found))]

@@ -2,17 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Write a recording, pictures and label maps of drawn streets. The examples in docs/ use them.
 
-    python docs/recipes/street_recording.py [FOLDER]
-
-The script writes into FOLDER. The default is the current folder. drive.mcap holds 12 images on
-/camera/image_raw. frames/ holds 12 PNG pictures: by day, at night, in rain and in snow. truth/
-holds the label map of each picture, a PNG of class ids with the same file name.
+The script writes into the current folder, or into the folder that you give. drive.mcap holds 12
+images on /camera/image_raw. frames/ holds 12 PNG pictures: by day, at night, in rain and in snow.
+truth/ holds the label map of each picture, a PNG of class ids with the same file name.
 """
 
 from __future__ import annotations
 
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from pathlib import Path
-import sys
 import tempfile
 
 from rosbags.rosbag2 import StoragePlugin, Writer
@@ -72,7 +70,10 @@ def write_pictures(folder: Path) -> None:
 
 
 if __name__ == '__main__':
-    here = Path(sys.argv[1] if sys.argv[1:] else '.')
+    parser = ArgumentParser(description=__doc__, formatter_class=RawDescriptionHelpFormatter)
+    parser.add_argument('folder', nargs='?', type=Path, default=Path(), metavar='FOLDER',
+                        help='folder for the results (default: the current folder)')
+    here = parser.parse_args().folder
     check_file(here / 'drive.mcap', '')
     for kind in ('frames', 'truth'):
         check_folder(here / kind, '', [f'{condition}_{index}.png' for condition in CONDITIONS

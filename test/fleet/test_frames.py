@@ -8,10 +8,12 @@ from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
 
+import av
 from fleets import make_job
 import numpy as np
 import pytest
 from recordings import compressed, FIRST, image_messages, Message, pictures, TOPIC, write_bag
+import videos
 
 from trt_segmentation.bags.reader import COMPRESSED
 from trt_segmentation.fleet.frames import read_shard
@@ -31,7 +33,7 @@ def test_one_image_of_a_bag_in_each_part(tmp_path: Path, every: float, expected:
     found = pictures(25)
     path = write_bag(tmp_path / 'drive', image_messages(found))
     (recording,) = find_recordings([str(path)])
-    (shard,) = make_job('/out').plan(recording, path)
+    (shard,) = make_job('/out').plan(recording, path).shards
     with closing(read_shard(shard, path, every_s=every)) as frames:
         read = list(frames)
     assert [frame.stamp_ns for frame, _ in read] == [FIRST + 100_000_000 * n for n in expected]
@@ -47,7 +49,7 @@ def test_one_frame_of_a_video_in_each_part(tmp_path: Path) -> None:
         for picture in pictures(15):
             writer.write(picture)
     (recording,) = find_recordings([str(path)])
-    (shard,) = make_job('/out').plan(recording, path)
+    (shard,) = make_job('/out').plan(recording, path).shards
     with closing(read_shard(shard, path, every_s=0.5)) as frames:
         assert [frame.log_time_ns for frame, _ in frames] == [0, 500_000_000, 1_000_000_000]
 
@@ -58,9 +60,39 @@ def test_a_bad_image_of_a_part_stays_bad(tmp_path: Path) -> None:
                           b'\0\1\0\0' + bytes(8))
     path = write_bag(tmp_path / 'drive', messages)
     (recording,) = find_recordings([str(path)])
-    (shard,) = make_job('/out').plan(recording, path)
+    (shard,) = make_job('/out').plan(recording, path).shards
     with closing(read_shard(shard, path, every_s=0.2)) as frames:
         assert [isinstance(image, BadImage) for _, image in frames] == [False, True]
+
+
+@pytest.mark.parametrize('window_s', [0.8, 60.0])
+def test_each_lost_frame_of_a_video_has_a_number_and_a_time(tmp_path: Path, window_s: float
+                                                            ) -> None:
+    path = tmp_path / 'film.mkv'
+    path.write_bytes(damage_frame(videos.make_file(tmp_path / 'good.mkv', count=60), 14))
+    (recording,) = find_recordings([str(path)])
+    shards = make_job('/out', window_s=window_s).plan(recording, path).shards
+    assert len(shards) > 2 if window_s < 1 else len(shards) == 1
+    stamps, lost = [], []
+    for shard in shards:
+        for number, (frame, image) in enumerate(read_shard(shard, path), 1):
+            assert frame.number == number and frame.stamp_ns == frame.log_time_ns
+            stamps.append(frame.log_time_ns // 40_000_000)
+            if isinstance(image, BadImage):
+                lost.append(stamps[-1])
+                assert str(image.error).startswith('frames ')
+    assert stamps == list(range(60)) and sum(shard.frames for shard in shards) == 60
+    assert 14 in lost and lost == list(range(lost[0], lost[-1] + 1)) and len(lost) < 20
+
+
+def damage_frame(path: Path, number: int) -> bytes:
+    """Return the file with zeros in place of a frame, whose frames last 40 ms."""
+    data = bytearray(path.read_bytes())
+    with av.open(str(path)) as container:
+        packet = next(bytes(p) for p in container.demux() if p.pts == number * 40)
+    at = data.index(packet)
+    data[at:at + len(packet)] = bytes(len(packet))
+    return bytes(data)
 
 
 @pytest.mark.parametrize('kind', ['raw', 'jpeg', 'png'])

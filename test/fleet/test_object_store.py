@@ -57,7 +57,7 @@ def test_an_object_store_gets_the_same_bytes_as_a_folder(
     run_fleet(make_job(tmp_path / 'out', window_s=0.5), source)
     job = make_job(OUT, window_s=0.5)
     result = run_fleet(job, source, LocalWorkers(job, 2, 1.0))
-    assert result.exit_code == 0 and result.new == 4 and result.rows == 12
+    assert result.exit_code == 0 and result.new == 4 and result.frames.good == 12
     assert files_of(server) == read_tree(tmp_path / 'out')
     for number, (_, name) in enumerate(server.log):
         if name.endswith('/DONE'):      # the files of a shard are complete before its marker
@@ -74,7 +74,7 @@ def test_a_remote_recording_is_labelled_like_a_local_one(
     with closing(open_store(str(tmp_path / 'out'))) as store, \
             closing(open_store(str(tmp_path / 'local'))) as other:
         ours, theirs = read_table(store), read_table(other)
-    assert result.rows == local.rows == 12
+    assert result.frames.good == local.frames.good == 12
     moved = ['shard', 'url']
     assert ours.drop_columns(moved) == theirs.drop_columns(moved)
     assert ours['url'].to_pylist()[0] == f's3://{BUCKET}/in/drive000'

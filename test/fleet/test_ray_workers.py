@@ -85,7 +85,7 @@ def test_a_killed_raylet_changes_no_byte(tmp_path: Path, cluster: Cluster) -> No
     result = run_fleet(job, source, RayWorkers(job, cluster.address, None, 0.5), report=killer,
                        say=said.append)
     assert killer.killed and 0 < killer.killed[0] < 24
-    assert result.exit_code == 0 and result.recordings == 24 and result.rows == 24 * 4
+    assert result.exit_code == 0 and result.recordings == 24 and result.frames.good == 24 * 4
     assert result.shards == calm.shards
     assert read_tree(tmp_path / 'wild') == read_tree(tmp_path / 'calm')
 
@@ -97,7 +97,7 @@ def test_workers_score_shards_as_one_process_does(tmp_path: Path, cluster: Clust
     calm, wild = make_evaluation(tmp_path / 'calm'), make_evaluation(tmp_path / 'wild')
     run_fleet(calm, tmp_path / 'in')
     result = run_fleet(wild, tmp_path / 'in', RayWorkers(wild, cluster.address, 2, 0.5))
-    assert result.exit_code == 0 and result.rows == 4 * 4 and result.new == 4 * 2
+    assert result.exit_code == 0 and result.frames.good == 4 * 4 and result.new == 4 * 2
     assert read_tree(Path(wild.out)) == read_tree(Path(calm.out))
 
 
@@ -115,7 +115,7 @@ def test_twenty_killed_raylets_change_no_byte(tmp_path: Path, cluster: Cluster) 
         result = run_fleet(job, source, RayWorkers(job, cluster.address, None, 0.5),
                            report=killer)
         killed += len(killer.killed)
-        assert result.exit_code == 0 and result.rows == 24 * 60
+        assert result.exit_code == 0 and result.frames.good == 24 * 60
         assert read_tree(Path(job.out)) == read_tree(tmp_path / 'calm')
     assert killed >= 20
 

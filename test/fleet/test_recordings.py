@@ -99,8 +99,23 @@ def test_recordings_with_label_maps(folder: Path) -> None:
     (folder / 'deep/photos/labels/one.png').write_bytes(b'changed/label')
     (changed,) = find_recordings([str(folder / 'deep/photos')], labelled=True)
     assert changed.identity != photos.identity
-    with pytest.raises(SourceError, match='or a folder with the folders images and labels'):
+    with pytest.raises(SourceError, match=r'images and labels\. A video has no label maps'):
         find_recordings([str(folder / 'one.mp4')], labelled=True)
+
+
+def test_recordings_inside_the_results_are_not_read(folder: Path) -> None:
+    memory = fsspec.filesystem('memory')
+    for name in ('a', 'out/b', 'outer/c'):
+        memory.pipe_file(f'/drives/{name}.mp4', name.encode())
+    found = find_recordings(['memory://drives'], out='memory://drives/out')
+    assert [recording.name for recording in found] == ['a', 'c']
+    with pytest.raises(SourceError, match=r'memory://drives/out is inside the folder of the res'):
+        find_recordings(['memory://drives/out'], out='memory://drives/out/')
+    memory.rm('/drives', recursive=True)
+    (folder / 'link').symlink_to(folder / 'deep')
+    everything = [recording.name for recording in find_recordings([str(folder)])]
+    found = find_recordings([str(folder)], out=str(folder / 'link/er'))
+    assert [recording.name for recording in found] == [n for n in everything if n != 'b']
 
 
 def test_only_the_latest_copy_is_kept(folder: Path, tmp_path: Path) -> None:

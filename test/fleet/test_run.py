@@ -15,8 +15,9 @@ import signal
 import subprocess
 import sys
 import time
+from typing import Any
 
-from fleets import InlineWorkers, make_job, read_tree, run_fleet, write_fleet
+from fleets import colors_model, InlineWorkers, make_job, read_tree, run_fleet, write_fleet
 import pytest
 from recordings import image_messages, Message, pictures, write_bag
 
@@ -26,9 +27,11 @@ from trt_segmentation.fleet import run as run_module
 from trt_segmentation.fleet.local_workers import LocalWorkers
 from trt_segmentation.fleet.manifest import read_table
 from trt_segmentation.fleet.run import forget_quarantine
-from trt_segmentation.fleet.run_folder import open_store
+from trt_segmentation.fleet.run_folder import claim_run, open_store, read_shards
 from trt_segmentation.fleet.schedule import FleetStatus
+from trt_segmentation.fleet.shards import FrameCounts
 from trt_segmentation.fleet.worker import Committed, Event, Lost, Planned, Progress
+from trt_segmentation.model.card import load_card
 
 WINDOW = 0.5
 """Seconds of a shard: five frames."""
@@ -45,7 +48,7 @@ def calm_run(source: Path) -> Path:
     """Run without a disturbance, and return the folder of the run."""
     out = source.parent / 'calm'
     result = run_fleet(make_job(out, window_s=WINDOW), source)
-    assert result.exit_code == 0 and result.new == 6 and result.rows == 24
+    assert result.exit_code == 0 and result.new == 6 and result.frames.good == 24
     return out
 
 
@@ -71,8 +74,7 @@ def copied_run(tmp_path: Path, calm_run: Path) -> Path:
 
 def test_every_frame_has_one_row_and_one_label_map(calm_run: Path,
                                                    calm: dict[str, str]) -> None:
-    with closing(open_store(str(calm_run))) as store:
-        rows = read_table(store).to_pylist()
+    rows = read_rows(calm_run)
     stamps = [(row['recording'], row['stamp_ns']) for row in rows]
     assert len(set(stamps)) == 24 and stamps == sorted(stamps)
     assert [row['number'] for row in rows] == [1, 2, 3, 4, 5, 1, 2, 3, 4, 5, 1, 2] * 2
@@ -86,8 +88,72 @@ def test_the_same_run_does_nothing_again(copied_run: Path, source: Path,
     job = make_job(copied_run, window_s=WINDOW)
     workers = InlineWorkers(job)
     result = run_fleet(job, source, workers)
-    assert result.new == 0 and result.rows == 24 and workers.events == []
+    assert result.new == 0 and result.frames.good == 24 and workers.events == []
     assert read_tree(copied_run) == calm
+
+
+def read_rows(run: Path) -> list[dict[str, Any]]:
+    with closing(open_store(str(run))) as store:
+        rows: list[dict[str, Any]] = read_table(store).to_pylist()
+    return rows
+
+
+def test_the_manifest_has_the_frames_of_all_commands_in_any_order(
+        tmp_path: Path, source: Path, calm: dict[str, str]) -> None:
+    names = ['drive000', 'drive001']
+    for out, order in (('up', names), ('down', names[::-1])):
+        job = make_job(tmp_path / out, window_s=WINDOW)
+        for number, name in enumerate(order, 1):
+            result = run_fleet(job, source / name)
+            assert result.frames == FrameCounts(12, 0, 12 * number) and result.new == 3
+    assert read_tree(tmp_path / 'up') == read_tree(tmp_path / 'down') == calm
+
+
+def test_a_changed_recording_replaces_its_frames_in_the_manifest(tmp_path: Path) -> None:
+    source = write_fleet(tmp_path / 'in', 2, frames=12)
+    job = make_job(tmp_path / 'out', window_s=WINDOW)
+    run_fleet(job, source)
+    before = read_tree(tmp_path / 'out')
+    shutil.move(source / 'drive000', tmp_path / 'old')
+    write_bag(source / 'drive000', image_messages(pictures(7, seed=50)))
+    result = run_fleet(job, source / 'drive000')
+    assert result.frames == FrameCounts(7, 0, 19) and result.new == 2
+    rows = read_rows(tmp_path / 'out')
+    assert [row['recording'] for row in rows] == ['drive000'] * 7 + ['drive001'] * 12
+    frames = [(row['url'], row['topic'], row['stamp_ns']) for row in rows]
+    assert len(set(frames)) == 19 and frames == sorted(frames)
+    shutil.rmtree(source / 'drive000')
+    shutil.move(tmp_path / 'old', source / 'drive000')
+    assert run_fleet(job, source / 'drive000').new == 0     # the old shards are used again
+    after = read_tree(tmp_path / 'out')
+    assert {name: after[name] for name in before} == before
+
+
+def test_the_plan_of_a_moved_recording_has_the_new_url(tmp_path: Path) -> None:
+    source = write_fleet(tmp_path / 'in', 1)
+    job = make_job(tmp_path / 'out')
+    run_fleet(job, source)
+    shutil.move(source / 'drive000', source / 'moved')
+    assert run_fleet(job, source).new == 0 and len(read_rows(tmp_path / 'out')) == 4
+    with closing(open_store(job.out)) as store:
+        (shard,) = read_shards(store, job).values()
+    assert shard.recording.url == f'file://{source}/moved'
+
+
+def test_a_shard_without_its_table_is_named(copied_run: Path, source: Path) -> None:
+    table = sorted((copied_run / 'shards').rglob('frames.parquet'))[0]
+    table.unlink()
+    with pytest.raises(FleetError, match=f'shard {table.parent.name} is missing. Delete'):
+        run_fleet(make_job(copied_run, window_s=WINDOW), source / 'drive001')
+
+
+def test_shards_of_another_length_are_refused(copied_run: Path, source: Path) -> None:
+    card = load_card(colors_model())
+    with closing(open_store(str(tmp := copied_run / 'new'))) as store:
+        claim_run(store, make_job(tmp, window_s=WINDOW), card)
+        claim_run(store, make_job(tmp, window_s=WINDOW), card)
+        with pytest.raises(FleetError, match=r'last 0\.5 s.*Give --shard-seconds 0\.5, or'):
+            claim_run(store, make_job(tmp, window_s=7.0), card)
 
 
 def test_a_missing_shard_alone_is_done_again(copied_run: Path, source: Path,
@@ -111,7 +177,7 @@ def test_a_lost_worker_changes_no_byte(tmp_path: Path, source: Path,
     job = make_job(tmp_path / 'wild', window_s=WINDOW)
     said: list[str] = []
     result = run_fleet(job, source, InlineWorkers(job, lose), say=said.append)
-    assert result.exit_code == 0 and result.rows == 24
+    assert result.exit_code == 0 and result.frames.good == 24
     assert said.count('a worker was lost: the cable was cut') == len(said) == 3
     assert read_tree(tmp_path / 'wild') == calm
 
@@ -133,7 +199,7 @@ def test_killed_processes_change_no_byte(tmp_path: Path, source: Path,
     said: list[str] = []
     result = run_fleet(job, source, workers, report=kill, say=said.append)
     assert len(killed) == 2 and said == ['a worker was lost: SIGKILL ended the worker'] * len(said)
-    assert result.exit_code == 0 and result.rows == 24
+    assert result.exit_code == 0 and result.frames.good == 24
     assert read_tree(tmp_path / 'wild') == calm_street
 
 
@@ -152,7 +218,7 @@ def test_a_killed_driver_loses_nothing(tmp_path: Path, source: Path,
     driver.wait()
     before = len(list(shards.iterdir()))
     result = run_fleet(make_job(tmp_path / 'wild', 'street', window_s=WINDOW), source)
-    assert result.new == 6 - before and result.rows == 24
+    assert result.new == 6 - before and result.frames.good == 24
     assert read_tree(tmp_path / 'wild') == calm_street
 
 
@@ -207,7 +273,7 @@ def test_a_vanished_source_is_quarantined_and_retried(tmp_path: Path, source: Pa
 
     workers = InlineWorkers(job, vanish)
     result = run_fleet(job, source, workers)
-    assert result.exit_code == 1 and result.new == 4 and result.rows == 17
+    assert result.exit_code == 1 and result.new == 4 and result.frames.good == 17
     assert result.recordings == 1 and len(result.quarantined) == 2
     assert all(str(source / 'drive000') in what and 'no bag at' in reason
                for what, reason in result.quarantined.items())
@@ -269,9 +335,9 @@ def test_bad_frames_are_rows_and_the_others_are_labelled(tmp_path: Path) -> None
                           b'\0\1\0\0' + bytes(8))
     write_bag(tmp_path / 'in/drive', messages)
     result = run_fleet(make_job(tmp_path / 'out'), tmp_path / 'in')
-    with closing(open_store(str(tmp_path / 'out'))) as store:
-        rows = read_table(store).to_pylist()
-    assert result.exit_code == 0 and [row['decode_error'] is None for row in rows] == [
+    rows = read_rows(tmp_path / 'out')
+    assert result.exit_code == 1 and result.frames == FrameCounts(3, 1, 4)
+    assert [row['decode_error'] is None for row in rows] == [
         True, False, True, True]
     assert 'is not a sensor_msgs/msg/Image message' in rows[1]['decode_error']
     assert rows[1]['brightness'] is rows[1]['entropy'] is None
@@ -285,7 +351,7 @@ def test_two_hundred_recordings_with_ten_broken_ones(tmp_path: Path) -> None:
         for file in (source / f'drive{number:03d}').glob('*.mcap'):
             file.write_bytes(file.read_bytes()[:100 + number])
     result = run_fleet(make_job(tmp_path / 'out'), source)
-    assert result.exit_code == 1 and result.recordings == 190 and result.rows == 190
+    assert result.exit_code == 1 and result.recordings == 190 and result.frames.good == 190
     assert sorted(result.quarantined) == [
         f'file://{source}/drive{number:03d}' for number in range(0, 200, 20)]
     assert all('cannot be read as a bag' in reason for reason in result.quarantined.values())

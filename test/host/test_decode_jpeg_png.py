@@ -42,6 +42,24 @@ def test_jpeg(parameters):
     assert np.abs(decode(frame).array.astype(int) - picture()).mean() < 6
 
 
+@pytest.mark.parametrize(('parameters', 'cut'), [
+    ((), 0), ((), 3), ((), 200), ((cv2.IMWRITE_JPEG_RST_INTERVAL, 2), 0),
+    ((cv2.IMWRITE_JPEG_RST_INTERVAL, 2), 200), ((cv2.IMWRITE_JPEG_PROGRESSIVE, 1), 0)])
+def test_a_whole_jpeg_with_a_gray_corner_prints_no_warning(capfd, parameters, cut):
+    """OpenCV fills missing blocks with 128, so a corner of this value needs a second look."""
+    array = np.random.default_rng(0).integers(0, 256, (240, 320, 3), np.uint8)
+    array[-40:, -40:] = 128
+    raw = encoded(array, '.jpg', *parameters)
+    if cut:
+        with pytest.raises(FrameError, match='cut off'):
+            decompress(raw[:-2 - cut] + raw[-2:], 'jpeg')
+        return
+    frame = decode(decompress(raw, 'jpeg')).array
+    assert (frame[-16:, -16:] == 128).all() and frame.shape == array.shape
+    is_progressive = cv2.IMWRITE_JPEG_PROGRESSIVE in parameters     # these still print a warning
+    assert is_progressive or capfd.readouterr().err == ''
+
+
 def test_jpeg_of_rgb_compressed_as_if_bgr():
     data = encoded(picture(), '.jpg')
     frame = decompress(data, 'rgb8; jpeg compressed rgb8')

@@ -111,6 +111,15 @@ def test_damaged_frames_are_left_out_up_to_the_next_keyframe(tmp_path):
     before = [number for number in shown if number < 14]
     assert shown == [*before, *range(20, 40)] and before == list(range(len(before)))
     assert len(before) > 5 and len(reader.bad) == 1
+    (part,) = reader.damaged
+    assert part.line == reader.bad[0] and part.end_ns == 20 * 40_000_000
+    assert part.times_ns == tuple(
+        number * 40_000_000 for number in range(40) if number not in shown)
+    for window, lost in (((0, 20), len(part.times_ns)), ((20, 40), 0)):
+        begin, end = (number * 40_000_000 for number in window)
+        with VideoReader(path, window=(begin, end)) as reader:
+            assert len(list(reader)) + lost == 20
+        assert sum(len(part.times_ns) for part in reader.damaged) == lost
     for number, frame in zip(shown, frames):
         np.testing.assert_array_equal(frame.image, truth[number])
 

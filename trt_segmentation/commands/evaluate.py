@@ -46,7 +46,7 @@ SampleSource: TypeAlias = 'tuple[Iterable[Sample], int, str]'
 def run_evaluate(options: EvaluateOptions) -> int:
     """Score the model, print a table of the scores, and write the files that the options name.
 
-    :returns: the exit code: 0, or 1 if parts of recordings (shards) could not be scored.
+    :returns: the exit code: 0, or 1 if shards or frames of recordings could not be scored.
     :raises EvaluationError, LabelValueError: if an option, an image or a label map is wrong.
     :raises ModelCardError, EngineError: if the model cannot be opened.
     :raises OutputError: if the JSON file cannot be written. The path is checked before any work.
@@ -107,7 +107,8 @@ def _evaluate_recordings(card: ModelCard, options: EvaluateOptions) -> int:
                       values=read_label_values(options.ignore, options.label_map))
     done = evaluate_recordings(card, job, options.sources, options.work, options)
     if done.scores:
-        print_scores(done.scores, f'{card.name}, {options.engine} {options.precision}')
+        given = [each for each in (options.engine, options.precision) if each != 'auto']
+        print_scores(done.scores, ', '.join([card.name, *given]))
     done.print_summary()
     if options.json and done.scores:
         write_json(options.json, {

@@ -126,7 +126,8 @@ def add_command(commands: Commands) -> None:
         'with the ending .png. The class id 255 means unlabelled. To score recordings, give one '
         'SOURCE or more. Workers then score parts of the recordings (shards) of about 60 seconds, '
         'and the command adds up the results. A shard that fails three times is put into '
-        'quarantine. If shards are in quarantine at the end, the exit code is 1.')
+        'quarantine. If shards are in quarantine at the end, or if a frame cannot be decoded, the '
+        'exit code is 1.')
     parser.add_argument(
         'sources', nargs='*', metavar='SOURCE', help='a bag with images and label maps, '
         'or a folder that contains the folders `images` and `labels`. A SOURCE can also be a '

@@ -18,6 +18,7 @@ from ..host.decode_raw import decode
 from ..memory import Allocate, place_bytes
 from ..sources.image import AnyImage, BadImage, count_bytes, SourceImage
 from ..threads.ordered_map import map_ahead
+from ..video.damage import DamagedPart
 from ..video.reader import VideoReader
 from .shards import Shard
 
@@ -30,8 +31,8 @@ class ShardFrame:
     :param stamp_ns: header stamp of a bag message, or time of a video frame since the start of the
         video, in nanoseconds; None if the time is unknown.
     :param log_time_ns: log time of a bag message in nanoseconds. For a video frame, this time is
-        equal to ``stamp_ns``. For a damaged video frame, this is the time of the next good frame,
-        or the end of the shard.
+        equal to ``stamp_ns``. If the time of a damaged video frame is unknown, this is the time
+        of the next good frame, or the end of the shard.
     """
 
     number: int
@@ -127,17 +128,24 @@ def _read_video(shard: Shard, path: Path, is_wanted: _Sampler) -> Generator[_Fra
     told = 0
     with VideoReader(path, window=(shard.begin_ns, shard.end_ns)) as reader:
         for frame in reader:
-            for line in reader.bad[told:]:
-                yield _bad(shard, line, frame.time_ns)
-            told = len(reader.bad)
+            # The reader decodes ahead, so it may already list parts after this frame.
+            while told < len(reader.damaged) and (
+                    end := reader.damaged[told].end_ns) is not None and end <= frame.time_ns:
+                yield from _bad(shard, reader.damaged[told])
+                told += 1
             if not is_wanted(frame.time_ns):
                 continue
             origin = f'{shard.recording.name} {frame.time_ns}'
             yield (frame.time_ns, frame.time_ns, '',
                    SourceImage('', origin, frame.image, frame.time_ns))
-        for line in reader.bad[told:]:
-            yield _bad(shard, line, shard.end_ns)
+        for part in reader.damaged[told:]:
+            yield from _bad(shard, part)
 
 
-def _bad(shard: Shard, line: str, before_ns: int) -> _Frame:
-    return None, before_ns, '', BadImage(shard.recording.name, VideoError(line))
+def _bad(shard: Shard, part: DamagedPart) -> Iterator[_Frame]:
+    """Yield each lost frame. If the number of lost frames is unknown, yield one frame."""
+    image = BadImage(shard.recording.name, VideoError(part.line))
+    for time_ns in part.times_ns:
+        yield time_ns, time_ns, '', image
+    if not part.times_ns:
+        yield None, shard.end_ns if part.end_ns is None else part.end_ns, '', image

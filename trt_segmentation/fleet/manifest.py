@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ..errors import FleetError
 from ..segmented_image import SegmentedImage
+from ..threads.ordered_map import map_ahead
 from ..untrusted.output_files import KEY, MARKER
 from .frames import ShardFrame
 from .shards import Shard
@@ -29,6 +33,8 @@ CONDITIONS = (('dark', 0.2), ('dim', 0.4), ('bright', 1.01))
 A frame has the first condition whose limit is above the brightness of the frame."""
 _STEP = 8
 """Brightness is measured at every eighth row and column."""
+_READERS = 16
+"""Number of threads that read the tables of the shards."""
 
 
 def make_schema(classes: Sequence[str]) -> pa.Schema:
@@ -113,20 +119,39 @@ def _entropy(levels: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.asarray(-inside * np.log2(inside) - (1 - inside) * np.log2(1 - inside))
 
 
-def join_manifest(store: Store, shards: Sequence[str], classes: Sequence[str]) -> int:
+def join_manifest(store: Store, shards: Sequence[str], classes: Sequence[str]
+                  ) -> dict[str, tuple[int, int]]:
     """Write the manifest of a run from the tables of its shards, in the order of ``shards``.
 
-    :returns: number of rows.
+    Several threads read the tables, because an object store answers slowly.
+
+    :returns: a mapping from each shard to its numbers of good and bad frames.
+    :raises FleetError: if the table of a shard is missing.
     """
-    rows = 0
+    rows = {}
     sink = pa.BufferOutputStream()
-    with pq.ParquetWriter(sink, make_schema(classes), compression='zstd') as writer:
-        for shard in shards:
-            table = read_table(store, f'{SHARDS}/{shard}/{FRAMES}')
+    with pq.ParquetWriter(sink, make_schema(classes), compression='zstd') as writer, \
+            closing(map_ahead(partial(_read_shard_table, store), shards, 'read table',
+                              _READERS, lambda table: table.nbytes)) as tables:
+        for shard, table in zip(shards, tables, strict=True):
             writer.write_table(table)
-            rows += table.num_rows
+            bad = count_bad(table)
+            rows[shard] = table.num_rows - bad, bad
     store.write(MANIFEST, sink.getvalue().to_pybytes())
     return rows
+
+
+def count_bad(table: pa.Table) -> int:
+    """Return the number of frames in a manifest that could not be decoded."""
+    return int(table.num_rows) - int(table['decode_error'].null_count)
+
+
+def _read_shard_table(store: Store, shard: str) -> pa.Table:
+    try:
+        return read_table(store, f'{SHARDS}/{shard}/{FRAMES}')
+    except FileNotFoundError as error:
+        raise FleetError(f'the file {FRAMES} of the shard {shard} is missing. Delete the folder '
+                         'of this shard, and run the same command again') from error
 
 
 def read_table(store: Store, name: str = MANIFEST) -> pa.Table:

@@ -4,11 +4,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 import glob
 import hashlib
 import json
+import os
 from pathlib import Path, PurePosixPath
 import shutil
 from typing import Any
@@ -28,6 +29,12 @@ EDGE = 1 << 16
 identity of the recording depends on these bytes and on the sizes of the files."""
 PIECE = 1 << 24
 """A remote file is copied in pieces of this number of bytes."""
+_EXPECTED = {
+    False: 'at {name}. A recording is a rosbag2 folder, an .mcap or .db3 file, or a video file '
+           'such as .mp4',
+    True: 'with label maps at {name}. Such a recording is a rosbag2 folder, an .mcap or .db3 '
+          f'file, or a folder with the folders {IMAGES} and {LABELS}. A video has no label maps'}
+"""The end of the message that there is no recording, without and with label maps."""
 _TAGS = ('ETag', 'etag', 'md5Hash', 'LastModified', 'updated', 'mtime', 'created')
 """Keys under which object stores give the version of an object. The first key that exists is
 used."""
@@ -55,7 +62,8 @@ class Recording:
         return Path(self.url.removeprefix('file://')) if self.url.startswith('file://') else None
 
 
-def find_recordings(names: Sequence[str], labelled: bool = False) -> list[Recording]:
+def find_recordings(names: Sequence[str], labelled: bool = False, out: str | None = None,
+                    say: Callable[[str], None] = lambda line: None) -> list[Recording]:
     """Find all bags and videos. Folders are searched with all their subfolders.
 
     If two local recordings have the same content, only the first one is returned.
@@ -64,26 +72,61 @@ def find_recordings(names: Sequence[str], labelled: bool = False) -> list[Record
         open, such as ``s3://bucket/drives``.
     :param labelled: whether to find only recordings that may have label maps: bags, and folders
         that hold the folders :data:`IMAGES` and :data:`LABELS`.
-    :raises SourceError: if no recording is found for a name, or if the files cannot be read. The
-        message quotes the name.
+    :param out: folder or URL of the results, in which no recordings are searched; None if there
+        is none.
+    :param say: called with one line of text if videos are left out, because ``labelled`` is True.
+    :raises SourceError: if no recording is found for a name, if a name is inside ``out``, or if
+        the files cannot be read. The message quotes the name.
     """
     found: dict[str, Recording] = {}
+    videos: list[str] = []
     for name in names:
+        known = len(videos)
         try:
-            recordings = list(_find(name, labelled))
+            recordings = list(_find(name, labelled, videos))
         except ImportError as error:
             raise SourceError(f'{name} needs a package that is not installed: {error}') from error
         except Exception as error:      # each object store has its own error classes
-            raise SourceError(f'{name} cannot be read: {error or type(error).__name__}'
-                              ) from error
-        if not recordings:
-            other = (f'a folder with the folders {IMAGES} and {LABELS}' if labelled else
-                     'a video file such as .mp4')
-            raise SourceError(f'there is no recording at {name}. A recording is a rosbag2 folder, '
-                              f'an .mcap or .db3 file, or {other}')
-        for recording in recordings:
+            raise SourceError(f'{name} cannot be read: {describe_error(error)}') from error
+        if not recordings and len(videos) == known:
+            raise SourceError(f'there is no recording {_EXPECTED[labelled].format(name=name)}')
+        outside = [each for each in recordings if out is None or not _is_inside(each.url, out)]
+        if recordings and not outside:
+            raise SourceError(f'{name} is inside the folder of the results, {out}. Recordings in '
+                              'this folder are not read. Choose another folder for the results')
+        for recording in outside:
             found.setdefault(recording.identity, recording)
+    if videos and not found:
+        raise SourceError('there is no recording '
+                          + _EXPECTED[labelled].format(name=', '.join(names)))
+    if videos:
+        say(f'left out, because a video has no label maps: {", ".join(videos)}')
     return list(found.values())
+
+
+def describe_error(error: Exception, names_file: bool = False) -> str:
+    """Return the reason of an error, without ``[Errno 2]`` and without a period at the end.
+
+    :param names_file: whether to add the name of the file, if the error has one.
+    """
+    reason = getattr(error, 'strerror', None) or str(error) or type(error).__name__
+    file = getattr(error, 'filename', None) if names_file else None
+    return (f'{file}: ' if file else '') + str(reason).rstrip('.')
+
+
+def is_bag(recording: Recording) -> bool:
+    """Return whether a recording is a bag. For a remote folder, this needs one request."""
+    fs, root = open_filesystem(recording.url)
+    return PurePosixPath(root).suffix.lower() in MAGIC or bool(fs.exists(f'{root}/metadata.yaml'))
+
+
+def _is_inside(url: str, folder: str) -> bool:
+    """Return whether a recording is in a folder, or is this folder."""
+    fs, path = open_filesystem(folder)
+    folder = fs.unstrip_protocol(path)
+    if url.startswith('file://') and folder.startswith('file://'):
+        url, folder = (os.path.realpath(each.removeprefix('file://')) for each in (url, folder))
+    return f'{url}/'.startswith(f'{folder.rstrip("/")}/')
 
 
 def copy_recording(recording: Recording, folder: Path) -> Iterator[Path | None]:
@@ -159,7 +202,7 @@ def open_filesystem(url: str) -> tuple[Any, str]:
     return fs, path
 
 
-def _find(name: str, labelled: bool) -> Iterator[Recording]:
+def _find(name: str, labelled: bool, videos: list[str]) -> Iterator[Recording]:
     fs, path = open_filesystem(name if '://' in name else str(expand_home(name).absolute()))
     entries = fs.glob(path, detail=True) if glob.has_magic(path) else {path: fs.info(path)}
     for root, info in sorted(entries.items()):
@@ -167,6 +210,9 @@ def _find(name: str, labelled: bool) -> Iterator[Recording]:
         if info['type'] == 'directory':
             files = fs.find(root, detail=True)
         yield from _group(fs, files, labelled)
+        if labelled:
+            videos += [file for file in sorted(files)
+                       if PurePosixPath(file).suffix.lower() in VIDEO_SUFFIXES]
 
 
 def _group(fs: Any, files: Mapping[str, Any], labelled: bool) -> Iterator[Recording]:

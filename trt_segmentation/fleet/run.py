@@ -9,17 +9,19 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
 import hashlib
 import json
 import time
+from typing import Any
 
 from ..errors import FleetError
 from ..serving.stopping import StopSignals
 from .local_workers import Workers
 from .recordings import Recording
-from .run_folder import PLANS
+from .run_folder import find_old_plans, PLANS, read_plans, sort_shards
 from .schedule import FleetResult, FleetStatus, Schedule
-from .shards import dump_plan, FleetJob, read_plan, Shard
+from .shards import dump_plan, FleetJob, read_plan, Shard, ShardPlan
 from .store import dump_json, Store
 from .worker import Committed, Event, Failed, Lost, Planned, Progress, Ready, Task
 
@@ -58,6 +60,7 @@ class FleetRun:
         self._result = FleetResult()
         self._done = store.find_done()
         self._given_up = store.find(QUARANTINE, '.json')
+        self._folder_plans: dict[str, dict[str, Any]] = {}
         self._plans: dict[str, list[str]] = {}
         self._shards, self._complete, self._told = 0, 0, 0.0
         self._unplanned = 0
@@ -83,6 +86,7 @@ class FleetRun:
                     self._handle(worker, event)
                 self._end_silent_workers()
                 self._tell()
+            self._tell(is_last=True)
         finally:
             self._workers.close()
             self._store.sweep()
@@ -92,8 +96,18 @@ class FleetRun:
                                if name in self._done]
         self._result.recordings = sum(
             self._done.issuperset(names) for names in self._plans.values())
-        self._result.rows = self._job.join(self._store, self._result.shards, classes)
+        self._join(classes)
         return self._result
+
+    def _join(self, classes: Sequence[str]) -> None:
+        """Join the results, and forget the shards of recordings that have changed since."""
+        old = find_old_plans(self._folder_plans, self._recordings)
+        shards = sort_shards((plan for name, plan in self._folder_plans.items()
+                              if name not in old), self._job)
+        self._result.frames = self._job.join(
+            self._store, self._result.shards, [n for n in shards if n in self._done], classes)
+        for name in old:
+            self._store.remove(name)
 
     def _read_plans(self) -> None:
         """Make the tasks. A plan is the list of the shards of a recording.
@@ -101,21 +115,33 @@ class FleetRun:
         If the plan of a recording is stored, each incomplete shard is a task. If there is no plan
         yet, the recording is the task.
         """
-        known = {f'{PLANS}/{name}' for name in self._store.find(PLANS)}
-        for recording in self._recordings:
-            if self._plan_name(recording) in known and (
-                    data := self._store.read(self._plan_name(recording))) is not None:
-                self._add_plan(recording, read_plan(json.loads(data), recording))
+        self._folder_plans = read_plans(self._store)
+        # A recording may have been moved or renamed. The names of its shards keep the first name.
+        names = {tree['recording']['identity']: tree['recording']['name']
+                 for tree in self._folder_plans.values()}
+        for found in self._recordings:
+            recording = replace(found, name=names.get(found.identity, found.name))
+            if (tree := self._folder_plans.get(self._plan_name(recording))) is not None:
+                plan = read_plan(tree, recording)
+                if tree['recording'] != asdict(recording):
+                    self._write_plan(recording, plan)
+                self._add_plan(recording, plan)
             elif not self._is_given_up(recording):
                 self._unplanned += 1
                 self._schedule.add([recording])
 
-    def _add_plan(self, recording: Recording, shards: list[Shard]) -> None:
-        names = [shard.name(self._job) for shard in shards]
+    def _write_plan(self, recording: Recording, plan: ShardPlan) -> None:
+        name, tree = self._plan_name(recording), dump_plan(recording, plan)
+        self._store.write(name, dump_json(tree))
+        self._folder_plans[name] = tree
+
+    def _add_plan(self, recording: Recording, plan: ShardPlan) -> None:
+        names = [shard.name(self._job) for shard in plan.shards]
+        self._result.left_out.update(plan.left_out.items())
         self._plans[recording.identity] = names
         self._shards += len(names)
         self._complete += sum(name in self._done for name in names)
-        self._schedule.add(shard for shard, name in zip(shards, names)
+        self._schedule.add(shard for shard, name in zip(plan.shards, names)
                            if name not in self._done and not self._is_given_up(shard))
 
     def _is_given_up(self, task: Task) -> bool:
@@ -153,10 +179,9 @@ class FleetRun:
             self._recent.append((now, event.frames))
         elif isinstance(event, Planned) and isinstance(
                 task := self._schedule.finish(worker), Recording):
-            shards = list(event.shards)
             self._unplanned -= 1
-            self._store.write(self._plan_name(task), dump_json(dump_plan(task, shards)))
-            self._add_plan(task, shards)
+            self._write_plan(task, event.plan)
+            self._add_plan(task, event.plan)
         elif isinstance(event, Committed) and isinstance(
                 task := self._schedule.finish(worker), Shard):
             self._done.add(task.name(self._job))
@@ -174,7 +199,7 @@ class FleetRun:
     def _fail(self, worker: int, event: Failed | Lost) -> None:
         task = self._schedule.finish(worker)
         if isinstance(event, Failed) and event.ends_run:
-            raise FleetError(f'{event.reason}. The complete shards stay complete. Run '
+            raise FleetError(f'{event.reason.rstrip(".")}. The complete shards stay complete. Run '
                              'the same command again to do the rest')
         if isinstance(event, Lost) or not event.can_go_on:
             self._forget(worker)
@@ -203,10 +228,10 @@ class FleetRun:
         self._starting.pop(worker, None)
         self._heard.pop(worker, None)
 
-    def _tell(self) -> None:
-        """Report the status once a second."""
+    def _tell(self, is_last: bool = False) -> None:
+        """Report the status once a second, and at the end."""
         now = time.monotonic()
-        if now - self._told < TELL_SECONDS:
+        if now - self._told < TELL_SECONDS and not is_last:
             return
         self._told = now
         while self._recent and self._recent[0][0] < now - RATE_SECONDS:

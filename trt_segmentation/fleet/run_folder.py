@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 import json
 from pathlib import Path
@@ -13,7 +14,7 @@ from ..errors import FleetError
 from ..model.card import ModelCard
 from .local_store import LocalStore
 from .object_store import ObjectStore
-from .recordings import open_filesystem
+from .recordings import open_filesystem, Recording
 from .shards import FleetJob, read_plan, Shard
 from .store import dump_json, Store
 
@@ -57,7 +58,8 @@ def place_job(card: ModelCard, job: _Job) -> _Job:
 def claim_run(store: Store, job: FleetJob, card: ModelCard) -> None:
     """Write :data:`FACTS` into a new folder, or check that the folder belongs to the run.
 
-    :raises FleetError: if the folder holds another run or files of another program.
+    :raises FleetError: if the folder holds another run, shards of another length or files of
+        another program.
     """
     data = store.read(FACTS)
     if data is None and store.find('') - {'lock'}:
@@ -65,8 +67,15 @@ def claim_run(store: Store, job: FleetJob, card: ModelCard) -> None:
                          '--out')
     if data is None:
         store.write(FACTS, dump_json({'classes': card.classes, **asdict(job)}))
-    elif json.loads(data).get('key') != job.key:
+        return
+    facts = json.loads(data)
+    if facts.get('key') != job.key:
         raise FleetError(f'{job.out} belongs to another run. Give another folder with --out')
+    if (earlier := facts['window_s']) != job.window_s:
+        raise FleetError(
+            f'the shards in {job.out} last {earlier:g} s. With shards of {job.window_s:g} s, all '
+            f'frames would be labelled again. Give --shard-seconds {earlier:g}, or another folder '
+            'with --out')
 
 
 def list_runs(out: str) -> dict[str, dict[str, Any]]:
@@ -76,10 +85,36 @@ def list_runs(out: str) -> dict[str, dict[str, Any]]:
     return {path.split('/')[-2]: json.loads(fs.cat_file(path)) for path in found}
 
 
+def read_plans(store: Store) -> dict[str, dict[str, Any]]:
+    """Return a mapping from the file name of each plan to its content, see :func:`dump_plan`."""
+    names = (f'{PLANS}/{name}' for name in sorted(store.find(PLANS)))
+    return {name: json.loads(data) for name in names if (data := store.read(name)) is not None}
+
+
+def find_old_plans(plans: Mapping[str, dict[str, Any]], recordings: Sequence[Recording]
+                   ) -> set[str]:
+    """Return the names of the plans of earlier contents of the recordings.
+
+    A recording has changed if it has the URL of a planned recording, but another identity. The
+    earlier content may have moved to another URL of ``recordings``. Then its plan is not old.
+    """
+    urls = {recording.url for recording in recordings}
+    identities = {recording.identity for recording in recordings}
+    return {name for name, plan in plans.items() if plan['recording']['url'] in urls
+            and plan['recording']['identity'] not in identities}
+
+
+def sort_shards(plans: Iterable[dict[str, Any]], job: FleetJob) -> dict[str, Shard]:
+    """Return a mapping from the name of each planned shard to the shard.
+
+    The shards are sorted by the URL of the recording, the topic and the time. A shard in several
+    plans is listed once.
+    """
+    shards = {shard.name(job): shard for plan in plans for shard in read_plan(plan).shards}
+    return dict(sorted(shards.items(), key=lambda item: (
+        item[1].recording.url, item[1].topic, item[1].begin_ns, item[0])))
+
+
 def read_shards(store: Store, job: FleetJob) -> dict[str, Shard]:
-    """Return a mapping from the name of each planned shard of a run to the shard."""
-    shards: dict[str, Shard] = {}
-    for name in sorted(store.find(PLANS)):
-        for shard in read_plan(json.loads(store.read(f'{PLANS}/{name}') or b'{}')):
-            shards[shard.name(job)] = shard
-    return shards
+    """Return the shards of all plans of a run, see :func:`sort_shards`."""
+    return sort_shards(read_plans(store).values(), job)

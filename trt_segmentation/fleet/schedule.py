@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from .recordings import Recording
-from .shards import Shard
+from .shards import FrameCounts, Shard
 from .worker import Task
 
 MOST_FAILURES = 3
@@ -54,7 +54,9 @@ class FleetResult:
     :param shards: names of the complete shards, in the order of the recordings.
     :param new: number of shards that this run completed.
     :param quarantined: maps the name of each task in quarantine to the reason.
-    :param rows: number of frames with a result, see :meth:`.FleetJob.join`.
+    :param left_out: counts the recordings in which a topic is left out. The key is the topic and
+        the reason.
+    :param frames: numbers of frames, see :meth:`.FleetJob.join`.
     :param stopped_by: number of the signal that stopped the run; None if no signal did.
     """
 
@@ -62,15 +64,20 @@ class FleetResult:
     shards: list[str] = field(default_factory=list)
     new: int = 0
     quarantined: dict[str, str] = field(default_factory=dict)
-    rows: int = 0
+    left_out: Counter[tuple[str, str]] = field(default_factory=Counter)
+    frames: FrameCounts = field(default_factory=FrameCounts)
     stopped_by: int | None = None
 
     @property
     def exit_code(self) -> int:
-        """Exit code: 128 + N after signal N; else 1 if a task is in quarantine; else 0."""
+        """Exit code after the run.
+
+        128 + N after signal N. Otherwise 1 if a task is in quarantine or if a frame cannot be
+        decoded. Otherwise 0.
+        """
         if self.stopped_by:
             return 128 + self.stopped_by
-        return 1 if self.quarantined else 0
+        return 1 if self.quarantined or self.frames.bad else 0
 
 
 def recording_of(task: Task) -> Recording:

@@ -9,19 +9,19 @@ the next shard.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 import hashlib
 import json
 from pathlib import Path
 import re
 from typing import Any
 
+from ..bags.cameras import choose_topics
 from ..bags.files import MAGIC
-from ..bags.reader import BagReader, is_result
+from ..bags.reader import BagReader
 from ..bags.video_topic import is_keyframe
-from ..errors import BagError
 from ..installed.version import version
 from ..model.card import ModelCard
 from ..segmenter import Segmenter
@@ -30,11 +30,26 @@ from ..video.keyframes import find_keyframes
 from .recordings import Recording
 from .store import Store
 
-SCHEMA = 2
+SCHEMA = 3
 """Version of the file formats of a run. The run key depends on this version."""
 WINDOW = 60.0
 """Default of :attr:`FleetJob.window_s`."""
 _SECOND = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class FrameCounts:
+    """The numbers of frames in the results of a run.
+
+    :param good: number of frames with a result, in the recordings of the present command.
+    :param bad: number of frames that cannot be decoded, in the same recordings.
+    :param total: number of all frames in the joined results. For ``trt_seg label``, this number
+        includes the frames of earlier commands.
+    """
+
+    good: int = 0
+    bad: int = 0
+    total: int = 0
 
 
 @dataclass(frozen=True)
@@ -60,7 +75,7 @@ class FleetJob(ABC):
     def make_key(self, card: ModelCard) -> str:
         """Return a digest of all settings that change the results, see :func:`run_key`."""
 
-    def plan(self, recording: Recording, path: Path) -> list[Shard]:
+    def plan(self, recording: Recording, path: Path) -> ShardPlan:
         """Divide a recording into shards, see :func:`plan_shards`."""
         return plan_shards(recording, path, self)
 
@@ -79,10 +94,14 @@ class FleetJob(ABC):
         """
 
     @abstractmethod
-    def join(self, store: Store, shards: Sequence[str], classes: Sequence[str]) -> int:
-        """Join the results of the complete shards into one file of the run.
+    def join(self, store: Store, shards: Sequence[str], folder_shards: Sequence[str],
+             classes: Sequence[str]) -> FrameCounts:
+        """Join the results of complete shards into one file of the run.
 
-        :returns: number of frames in this file.
+        :param shards: names of the complete shards of the present command.
+        :param folder_shards: names of all complete shards in the folder of the run, in an order
+            that does not depend on the order of the commands. Earlier commands with other sources
+            may have made shards there.
         """
 
 
@@ -115,6 +134,17 @@ class Shard:
         return '-'.join(re.sub(r'[^A-Za-z0-9._]+', '_', part) for part in parts if part)
 
 
+@dataclass(frozen=True)
+class ShardPlan:
+    """The shards of a recording.
+
+    :param left_out: maps each image topic without shards to the reason why it is left out.
+    """
+
+    shards: list[Shard]
+    left_out: dict[str, str] = field(default_factory=dict)
+
+
 def run_key(card: ModelCard, engine: str, precision: str, results: str) -> str:
     """Return a digest of all settings that change the results of any recording.
 
@@ -130,7 +160,7 @@ def run_key(card: ModelCard, engine: str, precision: str, results: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def plan_shards(recording: Recording, path: Path, job: FleetJob) -> list[Shard]:
+def plan_shards(recording: Recording, path: Path, job: FleetJob) -> ShardPlan:
     """Divide a recording into shards.
 
     A shard of a video begins at a keyframe, because a keyframe can be decoded without other
@@ -144,12 +174,14 @@ def plan_shards(recording: Recording, path: Path, job: FleetJob) -> list[Shard]:
     """
     if not (path.is_dir() or path.suffix.lower() in MAGIC):
         index = find_keyframes(path)
-        return list(divide(recording, '', index.keyframes, index.end_ns, index.count, job))
+        return ShardPlan(list(divide(
+            recording, '', index.keyframes, index.end_ns, index.count, job)))
     shards: list[Shard] = []
     with BagReader(path) as bag:
         counts = bag.image_topics()
         begin, end = bag.start_ns, bag.start_ns + bag.duration_ns + 1
-        for topic in choose_topics(bag, job.topic):
+        topics = choose_topics(bag, job.topic)
+        for topic in topics.chosen:
             cuts = list(range(begin, end, round(job.window_s * _SECOND)))
             if topic in bag.video_topics():
                 cuts = [message.log_time_ns for message in bag.undecoded_messages([topic])
@@ -158,44 +190,23 @@ def plan_shards(recording: Recording, path: Path, job: FleetJob) -> list[Shard]:
             # frames as bad.
             cuts = [begin, *(cut for cut in cuts if cut > begin)]
             shards += divide(recording, topic, cuts, end, counts[topic], job)
-    return shards
+    return ShardPlan(shards, topics.left_out)
 
 
-def dump_plan(recording: Recording, shards: Iterable[Shard]) -> dict[str, Any]:
-    """Return a recording and its shards as a tree for JSON."""
-    return {'recording': asdict(recording), 'shards': [
+def dump_plan(recording: Recording, plan: ShardPlan) -> dict[str, Any]:
+    """Return a recording and its plan as a tree for JSON."""
+    return {'recording': asdict(recording), 'left_out': plan.left_out, 'shards': [
         {key: value for key, value in asdict(shard).items() if key != 'recording'}
-        for shard in shards]}
+        for shard in plan.shards]}
 
 
-def read_plan(tree: dict[str, Any], recording: Recording | None = None) -> list[Shard]:
-    """Return the shards of a tree from :func:`dump_plan`.
+def read_plan(tree: dict[str, Any], recording: Recording | None = None) -> ShardPlan:
+    """Return the plan of a tree from :func:`dump_plan`.
 
     :param recording: the recording with its present URL; None to use the URL in the tree.
     """
     recording = recording or Recording(**tree['recording'])
-    return [Shard(recording, **entry) for entry in tree['shards']]
-
-
-def choose_topics(bag: BagReader, asked: str | None) -> Sequence[str]:
-    """Return one image topic for each camera of a bag, or only the topic ``asked``."""
-    if asked is not None:
-        return [bag.image_topic(asked)]
-    chosen: dict[str, str] = {}
-    counts = bag.image_topics()
-    for topic in sorted(t for t, count in counts.items() if count and not is_result(t)):
-        # A camera may have a raw and a compressed topic. The raw topic is used, because it is
-        # first in sorted order.
-        chosen.setdefault(name_camera(topic), topic)
-    if not chosen:
-        raise BagError(f'{bag.path} has no images of a camera. Its image topics: '
-                       f'{", ".join(counts) or "none"}')
-    return list(chosen.values())
-
-
-def name_camera(topic: str) -> str:
-    """Return an image topic without the name of its transport, such as ``/compressed``."""
-    return re.sub(r'/(compressed|ffmpeg|foxglove)$', '', topic)
+    return ShardPlan([Shard(recording, **entry) for entry in tree['shards']], tree['left_out'])
 
 
 def divide(recording: Recording, topic: str, cuts: Sequence[int], end: int, count: int,
@@ -213,6 +224,8 @@ def divide(recording: Recording, topic: str, cuts: Sequence[int], end: int, coun
         if following - begins[-1] > window:
             begins.append(cut)
     duration = max(1, end - begins[0])
+    # The numbers of frames are estimates, but their sum is exactly ``count``.
+    counts = [round(count * (last - begins[0]) / duration) for last in [*begins[1:], end]]
     for number, (first, last) in enumerate(zip(begins, [*begins[1:], end])):
-        yield Shard(recording, topic, number, first, last,
-                    round(count * (last - first) / duration))
+        before = counts[number - 1] if number else 0
+        yield Shard(recording, topic, number, first, last, counts[number] - before)

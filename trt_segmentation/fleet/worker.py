@@ -22,10 +22,10 @@ from ..memory import keep_freed_memory
 from ..model.card import load_card
 from ..segmenter import Segmenter
 from ..threads.ordered_map import open_pool
-from .recordings import Recording, RecordingCopies
+from .recordings import describe_error, Recording, RecordingCopies
 from .run_folder import open_store
 from .scratch import ScratchFolder
-from .shards import FleetJob, Shard
+from .shards import FleetJob, Shard, ShardPlan
 
 REPORT_SECONDS = 1.0
 """While a worker processes a shard, it reports its progress at this interval in seconds."""
@@ -47,9 +47,9 @@ class Progress:
 
 @dataclass(frozen=True)
 class Planned:
-    """The worker has divided a recording into ``shards``."""
+    """The worker has divided a recording into shards."""
 
-    shards: tuple[Shard, ...]
+    plan: ShardPlan
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ class FleetWorker:
         try:
             if isinstance(task, Recording):
                 path = yield from self._fetch(task)
-                yield Planned(tuple(self._job.plan(task, path)))
+                yield Planned(self._job.plan(task, path))
             else:
                 path = yield from self._fetch(task.recording)
                 yield from self._process(task, path)
@@ -128,7 +128,7 @@ class FleetWorker:
         except Exception as error:
             # FFmpeg, rosbags and object stores raise many classes of errors.
             full = isinstance(error, OutputError) or getattr(error, 'errno', 0) == errno.ENOSPC
-            yield Failed(str(error) or type(error).__name__, ends_run=full)
+            yield Failed(describe_error(error, names_file=True), ends_run=full)
 
     def close(self) -> None:
         """Close the model, and delete the temporary files."""

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import cv2
@@ -22,6 +23,7 @@ _JPEG_END = b'\xff\xd9'
 # The markers SOF0 to SOF15 hold the image size. Their codes are 0xc0 to 0xcf, without the codes of
 # the markers DHT, JPG and DAC.
 _SIZE_MARKERS = frozenset(range(0xc0, 0xd0)) - {0xc4, 0xc8, 0xcc}
+_SEQUENTIAL = (0xc0, 0xc1)
 _SCAN = 0xda
 MAX_PIXELS = 1 << 27
 """Largest number of pixels of an image. The header of a small file can state any size."""
@@ -37,10 +39,12 @@ Each block of 64 pixels has a Huffman code of at least one bit, so one byte hold
 pixels. The limit is twice this number.
 """
 _PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
-_MORE_DATA = b'\0' + bytes(range(1, 255)) + b''.join(
+_MORE_BLOCKS = b'\0' + bytes(range(1, 255))
+"""Data that a decoder can use for missing blocks of a JPEG. The data has no marker. The first
+byte is 0, so there is no marker even if the image ends with the byte 0xff."""
+_MORE_DATA = _MORE_BLOCKS + b''.join(
     bytes([0xff, 0xd0 + number, *range(1, 255)]) for number in range(8))
-"""Data that a decoder can use for missing blocks of a JPEG. The data has each of the eight restart
-markers once."""
+"""The same data, followed by each of the eight restart markers with more data."""
 
 
 def decompress(data: bytes | memoryview | npt.NDArray[np.uint8], format: str, stamp_ns: int = 0,
@@ -160,7 +164,11 @@ def _is_cut(raw: bytes, decoded: npt.NDArray[np.generic], flags: int) -> bool:
     if not np.any(np.all(corners == 128, axis=1)):
         return False
     end = raw.rfind(_JPEG_END)
-    again = _decode_unchecked(raw[:end] + _MORE_DATA + raw[end:], flags)
+    # If the image has one scan, libjpeg has all blocks of a whole image before the added data, and
+    # does not search for the end marker. With an end marker, libjpeg would print a warning about
+    # the added data of each whole image. With several scans, libjpeg needs the end marker.
+    more = _MORE_BLOCKS if _has_one_scan(raw) else _MORE_DATA + raw[end:]
+    again = _decode_unchecked(raw[:end] + more, flags)
     return again is None or not np.array_equal(decoded, again)
 
 
@@ -196,19 +204,36 @@ def _read_png_size(raw: bytes) -> tuple[int, int]:
 
 
 def _read_jpeg_size(raw: bytes) -> tuple[int, int]:
-    at, size = len(_JPEG), (0, 0)
-    while at + 9 <= len(raw) and raw[at] == 0xff:
-        marker = raw[at + 1]
-        if marker == _SCAN:
-            # A thumbnail has an end marker too, but this end marker comes before the scan. In the
-            # data of the scan, a zero byte follows every 0xff. So an end marker after the scan
-            # marker is the end of the whole image.
-            if raw.rfind(_JPEG_END) < at:
-                break
+    size = 0, 0
+    for at, marker in _find_segments(raw):
+        # A thumbnail has an end marker too, but this end marker comes before the scan. In the data
+        # of the scan, a zero byte follows every 0xff. So an end marker after the scan marker is
+        # the end of the whole image.
+        if marker == _SCAN and raw.rfind(_JPEG_END) > at:
             return size
         if marker in _SIZE_MARKERS:
             size = int.from_bytes(raw[at + 7:at + 9], 'big'), int.from_bytes(
                 raw[at + 5:at + 7], 'big')
+    raise FrameError(f'JPEG is cut off or corrupt: its {len(raw)} bytes hold no whole image')
+
+
+def _has_one_scan(raw: bytes) -> bool:
+    """Return whether a JPEG is sequential, and its first scan holds all components."""
+    coding, components = 0, b''
+    for at, marker in _find_segments(raw):
+        if marker in _SIZE_MARKERS:
+            coding, components = marker, raw[at + 9:at + 10]
+        if marker == _SCAN:
+            return coding in _SEQUENTIAL and components == raw[at + 4:at + 5]
+    return False
+
+
+def _find_segments(raw: bytes) -> Iterator[tuple[int, int]]:
+    """Yield the offset and the marker code of each segment of a JPEG up to its first scan."""
+    at, marker = len(_JPEG), 0
+    while at + 9 <= len(raw) and raw[at] == 0xff and marker != _SCAN:
+        marker = raw[at + 1]
+        if marker != 0xff:
+            yield at, marker
         # The byte 0xff before the code of a marker may be repeated.
         at += 1 if marker == 0xff else 2 + int.from_bytes(raw[at + 2:at + 4], 'big')
-    raise FrameError(f'JPEG is cut off or corrupt: its {len(raw)} bytes hold no whole image')

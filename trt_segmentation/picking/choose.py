@@ -148,8 +148,9 @@ def read_picked(picks: Sequence[Pick], shards: Mapping[str, Shard],
         for part in ((alone, shard) if shard.topic else (shard,)):
             with closing(read_shard(part, path)) as frames:
                 image = next((image for frame, image in frames
-                              if frame.log_time_ns == pick.log_time_ns), None)
-            if isinstance(image, SourceImage):
+                              if frame.log_time_ns == pick.log_time_ns
+                              and isinstance(image, SourceImage)), None)
+            if image is not None:
                 yield pick, image
                 break
         else:

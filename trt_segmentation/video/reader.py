@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from ..errors import FrameError, VideoError
 from ..threads.hand_over import HandOver
+from .damage import DamageLog
 from .pixels import BgrConverter
 from .pyav import import_av, LIMITS, reason_of
 from .source import find_source, SECONDS
@@ -29,8 +30,6 @@ AHEAD_BYTES = 128 << 20
 """Largest total size of the decoded frames that wait for the receiver, in bytes."""
 AHEAD_FRAMES = 8
 """Largest number of decoded frames that wait for the receiver."""
-MOST_LINES = 1000
-"""Largest number of messages in ``VideoReader.bad``. A camera may send damaged frames for days."""
 _SECOND = 1_000_000_000
 _USUAL_RATE = Fraction(30)
 """Assumed rate of a video that does not state its rate, in frames per second."""
@@ -74,6 +73,7 @@ class VideoReader:
         damaged, the iteration gives fewer frames.
     :ivar is_live: whether the source is a camera.
     :ivar bad: messages, one for each part that could not be decoded. The iteration adds them.
+    :ivar damaged: the same parts, with the times of the lost frames.
     :raises VideoError: if PyAV is missing, if the source cannot be opened, or if no frame of the
         source can be decoded. The message names the source.
     """
@@ -84,7 +84,8 @@ class VideoReader:
             raise VideoError(f'`every` is {every}; expected 1 or more')
         found = find_source(source)
         self.path, self.is_live = found.name, found.is_live
-        self.bad: list[str] = []
+        self._damage = DamageLog(found.is_live, window)
+        self.bad, self.damaged = self._damage.lines, self._damage.parts
         self._every, self._window = every, window
         self._container = found.open()
         try:
@@ -183,15 +184,15 @@ class VideoReader:
 
     def _frames(self) -> Iterator[VideoFrame]:
         """Yield the frames, except the damaged frames and the frames that ``every`` leaves out."""
-        converter, damage = BgrConverter(), _Damage(self.bad)
+        converter, damage = BgrConverter(), self._damage
         last_ns = number = 0
         for decoded, reason in self._checked():
             number += 1
             if decoded is None:
                 damage.add(number, reason)
                 continue
-            damage.end()
             last_ns = self._time_ns(decoded, number)
+            damage.end(last_ns)
             if self._window and last_ns >= self._window[1]:
                 return
             if self._window and last_ns < self._window[0]:
@@ -214,8 +215,8 @@ class VideoReader:
         # A file with several streams is not checked. Its duration may be the duration of the
         # sound, and the sound may be longer than the video.
         if len(self._container.streams) == 1 and not self.is_live and missing > 1 and not self.bad:
-            self.bad.append(f'the video ends after {last_ns / _SECOND:.1f} s, but the file has '
-                            f'a duration of {float(seconds):.1f} s; the file is cut off')
+            self._damage.report(f'the video ends after {last_ns / _SECOND:.1f} s, but the file '
+                                f'has a duration of {float(seconds):.1f} s; the file is cut off')
 
     def _checked(self) -> Iterator[tuple[DecodedFrame | None, str]]:
         """Yield (frame, '') for each good frame, and (None, reason) for each frame left out.
@@ -244,6 +245,8 @@ class VideoReader:
         """Yield (frame or None, error, time stamp). The error is empty if the frame is good."""
         av = import_av()
         for packet, error in self._packets():
+            if packet is not None and packet.pts is not None and not self.is_live:
+                self._damage.read_packet(self._since_start_ns(packet.pts))
             frames: list[DecodedFrame] = []
             if packet is not None and not error:
                 try:
@@ -273,28 +276,8 @@ class VideoReader:
             return time.time_ns()
         if decoded.pts is None or decoded.time_base is None:
             return round((number - 1) * _SECOND / self.rate)
-        start = self._stream.start_time or 0
-        return round((decoded.pts - start) * decoded.time_base * _SECOND)
+        return self._since_start_ns(decoded.pts)
 
-
-class _Damage:
-    """Adds one line to ``lines`` for each group of consecutive damaged frames."""
-
-    def __init__(self, lines: list[str]) -> None:
-        self._lines, self._reason = lines, ''
-        self._first = self._last = 0
-
-    def add(self, number: int, reason: str) -> None:
-        if not self._first:
-            self._first, self._reason = number, reason
-        self._last = number
-
-    def end(self) -> None:
-        if self._first:
-            which, reason = f'frame {self._first}', self._reason
-            if self._first < self._last:    # the reason is about the first frame
-                reason = reason.replace('the frame', which)
-                which = f'frames {self._first} to {self._last}'
-            if len(self._lines) < MOST_LINES:
-                self._lines.append(f'{which}: {reason}')
-        self._first = 0
+    def _since_start_ns(self, pts: int) -> int:
+        base = self._stream.time_base or Fraction(1, _SECOND)
+        return round((pts - (self._stream.start_time or 0)) * base * _SECOND)

@@ -18,6 +18,9 @@ from recordings import pictures
 from trt_segmentation.accuracy.label_counts import LabelCounts
 from trt_segmentation.accuracy.samples import evaluate, label_image, Sample
 from trt_segmentation.commands.cli import main
+from trt_segmentation.commands.fleet.evaluate import FleetScores
+from trt_segmentation.fleet.jobs.evaluate import EvaluationSums
+from trt_segmentation.fleet.schedule import FleetResult
 from trt_segmentation.frame import Wanted
 from trt_segmentation.host.pipeline import HostPipeline
 from trt_segmentation.model.card import load_card
@@ -45,9 +48,9 @@ def test_recordings_are_scored_as_by_one_process_and_a_broken_one_is_listed(
     (here / 'in/broken.mcap').write_bytes(b'x')
     assert run('in', '--label-topic', TRUTH, '--json', 'a.json', '--work', 'work') == 1
     out = capsys.readouterr().out
-    assert ('scored 4 frames in 2 shards. 2 of these shards are new. 2 recordings are complete. '
-            '4 other frames') in out
-    assert '1 shards or recordings are in quarantine' in out
+    assert ('4 frames scored, 4 without a label map. 2 shards, 2 of them new. '
+            'Complete recordings: 2\n') in out
+    assert '1 shard or recording is in quarantine' in out
     assert f'  file://{here}/in/broken.mcap: ' in out
     assert all(name in out for name in (*NAMES, 'mean IoU', 'bright'))
     samples = [Sample('', pictures(4, seed=seed)[number], draw_truths(seed, 4)[number])
@@ -60,7 +63,7 @@ def test_recordings_are_scored_as_by_one_process_and_a_broken_one_is_listed(
     assert [part['images'] for part in tree['recordings'].values()] == [2, 2]
     (here / 'in/broken.mcap').unlink()
     assert run('in', '--label-topic', TRUTH, '--json', 'b.json', '--work', 'work') == 0
-    assert '2 shards. 0 of these shards are new' in capsys.readouterr().out
+    assert '2 shards, 0 of them new' in capsys.readouterr().out
     again = read(here / 'b.json')
     assert again == {**tree, 'quarantine': {}}
 
@@ -69,7 +72,7 @@ def test_values_of_a_pattern_are_left_out(here: Path,
                                           capsys: pytest.CaptureFixture[str]) -> None:
     assert run('in/*0', '--label-topic', TRUTH, '--ignore', '1-7', '--json', 'a.json') == 0
     scores = read(here / 'a.json')['scores']['all']
-    assert 'scored 2 frames in 1 shards' in capsys.readouterr().out
+    assert '2 frames scored' in capsys.readouterr().out
     counts = LabelCounts(8)
     with closing(HostPipeline(load_card(colors_model()))) as pipeline:
         for number in (0, 2):
@@ -87,6 +90,23 @@ def test_bags_without_a_matching_stamp_are_an_error(here: Path,
     assert 'no frame of late has a label map with the same stamp' in capsys.readouterr().err
 
 
+def test_videos_are_left_out_with_a_line(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / 'in/film.mp4').write_bytes(b'x')
+    (here / 'other.mkv').write_bytes(b'x')
+    assert run('in', 'other.mkv', '--label-topic', TRUTH) == 0
+    assert ('left out, because a video has no label maps: '
+            f'{here}/in/film.mp4, {here}/other.mkv\n') in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(('has_work', 'line'), [
+    (False, 'are lost, because they were in a temporary folder. With --work FOLDER'),
+    (True, 'Run the same command again to score the missing shards')])
+def test_a_stopped_run_says_how_to_go_on(capsys: pytest.CaptureFixture[str], has_work: bool,
+                                         line: str) -> None:
+    FleetScores({}, EvaluationSums(), FleetResult(stopped_by=2), has_work).print_summary()
+    assert line in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(('arguments', 'reason'), [
     (['in', '--street', '3'], '--street cannot be used with a SOURCE'),
     (['in', '--images', 'x'], '--images cannot be used with a SOURCE'),
@@ -95,14 +115,18 @@ def test_bags_without_a_matching_stamp_are_an_error(here: Path,
     (['--workers', '2'], '--workers is for recordings; give at least one SOURCE'),
     (['--label-topic', '/x'], '--label-topic is for recordings'),
     (['in', '--ray', 'auto'], 'give it with --work'),
-    (['nowhere'], 'nowhere cannot be read'),
+    (['nowhere'], 'nowhere cannot be read: No such file or directory\n'),
+    (['in'], 'is a bag. Give the topic of its label maps with --label-topic'),
+    (['drive.mp4'], 'no recording with label maps at drive.mp4'),
     (['empty'], 'or a folder with the folders images and labels'),
-    (['in', '--ray', '127.0.0.1:1', '--work', 'w'], 'no Ray cluster at 127.0.0.1:1')])
+    (['in', '--label-topic', TRUTH, '--ray', '127.0.0.1:1', '--work', 'w'],
+     'no Ray cluster at 127.0.0.1:1')])
 def test_wrong_options_are_named(here: Path, capsys: pytest.CaptureFixture[str],
                                  arguments: list[str], reason: str) -> None:
     if '127.0.0.1:1' in arguments:
         pytest.importorskip('ray', reason='there is no wheel of Ray for this Python')
     (here / 'empty').mkdir()
+    (here / 'drive.mp4').write_bytes(b'x')
     assert run(*arguments) == 2
     assert reason in capsys.readouterr().err
 

@@ -9,8 +9,11 @@ from pathlib import Path
 import cv2
 from fleets import colors_model, NAMES, PALETTE, write_fleet
 from networks import color_classifier, write_card
+import numpy as np
 import pytest
+from recordings import compressed, FIRST, image_messages, Message, pictures, TOPIC, write_bag
 
+from trt_segmentation.bags.reader import COMPRESSED
 from trt_segmentation.commands.cli import main
 from trt_segmentation.commands.label.options import FORMATS
 from trt_segmentation.fleet import formats
@@ -39,10 +42,47 @@ def test_label_then_summarise_then_pick(here: Path, capsys: pytest.CaptureFixtur
     assert label('--format', 'png', '--summary', '--pick', 'uncertain:4', '--pick-seconds',
                  '0.2') == 0
     out = capsys.readouterr().out
-    assert '18 frames, 0 of them bad' in out and '4 of 18 frames for annotation' in out
+    assert '18 frames labelled' in out and 'decoded' not in out
+    assert '4 of 18 frames for annotation' in out
     plot = cv2.imread(str(run / 'summary.png'))
     assert plot is not None and plot.shape[1] == 1200
     assert len(list((run / 'pick-uncertain-4/images').iterdir())) == 4
+
+
+def test_the_manifest_has_the_recordings_of_all_commands(
+        here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert label('in/drive000') == 0
+    assert 'earlier commands' not in capsys.readouterr().out
+    assert label('in/drive001', '--summary') == 0
+    out = capsys.readouterr().out
+    assert 'also has 6 frames of other recordings' in out and '12 frames labelled' in out
+    assert label('in', '--shard-seconds', '0.3') == 2
+    error = capsys.readouterr().err
+    assert 'last 60 s' in error and 'Give --shard-seconds 60' in error
+
+
+def test_label_maps_are_not_labelled(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    truth = np.full((48, 64), 3, np.uint8)
+    truth[20:] = 5
+    for name, topic in (('raw', TOPIC), ('png', TOPIC + '/compressed')):
+        messages = image_messages(pictures(4), TOPIC) if name == 'raw' else [
+            Message(topic, COMPRESSED, FIRST + 1, compressed(pictures(1)[0], 'png', FIRST + 1))]
+        write_bag(here / 'truth' / name, [*messages, *image_messages(
+            [truth] * len(messages), '/truth/labels', encoding='mono8')])
+    for arguments in (['--dry-run'], [], []):
+        assert label('truth', *arguments) == 0
+        out = capsys.readouterr().out
+        assert '/truth/labels is left out in 2 recordings: it has label maps' in out
+        assert out.count('left out') == 1 and 'give it with --image-topic' in out
+        if arguments:
+            assert f'file://{here}/truth/png: {TOPIC}/compressed 1 frame\n' in out
+            assert f'file://{here}/truth/raw: {TOPIC} 4 frames\n' in out
+        else:
+            assert '2 of 2 recordings are complete: 2 shards' in out and '5 frames' in out
+    assert label('truth', '--image-topic', TOPIC) == 0
+    assert '2 of 2 recordings are complete: 2 shards, 0 of them new' in capsys.readouterr().out
+    assert label('truth', '--image-topic', '/truth/labels') == 0
+    assert '2 shards, 2 of them new, 5 frames' in capsys.readouterr().out
 
 
 def test_two_models_are_two_runs_that_can_be_compared(
@@ -68,7 +108,7 @@ def test_a_broken_recording_gives_exit_code_1_and_a_list(
         assert label('in') == 1
         out = capsys.readouterr().out
         assert '2 of 3 recordings are complete' in out
-        assert '1 shards or recordings are in quarantine' in out
+        assert '1 shard or recording is in quarantine' in out
         assert f'  file://{here}/in/drive001: {here}/in/drive001 cannot be read as a bag' in out
     file.write_bytes(data)
     assert label('in') == 0     # another content is another recording
@@ -81,17 +121,52 @@ def test_a_dry_run_writes_nothing(here: Path, capsys: pytest.CaptureFixture[str]
     out = capsys.readouterr().out
     assert 'broken.mcap cannot be read' in out and not (here / 'out').exists()
     assert '4 recordings (1 of them cannot be read)' in out and '3 shards, 18 frames' in out
+    assert 'seconds of camera images' in out
     assert 'One worker on this machine labels' in out
 
 
 @pytest.mark.parametrize(('arguments', 'reason'), [
     ([], 'give at least one SOURCE'), (['--summary', '--dry-run'], '--dry-run needs'),
-    (['in', '--against', 'x'], '--against is only for'), (['--summary'], 'has no manifest yet'),
-    (['--pick', 'uncertain:1'], 'has no manifest yet'), (['nowhere'], 'nowhere cannot be read')])
+    (['in', '--against', 'x'], '--against is only for'), (['--summary'], 'out holds no runs'),
+    (['--pick', 'uncertain:1'], 'out holds no runs'), (['nowhere'], 'nowhere cannot be read')])
 def test_wrong_options_are_named(here: Path, capsys: pytest.CaptureFixture[str],
                                  arguments: list[str], reason: str) -> None:
     assert label(*arguments) == 2
     assert reason in capsys.readouterr().err
+
+
+def test_other_options_than_those_of_the_run_are_named(
+        here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert label('in/drive000', '--format', 'png') == 0
+    (run,) = (here / 'out').iterdir()
+    for arguments in (['--summary'], ['--pick', 'uncertain:1']):
+        assert label(*arguments) == 2
+        error = capsys.readouterr().err
+        assert f'no run in out has these options. The runs there: {run.name}: give --format png' \
+            in error
+    assert label('--summary', '--model', 'street') == 2
+    assert f'give --model {colors_model()} --format png' in capsys.readouterr().err
+    assert [path.name for path in (here / 'out').iterdir()] == [run.name]
+
+
+def test_results_are_never_labelled(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for new in (3, 0):      # the folder of the results is inside the SOURCE
+        assert label('.') == 0
+        assert f'3 of 3 recordings are complete: 3 shards, {new} of them new' in \
+            capsys.readouterr().out
+    assert label('out') == 2
+    assert 'out is inside the folder of the results, out' in capsys.readouterr().err
+    assert label('in', '--out', str(here)) == 2
+    assert f'in is inside the folder of the results, {here}' in capsys.readouterr().err
+
+
+def test_bad_frames_give_exit_code_1(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    messages = image_messages(pictures(4))
+    messages[1] = Message(TOPIC, messages[1].msgtype, messages[1].log_time_ns, bytes(12))
+    write_bag(here / 'bad/drive', messages)
+    for _ in range(2):
+        assert label('bad', '--summary') == 1
+        assert capsys.readouterr().out.count('3 frames labelled, 1 could not be decoded') == 2
 
 
 @pytest.mark.parametrize('text', ['best:5', 'uncertain', 'uncertain:0', 'disagree:x'])

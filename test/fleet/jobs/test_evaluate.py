@@ -88,7 +88,7 @@ def assert_equal(sums: EvaluationSums, serial: Scores) -> None:
 
 def test_shards_add_up_to_the_serial_scores(tmp_path: Path, source: Path, serial: Scores) -> None:
     result, sums = run(make_evaluation(tmp_path), source)
-    assert result.exit_code == 0 and result.rows == 15 and result.recordings == 4
+    assert result.exit_code == 0 and result.frames.good == 15 and result.recordings == 4
     assert len(result.shards) == result.new == 3 * 3 + 3
     assert_equal(sums, serial)
     assert {name: counts.images for name, counts in sums.conditions.items()} == {
@@ -163,5 +163,5 @@ def test_topics_that_cannot_be_used_are_named(tmp_path: Path) -> None:
         for message in image_messages(pictures(1), topic)])
     with pytest.raises(BagError, match=r'has 2 cameras besides .* --image-topic: '):
         make_evaluation(tmp_path, label_topic=f'{TRUTH}/compressed').plan(recording, two)
-    (shard,) = make_evaluation(tmp_path, 60.0, topic='/left/image').plan(recording, two)
+    (shard,) = make_evaluation(tmp_path, 60.0, topic='/left/image').plan(recording, two).shards
     assert shard.topic == '/left/image'

@@ -16,6 +16,8 @@ import weakref
 import cv2
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from ...accuracy.held_out import spread_evenly
 from ...accuracy.recordings import Folder
@@ -41,7 +43,13 @@ from ...picking.cover import choose_by_cover, describe_frames
 from ...untrusted.output_files import raise_output_errors, write_json
 from ...view.progress import ProgressBars
 from .options import CalibrationOptions
-from .workers import open_work_folder, open_workers, print_quarantine, run_workers
+from .workers import (
+    open_work_folder,
+    open_workers,
+    print_left_out,
+    print_quarantine,
+    run_workers,
+)
 
 CHOICE_FILE = 'calibration_frames.json'
 """File name of the report about the chosen frames."""
@@ -149,6 +157,9 @@ def _find_candidates(card: ModelCard, model: str, options: CalibrationOptions,
                 signal.raise_signal(result.stopped_by)      # as if the signal had not been caught
                 raise Interrupted('the process was told to end')
             table, shards = read_table(store), read_shards(store, job)
+            # The manifest also has the frames of earlier commands with the same --work.
+            table = table.filter(pc.is_in(table['shard'], pa.array(result.shards, pa.string())))
+    print_left_out(result.left_out, '--topic')
     print_quarantine(result)
     picks = read_picks(table, needs_entropy=False)
     if not picks:

@@ -12,13 +12,15 @@ import json
 from ...accuracy.metrics import Scores
 from ...errors import EvaluationError
 from ...fleet.jobs.evaluate import COUNTS, EvaluateJob, EvaluationSums, read_sums
-from ...fleet.recordings import find_recordings
+from ...fleet.recordings import find_recordings, is_bag
 from ...fleet.run_folder import claim_run, open_store, place_job
 from ...fleet.schedule import FleetResult
 from ...model.card import ModelCard
 from .options import WorkerOptions
 from .progress import FleetProgress
 from .workers import (
+    count_noun,
+    describe_frames,
     open_work_folder,
     open_workers,
     print_line,
@@ -33,22 +35,26 @@ class FleetScores:
 
     :param scores: scores of each condition by name, and scores of all frames under ``all``. Empty
         if the run was stopped, or if no frame was scored.
+    :param has_work: whether the results of the shards are kept for the next command.
     """
 
     scores: dict[str, Scores]
     sums: EvaluationSums
     result: FleetResult
+    has_work: bool
 
     def print_summary(self) -> None:
         """Print the numbers of frames and shards, and the shards in quarantine."""
         if self.result.stopped_by:
-            print_line('the run was stopped. With --work, the same command scores only the '
-                       'missing shards')
-        unusable = self.sums.count_unusable()
-        print_line(f'scored {self.result.rows} frames in {len(self.result.shards)} shards. '
-                   f'{self.result.new} of these shards are new. {self.result.recordings} '
-                   f'recordings are complete. {unusable["unlabelled"]} other frames have no label '
-                   f'map, and {unusable["bad"]} cannot be decoded')
+            print_line('the run was stopped. ' + (
+                'Run the same command again to score the missing shards' if self.has_work else
+                'The results of the finished shards are lost, because they were in a temporary '
+                'folder. With --work FOLDER, the same command scores only the missing shards'))
+        unlabelled = self.sums.count_unusable()['unlabelled']
+        print_line(f'{describe_frames(self.result.frames, "scored")}, '
+                   f'{unlabelled} without a label map. '
+                   f'{count_noun(len(self.result.shards), "shard")}, {self.result.new} of them '
+                   f'new. Complete recordings: {self.result.recordings}')
         print_quarantine(self.result)
 
 
@@ -59,10 +65,14 @@ def evaluate_recordings(card: ModelCard, job: EvaluateJob, sources: Sequence[str
     :param job: the job, whose ``out`` and ``key`` are not used.
     :param work: folder or URL for the results of the workers; None for a temporary folder.
     :raises SourceError: if a source cannot be read.
-    :raises EvaluationError: if no frame has a label map.
+    :raises EvaluationError: if no frame has a label map, or if a recording is a bag and the job
+        has no label topic.
     :raises FleetError: see :meth:`.FleetRun.run`.
     """
-    recordings = find_recordings(sources, labelled=True)
+    recordings = find_recordings(sources, labelled=True, say=print_line)
+    if job.label_topic is None and (bag := next(filter(is_bag, recordings), None)):
+        raise EvaluationError(f'{bag.url} is a bag. Give the topic of its label maps with '
+                              '--label-topic')
     with open_work_folder(work) as folder:
         job = place_job(card, replace(job, out=folder))
         with closing(open_store(job.out)) as store:
@@ -80,4 +90,4 @@ def evaluate_recordings(card: ModelCard, job: EvaluateJob, sources: Sequence[str
     if total.images and not result.stopped_by:
         scores = {'all': total.scores(card.classes), **{
             name: counts.scores(card.classes) for name, counts in sums.conditions.items()}}
-    return FleetScores(scores, sums, result)
+    return FleetScores(scores, sums, result, work is not None)

@@ -7,9 +7,14 @@ from __future__ import annotations
 from datetime import timedelta
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Column
 
 from ...fleet.schedule import FleetStatus
+from .workers import count_noun
+
+_BAR = 20
+"""Width of the bar in characters."""
 
 
 class FleetProgress:
@@ -20,8 +25,9 @@ class FleetProgress:
 
     def __init__(self) -> None:
         self._bar = Progress(
-            'shards', BarColumn(bar_width=24), MofNCompleteColumn(),
-            TextColumn('{task.fields[at]}'), TimeElapsedColumn(), console=Console(stderr=True))
+            'shards', BarColumn(bar_width=_BAR), MofNCompleteColumn(),
+            TextColumn('{task.fields[at]}', table_column=Column(no_wrap=True)),
+            console=Console(stderr=True))
         self._task = self._bar.add_task('shards', total=None, at='')
 
     def __enter__(self) -> FleetProgress:
@@ -33,19 +39,29 @@ class FleetProgress:
 
     def show(self, status: FleetStatus) -> None:
         """Update the bar."""
-        self._bar.update(self._task, completed=status.done, total=status.shards or None,
-                         at=describe_status(status))
+        total = None if status.unplanned and not status.shards else status.shards
+        taken = len(f'shards  {status.done}/{status.shards}  ') + _BAR
+        self._bar.update(self._task, completed=status.done, total=total,
+                         at=describe_status(status, self._bar.console.width - taken))
 
     def print_line(self, line: str) -> None:
         """Print a line above the bar."""
         self._bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def describe_status(status: FleetStatus) -> str:
-    """Return the status in one line, such as ``85.2 frames/s, 4 of 4 workers busy``."""
-    parts = [f'{status.rate:.1f} frames/s', f'{status.busy} of {status.workers} workers busy']
+def describe_status(status: FleetStatus, width: int) -> str:
+    """Return the status in one line, such as ``85.2 frames/s, 0:02:05 left, 4 of 4 workers busy``.
+
+    :param width: largest number of characters. Parts that do not fit are left out. At the end of
+        the run, only the frame rate is returned.
+    """
+    if status.done == status.shards and not status.unplanned:
+        return f'{status.rate:.1f} frames/s' if status.rate else ''
+    parts = [f'{status.rate:.1f} frames/s']
     if status.unplanned:
-        parts.append(f'{status.unplanned} recordings not yet divided into shards')
+        parts.append(f'{count_noun(status.unplanned, "recording")} to divide')
     elif status.seconds_left is not None:
         parts.append(f'{timedelta(seconds=round(status.seconds_left))} left')
-    return ', '.join(parts)
+    parts.append(f'{status.busy} of {count_noun(status.workers, "worker")} busy')
+    return next((line for count in (3, 2, 1)
+                 if len(line := ', '.join(parts[:count])) <= width), '')

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 import sys
@@ -15,7 +16,7 @@ from ...fleet.recordings import Recording
 from ...fleet.run import FleetRun, forget_quarantine
 from ...fleet.schedule import FleetResult, FleetStatus
 from ...fleet.scratch import ScratchFolder
-from ...fleet.shards import FleetJob
+from ...fleet.shards import FleetJob, FrameCounts
 from ...fleet.store import Store
 from ...serving.stopping import StopSignals
 from .options import GpuWorkerOptions, WorkerOptions
@@ -63,10 +64,38 @@ def open_work_folder(work: str | None) -> Iterator[str]:
 def print_quarantine(result: FleetResult) -> None:
     """Print the shards and recordings that were given up, and the reasons."""
     if result.quarantined:
-        print_line(f'{len(result.quarantined)} shards or recordings are in quarantine (--retry '
-                   'tries them again):')
+        count = len(result.quarantined)
+        these = ('1 shard or recording is in quarantine (--retry tries it again)' if count == 1
+                 else f'{count} shards or recordings are in quarantine (--retry tries them again)')
+        print_line(f'{these}:')
         for name, reason in result.quarantined.items():
             print_line(f'  {name}: {reason}')
+
+
+def print_left_out(left_out: Counter[tuple[str, str]], option: str) -> None:
+    """Print the image topics that are not used, and the reasons.
+
+    :param left_out: see :attr:`.FleetResult.left_out`.
+    :param option: the option that chooses a topic.
+    """
+    for (topic, reason), count in sorted(left_out.items()):
+        print_line(f'{topic} is left out in {count_noun(count, "recording")}: {reason}')
+    if left_out:
+        print_line(f'To use such a topic, give it with {option}')
+
+
+def describe_frames(frames: FrameCounts, done: str) -> str:
+    """Return the numbers of frames as text, such as ``80 frames labelled``.
+
+    :param done: what was done with the good frames.
+    """
+    bad = f', {frames.bad} could not be decoded' if frames.bad else ''
+    return f'{count_noun(frames.good, "frame")} {done}{bad}'
+
+
+def count_noun(count: int, noun: str) -> str:
+    """Return a number and a noun, such as ``1 shard`` or ``2 shards``."""
+    return f'{count} {noun}' if count == 1 else f'{count} {noun}s'
 
 
 def print_line(line: str) -> None:

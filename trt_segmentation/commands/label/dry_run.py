@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -12,13 +13,13 @@ import time
 from ...errors import FleetError, SegmentationError
 from ...fleet.frames import read_shard
 from ...fleet.jobs.label import LabelJob
-from ...fleet.recordings import Recording, RecordingCopies
+from ...fleet.recordings import describe_error, Recording, RecordingCopies
 from ...fleet.scratch import ScratchFolder
-from ...fleet.shards import Shard
+from ...fleet.shards import Shard, ShardPlan
 from ...model.card import ModelCard
 from ...segmenter import Segmenter
 from ...sources.image import AnyImage
-from ..fleet.workers import print_line
+from ..fleet.workers import count_noun, print_left_out, print_line
 
 SECONDS = 5.0
 """The frame rate of a worker is measured for this time in seconds."""
@@ -32,26 +33,49 @@ def print_dry_run(recordings: Sequence[Recording], job: LabelJob, card: ModelCar
     :raises FleetError: if no recording can be read.
     """
     shards: list[Shard] = []
+    left_out: Counter[tuple[str, str]] = Counter()
     rate, bad = 0.0, 0
     for recording in recordings:
         with closing(ScratchFolder()) as scratch:
             try:
                 path = RecordingCopies(scratch.path / 'copy').find(recording)
-                planned = job.plan(recording, path)
-                rate = rate or _measure_rate(planned[0], path, job, card)
-                shards += planned
+                plan = job.plan(recording, path)
+                print_line(f'{recording.url}: {_list_topics(plan)}')
+                rate = rate or _measure_rate(plan.shards[0], path, job, card)
+                shards += plan.shards
+                left_out.update(plan.left_out.items())
             except (SegmentationError, OSError) as error:
                 bad += 1
-                print_line(f'{recording.url} cannot be read: {error}')
+                print_line(f'{recording.url} cannot be read: {describe_error(error)}')
     if not shards:
         raise FleetError('no recording can be read')
+    print_left_out(left_out, '--image-topic')
     frames = sum(shard.frames for shard in shards)
-    hours = sum(shard.end_ns - shard.begin_ns for shard in shards) / 3.6e12
+    seconds = sum(shard.end_ns - shard.begin_ns for shard in shards) / 1e9
     size = sum(recording.size for recording in recordings) / 1e9
-    print_line(f'{len(recordings)} recordings ({bad} of them cannot be read), {size:.2f} GB: '
-                f'{len(shards)} shards, {frames} frames, {hours:.2f} hours of camera images')
-    print_line(f'One worker on this machine labels {rate:.1f} frames/s, so it needs '
-                f'{frames / rate / 3600:.2f} hours')
+    unread = f' ({bad} of them cannot be read)' if bad else ''
+    print_line(f'{count_noun(len(recordings), "recording")}{unread}, {size:.2f} GB: '
+               f'{count_noun(len(shards), "shard")}, {count_noun(frames, "frame")}, '
+               f'{describe_time(seconds)} of camera images')
+    print_line(f'One worker on this machine labels {rate:.1f} frames/s, so it needs about '
+               f'{describe_time(frames / rate)}')
+
+
+def _list_topics(plan: ShardPlan) -> str:
+    """Return each topic with its number of frames. A video has no topic."""
+    frames: Counter[str] = Counter()
+    for shard in plan.shards:
+        frames[shard.topic] += shard.frames
+    return ', '.join(f'{topic} {count_noun(count, "frame")}'.strip()
+                     for topic, count in frames.items())
+
+
+def describe_time(seconds: float) -> str:
+    """Return a time as text, in hours, in minutes, or in seconds."""
+    for size, unit in ((3600.0, 'hours'), (60.0, 'minutes')):
+        if seconds >= size:
+            return f'{seconds / size:.1f} {unit}'
+    return f'{seconds:.1f} seconds'
 
 
 def _measure_rate(shard: Shard, path: Path, job: LabelJob, card: ModelCard) -> float:

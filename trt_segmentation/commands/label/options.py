@@ -60,8 +60,9 @@ def add_command(commands: Commands) -> None:
         description='Label the frames of many bags and videos. The recordings are divided into '
         'shards of about 60 seconds, and several workers label the shards. If the command is '
         'stopped, run the same command again: it labels only the missing shards. A shard that '
-        'fails three times is put into quarantine. The exit code is 0 if all shards are '
-        'complete, 1 if shards are in quarantine, and 2 if the command failed.')
+        'fails three times is put into quarantine. The exit code is 0 if all frames are '
+        'labelled, 1 if shards are in quarantine or if a frame cannot be decoded, and 2 if the '
+        'command failed.')
     parser.add_argument(
         'sources', nargs='*', metavar='SOURCE', help='bag, video, pattern, or folder. A folder is '
         'searched with all its subfolders. A URL such as s3://bucket/drives needs the package of '
@@ -73,7 +74,9 @@ def add_command(commands: Commands) -> None:
     parser.add_argument('--format', choices=FORMATS, help='format of the label maps: bags, PNG '
                         'files of class ids, or COCO files with run-length masks (%(default)s)')
     parser.add_argument('--image-topic', metavar='T',
-                        help='image topic of the bags; default: every camera of each bag')
+                        help='image topic of the bags. If a bag does not have this topic, another '
+                        'topic of the same camera is read, such as T/compressed. Default: every '
+                        'camera of each bag')
     parser.add_argument('--shard-seconds', type=positive, metavar='S',
                         help='longest duration of a shard in seconds. If two keyframes of a video '
                         'are further apart, the shard between them is longer (%(default)s)')

@@ -13,18 +13,28 @@ from rich.table import Table
 
 from ...errors import FleetError
 from ...fleet.jobs.label import LabelJob
-from ...fleet.manifest import read_table
+from ...fleet.manifest import count_bad, read_table
 from ...fleet.recordings import find_recordings, Recording
 from ...fleet.run_folder import claim_run, open_store, place_job
 from ...fleet.schedule import FleetResult
+from ...fleet.shards import FrameCounts
 from ...fleet.store import Store
 from ...model.card import load_card, ModelCard
 from ..fleet.progress import FleetProgress
-from ..fleet.workers import open_workers, print_line, print_quarantine, run_workers
+from ..fleet.workers import (
+    count_noun,
+    describe_frames,
+    open_workers,
+    print_left_out,
+    print_line,
+    print_quarantine,
+    run_workers,
+)
 from .dry_run import print_dry_run
+from .existing import check_run
 from .options import LabelOptions
 from .pick import write_picks
-from .summary import count_bad, draw_summary, summarise_manifest
+from .summary import draw_summary, summarise_manifest
 
 SUMMARY = 'summary.png'
 
@@ -50,7 +60,9 @@ def run_label(options: LabelOptions) -> int:
     job = place_job(card, LabelJob(
         options.out, '', options.model, options.engine, options.precision, options.image_topic,
         options.shard_seconds, options.format))
-    recordings = find_recordings(options.sources)
+    recordings = find_recordings(options.sources, out=options.out)
+    if not recordings:
+        check_run(options, job)
     if options.dry_run:
         print_dry_run(recordings, job, card)
         return 0
@@ -77,11 +89,18 @@ def _label(run: OpenRun, recordings: Sequence[Recording], options: LabelOptions)
 
 
 def _print_result(result: FleetResult, recordings: int, out: str) -> None:
-    print_line(f'{result.recordings} of {recordings} recordings are complete: '
-                f'{len(result.shards)} shards, {result.new} of them new, {result.rows} frames → '
-                f'{out}')
+    are = 'is' if recordings == 1 else 'are'
+    print_line(f'{result.recordings} of {count_noun(recordings, "recording")} {are} complete: '
+               f'{count_noun(len(result.shards), "shard")}, {result.new} of them new, '
+               f'{describe_frames(result.frames, "labelled")} → {out}')
+    here = result.frames.good + result.frames.bad
+    if result.frames.total > here:
+        others = count_noun(result.frames.total - here, 'frame')
+        print_line(f'the manifest also has {others} of other recordings, which earlier commands '
+                   'labelled')
     if result.stopped_by:
         print_line('stopped. Run the same command again to label the rest')
+    print_left_out(result.left_out, '--image-topic')
     print_quarantine(result)
 
 
@@ -90,11 +109,12 @@ def _summarise(run: OpenRun) -> None:
         table = read_table(run.store)
     except FileNotFoundError as error:
         raise FleetError(f'{run.job.out} has no manifest yet. First label recordings with '
-                         'these options') from error
+                          'these options') from error
+    bad = count_bad(table)
     found = summarise_manifest(table, run.card.classes)
     shown = Table('condition', 'frames', 'brightness', 'mean confidence', 'p5 confidence',
-                  'entropy in bits', 'largest classes', title=f'{table.num_rows} frames, '
-                  f'{count_bad(table)} of them bad')
+                  'entropy in bits', 'largest classes', title=describe_frames(
+                      FrameCounts(table.num_rows - bad, bad), 'labelled'))
     for one in found:
         largest = sorted(zip(one.shares, run.card.classes), reverse=True)[:3]
         shown.add_row(one.name, str(one.frames), f'{one.brightness:.2f}',

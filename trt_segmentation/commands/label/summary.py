@@ -19,7 +19,10 @@ import pyarrow.compute as pc
 
 from ...fleet.manifest import CONDITIONS
 from ...model.card import ModelCard
+from ..fleet.workers import count_noun
 
+_COLUMNS = 6
+"""Number of columns of the legend."""
 Values = npt.NDArray[np.float64]
 
 
@@ -59,41 +62,42 @@ def summarise_manifest(table: pa.Table, classes: tuple[str, ...]) -> list[Condit
     return found
 
 
-def count_bad(table: pa.Table) -> int:
-    """Return the number of frames that could not be decoded or segmented."""
-    return int(table.num_rows) - int(table['decode_error'].null_count)
-
-
 def draw_summary(found: list[ConditionSummary], card: ModelCard) -> bytes:
     """Plot the class shares and the entropy of each condition.
 
     :param found: at least one condition.
     :returns: a PNG.
     """
-    figure = Figure(figsize=(12, 1.6 + 0.7 * len(found)), dpi=100, layout='constrained')
+    rows = -(-len(card.classes) // _COLUMNS)
+    height = 1.4 + 0.7 * len(found) + 0.18 * rows
+    figure = Figure(figsize=(12, height), dpi=100, layout='constrained')
     left, right = figure.subplots(1, 2, width_ratios=(2, 1), sharey=True)
     _draw_shares(left, found, card)
     entropies = [one.entropy[np.isfinite(one.entropy)] for one in found]
     if all(values.size for values in entropies):
         right.boxplot(entropies, positions=range(len(found)), orientation='horizontal',
-                      widths=0.5, showfliers=False)
+                      widths=0.5, flierprops={'markersize': 3})
     right.set_xlabel('entropy of a frame in bits')
-    left.set_yticks(range(len(found)), [f'{one.name}: {one.frames} frames' for one in found])
+    left.set_yticks(range(len(found)), [
+        f'{one.name}: {count_noun(one.frames, "frame")}' for one in found])
     data = BytesIO()
     figure.savefig(data, format='png')
     return data.getvalue()
 
 
 def _draw_shares(axes: Axes, found: list[ConditionSummary], card: ModelCard) -> None:
+    # The colour of a class may be white, so the bars have an outline and a gray background.
+    axes.set_facecolor('0.9')
     shares = np.array([one.shares for one in found])
     ends = np.cumsum(shares, axis=1)
     for index, name in enumerate(card.classes):
         axes.barh(range(len(found)), shares[:, index], left=ends[:, index] - shares[:, index],
-                  color=card.palette[index] / 255, height=0.6,
-                  label=name if shares[:, index].max() >= 0.01 else None)
+                  color=card.palette[index] / 255, edgecolor='0.4', linewidth=0.5, height=0.6,
+                  label=name)
     axes.set_xlim(0, 1)
     axes.set_xlabel('mean share of each class')
-    axes.legend(fontsize=7, ncols=6, loc='lower center', bbox_to_anchor=(0.5, 1))
+    axes.legend(fontsize=7, ncols=_COLUMNS, facecolor='0.9', loc='lower center',
+                bbox_to_anchor=(0.5, 1))
 
 
 def _column(table: pa.Table, name: str | tuple[str, str]) -> Values:

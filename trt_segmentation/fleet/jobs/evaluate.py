@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from ...accuracy.label_counts import LabelCounts, read_label_counts
 from ...accuracy.label_values import LabelValues
+from ...bags.cameras import choose_topics, name_camera
 from ...bags.reader import BagReader
 from ...errors import BagError, EvaluationError, FleetError, LabelError
 from ...model.card import ModelCard
@@ -26,7 +27,15 @@ from ...segmenter import Segmenter
 from ...sources.image import AnyImage, BadImage
 from ..manifest import CONDITIONS, measure_light
 from ..recordings import Recording
-from ..shards import choose_topics, divide, FleetJob, name_camera, plan_shards, run_key, Shard
+from ..shards import (
+    divide,
+    FleetJob,
+    FrameCounts,
+    plan_shards,
+    run_key,
+    Shard,
+    ShardPlan,
+)
 from ..store import dump_json, SHARDS, Store
 from .segment_ahead import segment_ahead
 from .truth import find_pairs, is_labelled_folder, PAIR_NS, read_labelled
@@ -105,7 +114,7 @@ class EvaluateJob(FleetJob):
         return run_key(card, self.engine, self.precision,
                        'evaluate ' + json.dumps([self.label_topic, values]))
 
-    def plan(self, recording: Recording, path: Path) -> list[Shard]:
+    def plan(self, recording: Recording, path: Path) -> ShardPlan:
         """Divide a recording into shards.
 
         :raises EvaluationError: if a bag is given without ``label_topic``, if an image of a folder
@@ -116,7 +125,7 @@ class EvaluateJob(FleetJob):
         if is_labelled_folder(path):
             count = len(find_pairs(path))
             cuts = [index * PAIR_NS for index in range(count)]
-            return list(divide(recording, '', cuts, count * PAIR_NS, count, self))
+            return ShardPlan(list(divide(recording, '', cuts, count * PAIR_NS, count, self)))
         if self.label_topic is None:
             raise EvaluationError('a bag needs the topic of its label maps; give it with '
                                   '--label-topic')
@@ -127,7 +136,7 @@ class EvaluateJob(FleetJob):
             assert self.label_topic
             bag.image_topic(self.label_topic)       # raises an error if the bag has no such topic
             truth = name_camera(self.label_topic)
-            cameras = [topic for topic in choose_topics(bag, self.topic)
+            cameras = [topic for topic in choose_topics(bag, self.topic).chosen
                        if self.topic or name_camera(topic) != truth]
             if len(cameras) != 1:
                 raise BagError(f'{path} has {len(cameras)} cameras besides {self.label_topic}. '
@@ -163,8 +172,9 @@ class EvaluateJob(FleetJob):
 
         return segment_ahead(segmenter, items(), partial(_count_frame, classes), pool)
 
-    def join(self, store: Store, shards: Sequence[str], classes: Sequence[str]) -> int:
-        """Add the sums of all shards. Return the number of images."""
+    def join(self, store: Store, shards: Sequence[str], folder_shards: Sequence[str],
+             classes: Sequence[str]) -> FrameCounts:
+        """Add the sums of ``shards``. Shards of earlier commands are not added."""
         sums = EvaluationSums()
         recordings: dict[str, EvaluationSums] = {}
         for shard in shards:
@@ -179,7 +189,8 @@ class EvaluateJob(FleetJob):
             scores = part.total(len(classes)).scores(classes)
             sums.recordings[url] = {**scores.tree(), **part.count_unusable()}
         store.write(COUNTS, sums.dump())
-        return sums.total(len(classes)).images
+        images = sums.total(len(classes)).images
+        return FrameCounts(images, sums.unusable['bad'], images + sums.unusable.total())
 
 
 def _count_frame(classes: int, truth: npt.NDArray[Any] | None, answer: SegmentedImage | BadImage

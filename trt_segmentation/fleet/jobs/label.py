@@ -18,7 +18,7 @@ from ...sources.image import BadImage
 from ..formats import LabelWriter, open_writer
 from ..frames import read_shard, ShardFrame
 from ..manifest import FRAMES, join_manifest, measure_frame, ShardTable
-from ..shards import FleetJob, run_key, Shard
+from ..shards import FleetJob, FrameCounts, run_key, Shard
 from ..store import Store
 from .segment_ahead import segment_ahead
 
@@ -55,9 +55,12 @@ class LabelJob(FleetJob):
         bad = sum(row['decode_error'] is not None for row in table.rows)
         return {'frames': len(table.rows), 'bad': bad}
 
-    def join(self, store: Store, shards: Sequence[str], classes: Sequence[str]) -> int:
-        """Write the manifest, and return the number of its rows."""
-        return join_manifest(store, shards, classes)
+    def join(self, store: Store, shards: Sequence[str], folder_shards: Sequence[str],
+             classes: Sequence[str]) -> FrameCounts:
+        """Write the manifest of all shards in the folder. Count the frames of ``shards``."""
+        rows = join_manifest(store, folder_shards, classes)
+        good, bad = (sum(rows[name][index] for name in shards) for index in (0, 1))
+        return FrameCounts(good, bad, sum(map(sum, rows.values())))
 
     def _segment(self, shard: Shard, path: Path, writer: LabelWriter, segmenter: Segmenter,
                  pool: ThreadPoolExecutor) -> Generator[_Encoded, None, None]:

@@ -1,0 +1,104 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""Chooses the image topics of a bag that come from cameras. Other topics are left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+import re
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import BagError, FrameError
+from .reader import BagReader, is_result, Recorded
+
+SAMPLES = 3
+"""Number of images of a topic that are checked for label maps."""
+MOST_VALUES = 64
+"""A label map has at most this number of different values."""
+LEAST_EQUAL = 0.9
+"""In a label map, at least this share of the pixels is equal to the right neighbour."""
+
+
+@dataclass(frozen=True)
+class CameraTopics:
+    """The image topics of a bag.
+
+    :param chosen: one topic for each camera, sorted by name.
+    :param left_out: maps each other topic that has images to the reason why it is left out.
+    """
+
+    chosen: tuple[str, ...]
+    left_out: dict[str, str] = field(default_factory=dict)
+
+
+def choose_topics(bag: BagReader, asked: str | None) -> CameraTopics:
+    """Return one image topic for each camera of a bag, or only the topic ``asked``.
+
+    A camera may have a raw and a compressed topic. The raw topic is chosen. If the bag has no
+    images on ``asked``, another topic of the same camera is chosen.
+
+    :raises BagError: if the bag has no camera, or no images on any topic of the camera ``asked``.
+    """
+    topics = sorted(topic for topic, count in bag.image_topics().items() if count)
+    if asked is not None:
+        same = [topic for topic in topics if name_camera(topic) == name_camera(asked)]
+        return CameraTopics((
+            asked if asked in same else same[0] if same else bag.image_topic(asked),))
+    chosen: dict[str, str] = {}
+    left_out: dict[str, str] = {}
+    for topic in topics:
+        # The raw topic of a camera is the first one in sorted order.
+        camera = name_camera(topic)
+        if is_result(topic):
+            left_out[topic] = 'it has results of trt_segmentation'
+        elif camera in chosen:
+            left_out[topic] = f'{chosen[camera]} has the same images'
+        elif has_label_maps(bag, topic):
+            left_out[topic] = 'it has label maps'
+        else:
+            chosen[camera] = topic
+    if not chosen:
+        listed = ', '.join(f'{topic} ({left_out.get(topic, "no messages")})'
+                           for topic in bag.image_topics())
+        raise BagError(f'{bag.path} has no images of a camera. Its image topics: '
+                       f'{listed or "none"}')
+    return CameraTopics(tuple(chosen.values()), left_out)
+
+
+def name_camera(topic: str) -> str:
+    """Return an image topic without the name of its transport, such as ``/compressed``."""
+    return re.sub(r'/(compressed|ffmpeg|foxglove)$', '', topic)
+
+
+def has_label_maps(bag: BagReader, topic: str) -> bool:
+    """Return whether the images of a topic look like label maps.
+
+    A label map is a mono8 or mono16 image with few values, and most of its pixels are equal to
+    their neighbours. A gray image of a camera has many values and noise. Up to :data:`SAMPLES`
+    images from different parts of the bag are checked, and all of them must look like label maps.
+    """
+    if topic in bag.video_topics():
+        return False
+    return all(map(_is_label_map, _read_samples(bag, topic)))
+
+
+def _read_samples(bag: BagReader, topic: str) -> Iterator[Recorded]:
+    for index in range(SAMPLES):
+        begin = bag.start_ns + bag.duration_ns * index // SAMPLES
+        with closing(bag.undecoded_messages([topic], begin)) as messages:
+            if (message := next(messages, None)) is not None:
+                yield message
+
+
+def _is_label_map(message: Recorded) -> bool:
+    try:
+        labels: npt.NDArray[Any] = message.labels()
+    except FrameError:
+        return False
+    return (float((labels[:, 1:] == labels[:, :-1]).mean()) >= LEAST_EQUAL
+            and np.unique(labels).size <= MOST_VALUES)
