@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 import shutil
 import subprocess
+import time
 
 import pytest
 
@@ -22,6 +23,7 @@ case "$*" in
   '-m venv '*) mkdir -p "$3/bin" && cp "$here/python" "$3/bin" && touch "$3/pyvenv.cfg" ;;
   '-m pip '*)
     echo "$*" >>"$here/../../installed"
+    while [[ -e $here/../../slow ]]; do sleep 0.1; done
     [[ ! -e $here/../../offline ]] || { echo no route to host; exit 1; }
     if [[ $* == *--editable* ]]; then
       printf '#!/bin/sh\\necho %s trt_seg "$@" in "$PWD"\\n' "$here" >"$here/trt_seg"
@@ -82,8 +84,17 @@ def installed(checkout: Path) -> list[str]:
 
 def dev(checkout: Path, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run([checkout / 'dev', *arguments], cwd=cwd, text=True, check=False,
-                          capture_output=True, timeout=30,
-                          env={**os.environ, 'PYTHON': str(checkout.parent / 'base' / 'python')})
+                          capture_output=True, timeout=30, env=environment(checkout))
+
+
+def environment(checkout: Path) -> dict[str, str]:
+    return {**os.environ, 'PYTHON': str(checkout.parent / 'base' / 'python')}
+
+
+def start_dev(checkout: Path, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen([checkout / 'dev', *arguments], cwd=checkout, text=True,
+                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE, env=environment(checkout))
 
 
 @pytest.mark.parametrize(('arguments', 'line'), [
@@ -136,6 +147,65 @@ def test_the_demo_installs_a_part_and_the_tests_add_the_rest(bare: Path, tmp_pat
     assert dev(bare, 'run', 'true', cwd=bare).returncode == 0 and installed(bare) == DEMO + REST
     for command in (('demo',), ('demo', '--view'), ('run', 'true')):
         assert dev(bare, *command, cwd=bare).returncode == 0 and installed(bare) == DEMO + REST
+
+
+def test_a_second_dev_waits_until_the_first_has_installed(bare: Path, tmp_path: Path) -> None:
+    add_python(tmp_path / 'base')
+    (bare / '.ci' / 'tensorrt_stubs').write_text('#!/bin/sh\nmkdir "$2"\n')
+    (bare / 'slow').touch()
+    first = start_dev(bare, 'run', 'echo', 'camera')
+    while not installed(bare):
+        time.sleep(0.05)
+    second = start_dev(bare, 'run', 'echo', 'node')
+    assert second.stderr
+    said = second.stderr.readline()
+    assert said == (f'./dev: another ./dev installs packages in {bare}; waiting until it has '
+                    'finished\n')
+    assert installed(bare) == REST[:1]
+    (bare / 'slow').unlink()
+    for process, output in ((first, 'camera\n'), (second, 'node\n')):
+        out, _ = process.communicate(timeout=30)
+        assert (process.returncode, out) == (0, output)
+    assert installed(bare) == REST  # only the first ./dev has installed packages
+
+
+def test_a_file_system_without_locks_is_named(checkout: Path, tmp_path: Path) -> None:
+    (tmp_path / 'flock').write_text('#!/bin/sh\nexit 71\n')
+    (tmp_path / 'flock').chmod(0o755)
+    done = subprocess.run(
+        [checkout / 'dev', 'run', 'echo', 'node'], cwd=checkout, text=True, check=False,
+        capture_output=True, timeout=30,
+        env={**environment(checkout), 'PATH': f'{tmp_path}:{os.environ["PATH"]}'})
+    assert (done.returncode, done.stdout) == (0, 'node\n')
+    assert done.stderr == ('./dev: this file system has no locks, so do not start a second ./dev '
+                           'now\n')
+
+
+def test_a_command_that_runs_does_not_stop_another_from_installing(
+        checkout: Path, tmp_path: Path) -> None:
+    running = start_dev(checkout, 'run', 'sh', '-c', 'echo started; exec sleep 60')
+    assert running.stdout and running.stdout.readline() == 'started\n'
+    assert dev(checkout, 'run', 'echo', 'node', cwd=checkout).stdout == 'node\n'
+    running.kill()
+    running.communicate()
+
+
+def test_a_file_that_disappears_does_not_stop_the_progress(bare: Path, tmp_path: Path) -> None:
+    """If pip removes a file while `du` reads the folder, `du` fails."""
+    add_python(tmp_path / 'base')
+    (tmp_path / 'du').write_text('#!/bin/sh\necho 42 .venv\nexit 1\n')
+    (tmp_path / 'sleep').write_text('#!/bin/sh\nexec /bin/sleep 0.1\n')
+    for name in ('du', 'sleep'):
+        (tmp_path / name).chmod(0o755)
+    python = tmp_path / 'base' / 'python'
+    python.write_text(PYTHON.replace("'-m pip '*)", "'-m pip '*) echo Installing; sleep; sleep;"
+                                     ' sleep; sleep; sleep'))
+    done = subprocess.run(
+        [bare / 'dev', 'demo', '--cpu'], cwd=bare, text=True, check=False, capture_output=True,
+        timeout=30, env={**environment(bare), 'PATH': f'{tmp_path}:{os.environ["PATH"]}'})
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count('unpacking; .venv has 42') > 1, done.stderr
+    assert 'unbound' not in done.stderr
 
 
 def test_bindings_of_a_new_version_are_installed(bare: Path, tmp_path: Path) -> None:

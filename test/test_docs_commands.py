@@ -82,6 +82,8 @@ class Page:
         if arguments[1] == 'build':  # drawing 48 scenes takes too long
             arguments += ['--hold-out-frames', '1',
                           *(['--frames', '4'] if '--calibrate' in arguments else [])]
+        if '--drive' in arguments:  # drawing three minutes of a drive takes too long
+            arguments += ['--street', '3']
         out, errors = StringIO(), StringIO()
         with pytest.MonkeyPatch.context() as patch:
             patch.chdir(self.folder)

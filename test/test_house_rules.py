@@ -27,7 +27,7 @@ FLOORS = (
     ('gpu/kernels', 'fusion', 'int8'), ('gpu', 'builder', 'bags'), ('tuning',),
     ('pipeline', 'sources'), ('serving', 'accuracy'), ('view', 'exchange'), ('segmented_image',),
     ('segmenter',), ('fleet',), ('fleet/jobs',), ('picking',),
-    ('ros/process', 'ros/transport'), ('ros/parameters', 'ros/optics'), ('ros',),
+    ('ros/process', 'ros/transport'), ('ros/parameters', 'ros/optics', 'ros/missing'), ('ros',),
     ('commands/arguments',), ('commands/fleet',),
     ('commands/demo', 'commands/bench', 'commands/label', 'commands/segment'),
     ('commands/doctor',), ('commands/issue_report',), ('commands',),

@@ -111,6 +111,9 @@ KEYS = {
         'device': 'name of the GPU or CPU',
         'reason': 'why the node uses this engine',
         'opened_s': 'how many seconds it took to open the network',
+        'card': 'path of the model card',
+        'exchange': 'only during an exchange of the model and after a refused exchange: what the '
+                    'exchange does now, or why the last exchange was refused',
         'cache': 'only with TensorRT and tuned ONNX Runtime CUDA: `hit` if the engine or the '
                  'tuned options were in the cache, otherwise `built`',
         'tuning': 'only with ONNX Runtime CUDA: the fastest options, and the time that the '
@@ -134,8 +137,8 @@ KEYS = {
                                            'time; 0 if the newest frame was in time',
         'late_frames_in_row': 'number of late frames since the last frame that was in time',
         'drift': 'how far the newest frames are from the reference of the model. A drift above 1 '
-                 'is rare for frames like the reference. This key and the next four need '
-                 '`health: true`.',
+                 'is rare for frames like the reference. Without a reference, a text that says '
+                 'how to write one. This key and the next four need `health: true`.',
         'entropy': 'mean entropy of the newest frame, from 0 (certain) to 1 (every class is '
                    'equally likely)',
         'margin_p5': '5 % of the pixels of the newest frame have a smaller margin. The margin is '
@@ -285,6 +288,7 @@ def _diagnostics() -> list[str]:
     report = NodeReport('node', 'active', '', snapshot, Limits(1e9, 1e9, 1e9, 1e9), (camera,),
                     transport=Transport('direct', 'why'),
                     identity=Identity('m', 'e', 'v', 'p', 'd', 'r', 'hit', 't', 1.0),
+                    card='m.yaml', exchange='why',
                     errors=Mishaps(1, 1, 'why'))
     lines, counted = [], {f'frames_dropped_{reason.replace(" ", "_")}' for reason in reasons}
     timed = {f'{stage}_time_{suffix}' for stage in STAGES

@@ -19,6 +19,7 @@ from trt_segmentation.accuracy.samples import (
     draw_street_samples,
     evaluate,
     FIRST_SEED,
+    label_image,
     make_frame,
     pair_files,
     read_folder_samples,
@@ -28,6 +29,7 @@ from trt_segmentation.accuracy.samples import (
 from trt_segmentation.commands.cli import main
 from trt_segmentation.commands.evaluate import print_scores, run_evaluate
 from trt_segmentation.commands.evaluate_options import BESIDE, EvaluateOptions
+from trt_segmentation.commands.evaluate_trust import print_temperature
 from trt_segmentation.errors import EvaluationError, OutputError
 from trt_segmentation.frame import Wanted
 from trt_segmentation.host.pipeline import HostPipeline
@@ -99,6 +101,17 @@ def test_street_scenes_are_of_seeds_no_training_has_seen():
         scene = street.scene(FIRST_SEED + i, 'night', width, height)
         np.testing.assert_array_equal(sample.image, scene.image)
         np.testing.assert_array_equal(sample.truth, scene.truth)
+
+
+def test_a_drive_gives_the_frames_of_the_street_camera_in_their_order():
+    card = ModelCard('net', 'net.onnx', street.CLASSES, spread_palette(10))
+    drive = street.Drive(1, 'snow', *SCENE_SIZE, fps=2.0)
+    for i, sample in enumerate(draw_street_samples(card, 2, 'snow', drive=(1, 2.0))):
+        frame = drive.frame(i)
+        np.testing.assert_array_equal(sample.image, frame.image)
+        np.testing.assert_array_equal(sample.truth, frame.truth)
+        assert sample.name == f'snow frame {i} of drive 1'
+    assert i == 1
 
 
 def test_truth_is_in_the_ids_of_the_card():
@@ -366,12 +379,25 @@ def test_a_reference_is_written_beside_the_card(street_like, capsys):
     pipeline.close()
 
 
+def test_a_reference_of_a_drive_has_its_frames_in_their_order(street_like, tmp_path):
+    path = tmp_path / 'drive.json'
+    assert main(['eval', '--model', str(street_like), '--street', '2', '--condition', 'day',
+                 '--drive', '1', '--fps', '1', '--save-reference', str(path)]) == 0
+    card, rows = load_card(street_like), []
+    drive = street.Drive(1, 'day', *SCENE_SIZE, fps=1.0)
+    with closing(HostPipeline(card)) as pipeline:
+        for index in range(2):
+            pipeline.submit([make_frame(drive.frame(index).image)], Wanted(tally=True))
+            rows += [features_of(read_tally(one.tally)) for one in pipeline.collect()]
+    np.testing.assert_allclose(load_reference(path, card).frames, rows, atol=1e-6)
+
+
 def test_a_temperature_is_printed_and_the_card_stays(street_like, capsys):
     before = street_like.read_bytes()
     run_evaluate(EvaluateOptions(str(street_like), street=2, condition=('day',),
                                  fit_temperature=True))
     text = capsys.readouterr().out
-    assert 'calibration error' in text and 'fitted on 1 images. On 1 other images' in text
+    assert 'calibration error' in text and 'fitted on 1 image. On 1 other image,' in text
     (temperature,) = map(float, re.findall(r'^  temperature: (\S+)$', text, re.M))
     assert 0.01 <= temperature <= 100
     assert street_like.read_bytes() == before
@@ -390,11 +416,29 @@ def test_a_copy_of_the_card_has_the_temperature(street_like, tmp_path, capsys):
     assert (again['calibration_error'] < first) == (float(after) < float(before))
 
 
+def test_a_temperature_that_makes_the_error_larger_is_not_used(street_like, tmp_path, capsys):
+    """The model is always right on the image of the fit, and guesses on the other image."""
+    card, copy = load_card(street_like), tmp_path / 'warm.yaml'
+    image = street.scene(FIRST_SEED, 'day', 128, 64).image
+    with closing(HostPipeline(card)) as pipeline:
+        labels = label_image(pipeline, image)
+    guesses = np.random.default_rng(0).integers(0, 10, labels.shape, np.uint8)
+    with pytest.raises(EvaluationError, match=(
+            r'^the temperature \S+ is not used, because it makes the calibration error on 1 other '
+            r'image larger: 0\.\d+ instead of 0\.\d+\. The temperature was fitted on 1 image\. '
+            r'Give more images\. .* keep the present temperature 1$')):
+        print_temperature(card, [Sample('a', image, labels), Sample('b', image, guesses)], copy)
+    assert not copy.exists() and capsys.readouterr().out == ''
+
+
 @pytest.mark.parametrize('options, message', [
     ({'save_card': Path('a.yaml')}, '--fit-temperature too'),
     ({'save_card': Path('a.txt'), 'fit_temperature': True}, r'a\.txt: .* ends in \.yaml'),
-    ({'save_reference': BESIDE, 'fit_temperature': True}, 'cannot be used together')])
-def test_options_of_trust_that_contradict_each_other(options, message):
+    ({'save_reference': BESIDE, 'fit_temperature': True}, 'cannot be used together'),
+    ({'images': Path('a'), 'labels': Path('b'), 'drive': 0}, '--drive is only for street scenes'),
+    ({'fps': 2.0}, '--fps is .* give --drive too'),
+    ({'sources': ('a.mcap',), 'drive': 0}, '--drive cannot be used with a SOURCE')])
+def test_options_that_contradict_each_other(options, message):
     with pytest.raises(EvaluationError, match=message):
         run_evaluate(EvaluateOptions(**options))
 

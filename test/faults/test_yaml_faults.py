@@ -147,7 +147,7 @@ def test_card_is_refused_in_a_few_lines(name, tmp_path, capsys):
     ('folder', 'cannot be read as YAML: .*odd.yaml is not a regular file'),
     ('pipe', 'cannot be read as YAML: .*odd.yaml is not a regular file'),
     ('device', 'cannot be read as YAML: .*odd.yaml is not a regular file'),
-    ('circle', 'Too many levels of symbolic links|no model card'),
+    ('circle', 'Too many levels of symbolic links|does not exist'),
     ('unreadable', 'Permission denied')])
 def test_card_that_is_another_kind_of_file_is_refused_at_once(tmp_path, make, words, monkeypatch):
     """A pipe would block the reader, and a device has no end."""
@@ -288,10 +288,10 @@ def test_cards_that_refer_to_each_other_are_refused(tmp_path):
     """A card must not take its classes from itself, or from a card that refers back."""
     one, two = tmp_path / 'one.yaml', tmp_path / 'two.yaml'
     one.write_text(f'model: a\nclasses: {one}\n')
-    assert 'from the next card' in refused(one)
+    assert 'Name the card that has the list' in refused(one)
     one.write_text(f'model: a\nclasses: {two}\npalette: {two}\n')
     two.write_text(f'model: a\nclasses: {one}\npalette: {one}\n')
-    assert 'from the next card' in refused(one)
+    assert 'Name the card that has the list' in refused(one)
     two.write_text('model: a\nclasses: cityscapes\npalette: cityscapes\n')
     assert len(load_card(one).classes) == 19
 

@@ -161,6 +161,16 @@ def test_files_that_are_no_cards(tmp_path, text, words):
         load_card(written(tmp_path, text))
 
 
+def test_a_card_that_does_not_exist_is_searched_in_the_current_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for text, where in (('a/net.yaml', f' in {tmp_path}, the current folder of this process.'),
+                        (f'{tmp_path}/net.yml', '.')):
+        with pytest.raises(ModelCardError) as error:
+            load_card(text)
+        assert str(error.value).startswith(
+            f'the model card {text} does not exist{where} Give a path to a .yaml file. Installed')
+
+
 def test_a_missing_card_lists_the_installed_cards():
     with pytest.raises(ModelCardError, match="no model card 'sreet', did you mean 'street'") as e:
         find_card('sreet')

@@ -102,6 +102,36 @@ def test_without_health_nothing_is_measured_and_it_can_be_switched_live(
     assert len(heard) == 1
 
 
+def test_without_a_reference_the_log_and_the_diagnostics_say_how_to_write_one(
+        make_rig: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(health, 'reference_path', lambda card: tmp_path / 'a.reference.json')
+    rig = make_rig(**options('health:=true'))
+    log, reports = rig.log(), rig.hear(DiagnosticArray, '/diagnostics')
+    heard = rig.hear(DiagnosticStatus, f'{NODE}/health')
+    set_tally(rig, [60, 30, 10], 0.1)
+    send(rig, rig.speaker(Image), 1)
+    text = ('no reference was found beside street, so the drift is not measured. To write one: '
+            'trt_seg eval --model street --save-reference, with the options --images and '
+            '--labels for your own images')
+    assert camera_status(rig, reports)[1]['drift'] == text
+    assert [line.level for line in rig.until(
+        lambda: [line for line in log if line.msg == text])] == [20]
+    rig.until(lambda: heard)
+    assert 'drift' not in {pair.key for pair in heard[0].values}  # a number, or nothing
+
+
+@pytest.mark.parametrize('word, beside', [('health:=false', '/none.json'),
+                                          ('health:=true', __file__)])
+def test_with_a_reference_or_without_health_the_log_does_not_advise(
+        make_rig: Callable[..., Any], reference: None, monkeypatch: pytest.MonkeyPatch,
+        word: str, beside: str) -> None:
+    monkeypatch.setattr(health, 'reference_path', lambda card: Path(beside))
+    rig = make_rig(**options(word, 'drift_frames:=5'))
+    log = rig.log()
+    rig.until(lambda: [line for line in log if line.msg.startswith('active: ')])
+    assert not [line for line in log if 'no reference was found' in line.msg]
+
+
 def test_drift_warns_on_both_topics_and_ends(make_rig: Callable[..., Any], reference: None
                                              ) -> None:
     rig = make_rig(**options('health:=true', 'drift_frames:=5'))
@@ -179,7 +209,10 @@ def test_old_answers_are_dropped_and_late_frames_become_an_error(
     rig.node.set_parameters([Parameter('max_age', value=1e-9)])
     for count in range(1, 4):
         status, values = camera_status(rig, reports)
-        assert status.level == OK and values['late_frames_in_row'] == str(count - 1)
+        assert values['late_frames_in_row'] == str(count - 1)
+        assert (status.level, status.message) == ((OK, 'running') if count == 1 else (WARN, (
+            '1 of 1 results since the last report were older than `max_age` allows, so the node '
+            'did not publish them')))
         camera.publish(camera_image())
         rig.until(lambda count=count: rig.snapshot().dropped == {'too old': count})
     status, values = camera_status(rig, reports)

@@ -52,7 +52,7 @@ def test_the_defaults_are_accepted() -> None:
     ('namespace', '2nd', 'must not have a token that starts with a number; expected a name'),
     ('namespace', 'front/', "must not end with a '/'"),
     ('model', 'streets', "no model card 'streets', did you mean 'street'?"),
-    ('model', 'no/model.yaml', "no model card 'no/model.yaml'"),
+    ('model', 'no/model.yaml', 'the model card no/model.yaml does not exist in /'),
     ('params_file', 'no/params.yaml', 'there is no such file; expected a YAML file of parameters'),
     ('params_file', '', 'it is not a file; expected a YAML file of parameters'),
     ('params_file', '/', 'it is not a file; expected a YAML file of parameters'),

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+import re
 import threading
 from types import SimpleNamespace
 from typing import Any
@@ -24,6 +25,7 @@ from sensor_msgs.msg import Image
 from trt_segmentation.errors import EngineError, GpuError
 from trt_segmentation.model.card import ModelCard
 from trt_segmentation.ros import model_exchange, publishers
+from trt_segmentation.ros.model_exchange import describe_card
 from trt_segmentation.ros.parameters.setting import EXCHANGED
 from trt_segmentation.serving.engine_state import EngineState
 from trt_segmentation.serving.recovery import REOPEN_AFTER
@@ -191,6 +193,37 @@ def test_a_card_that_cannot_be_read_is_refused(models: Models) -> None:
     (result,) = models.caller.set(model('absent'))
     assert not result.successful and 'absent' in result.reason
     assert models.names() == ('day', 'day') and models.open_names() == ['day']
+
+
+@pytest.mark.parametrize(('names', 'reason'), [
+    ([''], 'model: the value is empty; give the name of an installed model card, or the path of '
+     'a model card'),
+    (['night', 'wide'], 'model: the request sets `model` more than once; give one value')])
+def test_no_name_and_two_names_are_refused_with_their_own_reason(
+        models: Models, names: list[str], reason: str) -> None:
+    results = models.caller.set(*map(model, names))
+    assert [(one.successful, one.reason) for one in results] == [(False, reason)] * len(names)
+    assert models.caller.atomically(*map(model, names)).reason == reason
+    assert models.names() == ('day', 'day') and [one[0] for one in models.asked] == ['day']
+    assert models.caller.set(model('night'))[0].successful  # the next request is independent
+
+
+def test_the_log_has_the_time_from_the_request_to_the_answer(models: Models) -> None:
+    log = models.rig.log()
+    assert models.caller.set(model('night'))[0].successful
+    start = 'exchanged the model day for night on onnxruntime-cpu, opened in 0.0 s; '
+    lines = models.rig.until(lambda: [
+        line.msg for line in log if line.msg.startswith('exchanged')])
+    assert re.fullmatch(re.escape(start) + r'the request is answered after \d+\.\d s', lines[-1])
+
+
+def test_a_card_is_described_with_its_path_if_another_card_has_its_name() -> None:
+    one, two, other = (ModelCard(name, Path('n.onnx'), ('a',), np.zeros((1, 3), np.uint8),
+                                 source=Path(path)) for name, path in (
+        ('street', 'a/street.yaml'), ('street', 'b/street.yaml'), ('city', 'a/city.yaml')))
+    assert describe_card(one, two) == 'street (a/street.yaml)'
+    assert describe_card(two, one) == 'street (b/street.yaml)'
+    assert describe_card(one, one) == describe_card(one, other) == 'street'
 
 
 def test_a_second_request_is_refused_while_the_first_one_waits(models: Models) -> None:

@@ -33,7 +33,7 @@ from trt_segmentation.ros.diagnostics import (
     pipeline,
 )
 from trt_segmentation.ros.health import HealthReport
-from trt_segmentation.ros.loss import describe_loss
+from trt_segmentation.ros.missing.loss import describe_loss
 from trt_segmentation.ros.process import clock as forward
 from trt_segmentation.ros.process.clock import ForwardClock
 from trt_segmentation.ros.transport.qos import NEWEST
@@ -176,8 +176,12 @@ def test_a_loss_is_over_when_none_came_for_a_while(
 
 def test_where_an_engine_came_from_is_told() -> None:
     found = Identity('street', 'tensorrt', '10', 'fp16', 'a GPU', 'asked for', cache='hit')
-    pairs = {pair.key: pair.value for pair in engine(report(identity=found)).values}
+    pairs = {pair.key: pair.value for pair in engine(report(
+        identity=found, card='/a/street.yaml', exchange='opening the model b')).values}
     assert (pairs['precision'], pairs['device'], pairs['cache']) == ('fp16', 'a GPU', 'hit')
+    assert (pairs['card'], pairs['exchange']) == ('/a/street.yaml', 'opening the model b')
+    assert not {'card', 'exchange', 'tuning'} & {
+        pair.key for pair in engine(report(identity=found)).values}
 
 
 def test_the_engine_task_reports_the_progress_of_configure() -> None:

@@ -10,6 +10,7 @@ import errno
 import json
 from pathlib import Path
 import random
+import re
 import threading
 from typing import Any
 
@@ -25,7 +26,7 @@ from sensor_msgs.msg import CameraInfo, Image
 
 from trt_segmentation.errors import TransportError
 from trt_segmentation.ros import street_camera
-from trt_segmentation.ros.street_camera import StreetCamera
+from trt_segmentation.ros.street_camera import SETTINGS, StreetCamera
 from trt_segmentation.ros.transport import choose as transport_module
 from trt_segmentation.ros.transport.cdr import parse_image
 from trt_segmentation.ros.transport.direct_publisher import DirectPublisher
@@ -218,3 +219,15 @@ def test_auto_is_typed_without_librcl(
     assert len(images) == 2
     said = capfd.readouterr().err
     assert 'transport typed (`direct` does not work here: librcl.so was not found)' in said
+
+
+def test_the_page_lists_every_parameter_and_the_pose_of_the_first_street() -> None:
+    page = (Path(__file__).parents[2] / 'docs' / 'your_camera.md').read_text(encoding='utf-8')
+    rows = re.findall(r'^\| (`[a-z_`, ]+`) \| (`\S*`(?:, `\S*`)*) \|', page, re.M)
+    found = dict(pair for names, values in rows
+                 for pair in zip(re.findall('`(.*?)`', names), re.findall('`(.*?)`', values)))
+    assert {setting.name: setting.yaml for setting in SETTINGS}.items() <= found.items()
+    height, pitch = Drive(1).mount
+    assert f'-p camera_height:={height:.3f} -p camera_pitch:={pitch:.4f}' in page
+    assert f'{height:.3f} m above the ground, and looks down by {pitch:.4f} rad' in ' '.join(
+        page.split())

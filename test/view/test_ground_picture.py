@@ -4,7 +4,7 @@
 
 import numpy as np
 
-from trt_segmentation.view.ground_picture import draw_ground, SIDE
+from trt_segmentation.view.ground_picture import draw_ground, ground_colors, SIDE
 
 
 def test_left_and_far_are_left_and_up():
@@ -24,3 +24,7 @@ def test_each_kind_of_cell_has_a_colour():
     colours = [tuple(draw_ground(grid, 0.2)[round(SIDE * (1 - at / 40)), 100]) for at in
                (7.5, 17.5, 27.5, 35)]
     assert len(set(colours)) == 4
+    named = ground_colors(50)
+    assert [*named] == ['drivable', 'walkable', 'obstacle', 'unknown']
+    assert [color[::-1] for color in named.values()] == [
+        tuple(map(int, color)) for color in colours]

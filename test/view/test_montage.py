@@ -11,6 +11,7 @@ from trt_segmentation.model.card import ModelCard
 from trt_segmentation.view.montage import (
     colorize,
     draw_montage,
+    GroundLegend,
     MontageRow,
     WIDTH,
 )
@@ -37,6 +38,19 @@ def test_the_ground_is_a_square_beside_the_overlay():
     assert abs((right - left) - height) <= 2
     assert left > boxes(page, OVERLAY)[1]
     assert right < WIDTH - 20
+
+
+def test_the_ground_has_a_legend_of_its_own():
+    legend = GroundLegend({'drivable': (9, 200, 7), 'obstacle': (250, 8, 9)}, '20 m ahead')
+    plain = draw_montage([row()], CARD)
+    page = draw_montage([row()], CARD, ground=legend)
+    assert page.shape[0] == plain.shape[0] + 34
+    assert (page[:plain.shape[0] - 24] == plain[:-24]).all()
+    line = page[-58:-24]
+    drivable, obstacle = (boxes(line, color) for color in ((7, 200, 9), (9, 8, 250)))
+    assert drivable[1] < obstacle[0]
+    assert (line[:, 24:drivable[0] - 5] < 100).any()   # the word Ground
+    assert (line[:, obstacle[1] + 120:obstacle[1] + 260] < 100).any()  # the note
 
 
 def boxes(page, color):

@@ -115,14 +115,18 @@ def make_frame(image: npt.NDArray[np.uint8]) -> Frame:
 
 
 def draw_street_samples(card: ModelCard, count: int, condition: str,
-                        needs_truth: bool = True) -> Iterator[Sample]:
-    """Draw street scenes that training does not use.
+                        needs_truth: bool = True,
+                        drive: tuple[int, float] | None = None) -> Iterator[Sample]:
+    """Draw street scenes that training does not use, or the frames of one drive.
 
     The truth has the card's class ids. If the card lacks a class of the scenes, the samples have
     no truth.
 
     :param condition: one of :data:`.street.CONDITIONS`.
     :param needs_truth: whether samples without truth are an error.
+    :param drive: seed and frames per second of a drive. The samples are the first frames of this
+        drive, in their order. With the same numbers, the street camera publishes the same frames.
+        None for separate scenes.
     :raises EvaluationError: if the condition is unknown, or if ``needs_truth`` is True and the
         card lacks a class.
     """
@@ -138,10 +142,13 @@ def draw_street_samples(card: ModelCard, count: int, condition: str,
             f'{card.name} on labelled images with --images and --labels')
     ids = None if missing else np.array(
         [card.classes.index(name) for name in street.CLASSES], card.label_dtype)
-    for seed in range(FIRST_SEED, FIRST_SEED + count):
-        scene = street.scene(seed, condition, *SCENE_SIZE)
+    one = None if drive is None else street.Drive(drive[0], condition, *SCENE_SIZE, drive[1])
+    for number in range(count):
+        scene = (one.frame(number) if one else
+                 street.scene(FIRST_SEED + number, condition, *SCENE_SIZE))
+        name = f'frame {number} of drive {drive[0]}' if drive else f'scene {FIRST_SEED + number}'
         truth = None if ids is None else ids[scene.truth]
-        yield Sample(f'{condition} scene {seed}', scene.image, truth, condition)
+        yield Sample(f'{condition} {name}', scene.image, truth, condition)
 
 
 def read_folder_samples(images: Path, labels: Path, classes: int,

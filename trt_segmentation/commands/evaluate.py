@@ -36,6 +36,8 @@ from .evaluate_trust import print_temperature, ReferenceWriter
 
 SCENES = 100
 """Default number of street scenes for each condition."""
+FPS = 30.0
+"""Default number of frames per second of a drive. The street camera has the same default."""
 
 SampleSource: TypeAlias = 'tuple[Iterable[Sample], int, str]'
 """The samples, the number of samples, and the label of the progress bar."""
@@ -91,7 +93,8 @@ def _sources(card: ModelCard, options: EvaluateOptions) -> dict[str, SampleSourc
         samples = read_folder_samples(images, labels, len(card.classes), values)
         return {images.name: (samples, len(pair_files(images, labels)), str(images))}
     count = options.street or SCENES
-    return {condition: (draw_street_samples(card, count, condition), count, condition)
+    drive = None if options.drive is None else (options.drive, options.fps or FPS)
+    return {condition: (draw_street_samples(card, count, condition, drive=drive), count, condition)
             for condition in options.condition or CONDITIONS}
 
 

@@ -16,7 +16,7 @@ from .arguments.options import (
     Commands,
     set_options,
 )
-from .arguments.values import count
+from .arguments.values import count, positive, seed
 from .fleet.options import add_work, add_workers, GpuWorkerOptions
 
 BESIDE = Path()
@@ -31,6 +31,9 @@ class EvaluateOptions(GpuWorkerOptions):
     :func:`.open_pipeline` explains ``engine``, ``gpu`` and ``precision``.
 
     :param street: number of street scenes for each condition; None for 100.
+    :param drive: seed of a drive. Then the scenes are the frames of this drive, in their order;
+        None for separate scenes.
+    :param fps: frames per second of the drive; None for 30.
     :param condition: conditions of the street scenes; () for all conditions.
     :param images: folder of images; None to score street scenes. ``images`` and ``labels`` must
         be given together.
@@ -65,6 +68,8 @@ class EvaluateOptions(GpuWorkerOptions):
     image_topic: str | None = None
     label_topic: str | None = None
     work: str | None = None
+    drive: int | None = None
+    fps: float | None = None
 
     def check(self) -> None:
         """Raise an EvaluationError if options contradict each other."""
@@ -74,10 +79,14 @@ class EvaluateOptions(GpuWorkerOptions):
         if (self.ignore or self.label_map) and self.labels is None and not self.sources:
             raise EvaluationError('--ignore and --map need label maps; give --images and '
                                   '--labels too')
-        for option, value in (('--street', self.street), ('--condition', self.condition)):
-            if self.images and value:
+        for option, value in (('--street', self.street), ('--drive', self.drive),
+                              ('--condition', self.condition)):
+            if self.images and value not in (None, ()):
                 raise EvaluationError(f'{option} is only for street scenes and cannot be '
                                       'used with --images')
+        if self.fps is not None and self.drive is None:
+            raise EvaluationError('--fps is the number of frames per second of a drive; give '
+                                  '--drive too')
         if self.save_card and self.save_card.suffix not in ('.yaml', '.yml'):
             raise EvaluationError(f'--save-card {self.save_card}: the name of a model card ends '
                                   'in .yaml')
@@ -94,8 +103,8 @@ class EvaluateOptions(GpuWorkerOptions):
         """Refuse options for workers without a SOURCE, and options such as --street with one."""
         for_workers = ('image_topic', 'label_topic', 'ray', 'workers', 'gpus_per_worker',
                        'cpus_per_worker', 'lease', 'retry', 'work')
-        for_process = ('gpu', 'street', 'condition', 'images', 'labels', 'fit_temperature',
-                       'save_card', 'save_reference')
+        for_process = ('gpu', 'street', 'drive', 'fps', 'condition', 'images', 'labels',
+                       'fit_temperature', 'save_card', 'save_reference')
         changed = [name for name in (for_process if self.sources else for_workers)
                    if getattr(self, name) != getattr(EvaluateOptions, name)]
         if changed:
@@ -125,10 +134,7 @@ def add_command(commands: Commands) -> None:
         'pattern, a folder of such recordings, or a URL such as s3://bucket/drives')
     add_model(parser)
     add_device(parser)
-    parser.add_argument('--street', type=count, metavar='N',
-                        help='number of street scenes for each condition (default: 100)')
-    parser.add_argument('--condition', type=_names, metavar='day,night,…',
-                        help='conditions of the street scenes (default: all)')
+    _add_street(parser)
     parser.add_argument('--images', type=Path, metavar='DIR', help='folder of images')
     parser.add_argument('--labels', type=Path, metavar='DIR', help='folder of label maps')
     add_label_values(parser)
@@ -146,6 +152,21 @@ def add_command(commands: Commands) -> None:
                         'reference. Without FILE, the file is written beside the model card')
     _add_workers(parser.add_argument_group('with SOURCE'))
     set_options(parser, EvaluateOptions)
+
+
+def _add_street(parser: Arguments) -> None:
+    parser.add_argument('--street', type=count, metavar='N',
+                        help='number of street scenes for each condition (default: 100)')
+    parser.add_argument('--drive', type=seed, metavar='SEED',
+                        help='use the first frames of one drive, in their order, instead of '
+                        'separate scenes. The frames are the images that street_camera publishes '
+                        'with this `seed`. Training may have used this drive, so use this option '
+                        'for a reference, and not to measure the accuracy')
+    parser.add_argument('--fps', type=positive, metavar='N',
+                        help='frames per second of the drive, as the parameter `fps` of '
+                        'street_camera (default: 30)')
+    parser.add_argument('--condition', type=_names, metavar='day,night,…',
+                        help='conditions of the street scenes (default: all)')
 
 
 def _add_workers(group: Arguments) -> None:

@@ -60,12 +60,23 @@ class ReferenceWriter:
 def print_temperature(card: ModelCard, samples: Iterable[Sample], copy: Path | None) -> None:
     """Fit a temperature, print it, and write a copy of the card if a path is given.
 
-    The errors are those of :func:`.fit_temperature` and :func:`.save_with_temperature`.
+    Errors are also those of :func:`.fit_temperature` and :func:`.save_with_temperature`.
+
+    :raises EvaluationError: if the temperature makes the calibration error larger.
     """
     found = fit_temperature(card, samples)
-    print(f'temperature {found.temperature:.4g}, fitted on {found.fitted} images. On '
-          f'{found.checked} other images, this temperature changes the calibration error from '
-          f'{found.before:.4f} to {found.after:.4f}.')
+    fit = f'{found.fitted} image{"s" * (found.fitted != 1)}'
+    check = f'{found.checked} other image{"s" * (found.checked != 1)}'
+    if found.after > found.before:
+        raise EvaluationError(
+            f'the temperature {found.temperature:.4g} is not used, because it makes the '
+            f'calibration error on {check} larger: {found.after:.4f} instead of '
+            f'{found.before:.4f}. The temperature was fitted on {fit}. Give more images. '
+            'If the error is still larger, keep the present temperature '
+            f'{card.output.temperature:g}')
+    print(f'temperature {found.temperature:.4g}, fitted on {fit}. On {check}, '
+          f'this temperature changes the calibration error from {found.before:.4f} to '
+          f'{found.after:.4f}.')
     if copy is None:
         print(f'To use this temperature, write this line under `output:` in the model card '
               f'{card.source}:\n  temperature: {found.temperature:.4g}')

@@ -68,12 +68,6 @@ class Lens:
             raise LensError(f'the distortion model {self.model} has {len(self.coefficients)} '
                             f'coefficients; expected {expected}')
 
-    def __str__(self) -> str:
-        """Return the numbers of the calibration as text, in the order of a camera_info."""
-        bent = ', '.join(f'{value:g}' for value in self.coefficients)
-        return (f'{self.width}x{self.height}, k {self.fx:g} {self.cx:g} {self.fy:g} {self.cy:g}, '
-                f'{self.model} [{bent}]')
-
     @property
     def matrix(self) -> Floats:
         """The (3, 3) camera matrix."""

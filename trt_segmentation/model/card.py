@@ -180,8 +180,13 @@ def find_card(text: str | Path) -> Path:
             f'card. Save this card as {path.with_suffix(".yaml").name} beside the ONNX file, and '
             'give the path of the card')
     near = did_you_mean(str(text), names)
+    problem = f'no model card {str(text)!r}'
+    if path.suffix in ('.yaml', '.yml'):
+        problem = f'the model card {text} does not exist'
+        if not path.is_absolute():
+            problem += f' in {Path.cwd()}, the current folder of this process'
     raise ModelCardError(
-        f'no model card {str(text)!r}{near or "."} Give a path to a .yaml file. Installed models: '
+        f'{problem}{near or "."} Give a path to a .yaml file. Installed models: '
         f'{", ".join(runnable)}. Installed lists of classes: '
         f'{", ".join(name for name in names if name not in runnable)}')
 

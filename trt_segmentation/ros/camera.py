@@ -76,7 +76,7 @@ class Camera:
         """How many camera_info messages could not be read, and how many were lost."""
         self.info_error = ''
         """What was wrong with the newest camera_info that could not be read."""
-        self.ground, self._viewport = ground, viewport
+        self.ground, self.viewport = ground, viewport
         self._node = node
         self._transport = transport
         self._node_stats = node_stats
@@ -175,14 +175,15 @@ class Camera:
 
     def set_viewport(self, frame: Frame) -> Frame:
         """See :meth:`.ServedCamera.set_viewport`."""
-        return self._viewport.apply(frame, self.info)
+        return self.viewport.apply(frame, self.info)
 
     def publish(self, segmentation: Segmentation, header: object) -> None:
         """See :meth:`.ServedCamera.publish`. The header is a std_msgs/Header."""
-        info = self.info and describe_results(self.info, segmentation.frame)
+        sent = self.info
+        info = sent and describe_results(sent, segmentation.frame)
         self._outputs.publish(segmentation, header, info)
         if self.ground:
-            self.ground.publish(segmentation.labels, header, info)
+            self.ground.publish(segmentation.labels, header, info, sent)
         self.health.publish(segmentation, header)
 
     def count_frame_in(self, now: float, arrived: float) -> None:

@@ -14,7 +14,8 @@ from rclpy.utilities import get_rmw_implementation_identifier
 from ..stats import Snapshot
 from .camera import Camera
 from .diagnostics import CameraReport
-from .loss import describe_loss
+from .missing.loss import describe_loss
+from .missing.results import ResultWatch
 from .parameters.table import START_PERIODS
 from .silence import describe_silence, find_cause, Silence
 
@@ -36,7 +37,8 @@ class CameraWatch:
         self._last: CameraReport | None = None
         self._publishers_since: float | None = None  # time.monotonic()
         self._warned_silence: tuple[float, Silence] | None = None
-        self._warned_loss = False
+        self._warned_loss = self._warned_unpublished = False
+        self._results = ResultWatch()
 
     def read(self, camera: Camera, snapshot: Snapshot, now: float) -> CameraReport:
         """Return a report on the camera.
@@ -57,7 +59,10 @@ class CameraWatch:
             bad_infos_before=min(last.bad_infos, camera.bad_infos) if last else 0,
             lost_infos=camera.lost_infos, info_error=camera.info_error,
             health=camera.health.read(), late=camera.health.lateness.read(now),
-            late_frames=self._value('late_frames'), **_read_ground(camera, last))
+            late_frames=self._value('late_frames'),
+            unpublished=self._results.describe(
+                snapshot, time.monotonic(), self._value('stale_after')),
+            **_read_ground(camera, last))
 
     def remember(self, camera: Camera, report: CameraReport) -> None:
         """Log the new problems of a published report. Keep the report for the next comparison."""
@@ -70,6 +75,11 @@ class CameraWatch:
         if report.loss and not self._warned_loss:
             self._node.get_logger().warning(report.loss)
         self._warned_loss = bool(report.loss)
+        if report.unpublished and not self._warned_unpublished:
+            self._node.get_logger().warning(report.unpublished)
+        self._warned_unpublished = bool(report.unpublished)
+        self._results.remember(
+            report.snapshot, now, images_come=bool(report.topic) and not report.silence)
         self._last = report
 
     def _warn_of_silence(self, camera: Camera, report: CameraReport, now: float) -> None:

@@ -17,7 +17,7 @@ from ..serving.drop_reasons import BAD_FRAME, TAKE_ERROR
 from ..serving.lateness import LateFrames, NEVER_LATE
 from ..stats import Snapshot
 from .health import HealthReport
-from .loss import NOT_NUMBERED, UNKNOWN
+from .missing.loss import NOT_NUMBERED, UNKNOWN
 from .transport.choose import Transport
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
@@ -72,6 +72,7 @@ class CameraReport:
     :param ground_error: why the newest missing grid could not be computed. Empty if no grid is
         missing.
     :param health: health of the newest frame. None if the health was not measured.
+    :param unpublished: why too few results are published. Empty if there is no problem.
     :param late_frames: if this many consecutive frames are late, the status is ERROR; 0 for never.
     """
 
@@ -96,6 +97,7 @@ class CameraReport:
     health: HealthReport | None = None
     late: LateFrames = NEVER_LATE
     late_frames: int = 0
+    unpublished: str = ''
 
     @property
     def is_too_often_late(self) -> bool:
@@ -120,6 +122,7 @@ class NodeReport:
     :param clock_stands: True if ``use_sim_time`` is true, and no message of /clock has come yet.
     :param transport: how images travel. None if the node is unconfigured.
     :param identity: identity of the open engine. None if no engine is open.
+    :param card: path of the model card. Empty if no engine is open, or if the card has no file.
     :param errors: exceptions that were caught in the executor's thread.
     :param bad_clocks: messages of /clock that were ignored.
     """
@@ -136,6 +139,7 @@ class NodeReport:
     clock_stands: bool = False
     transport: Transport | None = None
     identity: Identity | None = None
+    card: str = ''
     errors: Mishaps = Mishaps()
     bad_clocks: Mishaps = Mishaps()
 
@@ -172,10 +176,9 @@ def engine(report: NodeReport) -> DiagnosticStatus:
     values: dict[str, object] = {} if identity is None else {
         'model': identity.model, 'engine': identity.engine, 'version': identity.version,
         'precision': identity.precision, 'device': identity.device, 'reason': identity.reason,
-        'opened_s': round(identity.opened_s, 2),
-        **({'cache': identity.cache} if identity.cache else {}),
-        **({'tuning': identity.tuning} if identity.tuning else {}),
-        **({'exchange': report.exchange} if report.exchange else {})}
+        'opened_s': round(identity.opened_s, 2), **{key: text for key, text in (
+            ('card', report.card), ('cache', identity.cache), ('tuning', identity.tuning),
+            ('exchange', report.exchange)) if text}}
     if identity is None and not findings:
         findings.append((OK, report.progress or 'no engine: the node is not configured'))
     return _status(report, 'engine', findings, values)
@@ -239,6 +242,8 @@ def _pipeline_findings(report: NodeReport) -> Findings:
         return found or [(OK, f'{report.state}; not receiving images')]
     if report.clock_stands:
         found.append((WARN, '`use_sim_time` is true, and /clock has not started'))
+    found += [(WARN, f'camera {one.name}: {one.unpublished}'.replace(' :', ':'))
+              for one in report.cameras if one.unpublished]
     return found + _latency_findings(report.snapshot, report.limits)
 
 
@@ -252,8 +257,8 @@ def _mishap_findings(report: NodeReport) -> Findings:
 def _camera_findings(report: NodeReport, one: CameraReport) -> Findings:
     if report.state != 'active':
         return [(OK, f'{report.state}; not receiving images')]
-    drift = one.health.warning if one.health else ''
-    found: Findings = [(WARN, text) for text in (one.silence, one.loss, drift) if text]
+    texts = one.silence, one.loss, one.unpublished, one.health.warning if one.health else ''
+    found: Findings = [(WARN, text) for text in texts if text]
     if one.is_too_often_late:
         found.append((ERROR, f'the last {one.late.in_row} frames were late, over a period of '
                              f'{one.late.delay_ms:.0f} ms; `late_frames` allows fewer than '

@@ -9,8 +9,7 @@ newest frames from the reference of the model.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
@@ -49,6 +48,16 @@ class HealthReference:
             return str(error)
         return ''
 
+    def describe_absence(self) -> str:
+        """Return why there is no drift, and what to do. Empty if there is a reference."""
+        beside = reference_path(self._card)
+        if self._path or (beside and beside.exists()):
+            return ''
+        card = self._card.source or self._card.name
+        return (f'no reference was found beside {card}, so the drift is not measured. To write '
+                f'one: trt_seg eval --model {card} --save-reference, with the options --images '
+                'and --labels for your own images')
+
     def make_drift(self) -> Drift | None:
         """Return a new :class:`.Drift` for one camera; None if there is no reference.
 
@@ -56,9 +65,10 @@ class HealthReference:
         :raises FileNotFoundError: if ``path`` begins with ``~user``, and this user does not exist.
         """
         if self._reference is None:
-            path = expand_home(self._path) if self._path else reference_path(self._card)
-            if path is None or not (self._path or Path(path).exists()):
+            if self.describe_absence():
                 return None
+            path = expand_home(self._path) if self._path else reference_path(self._card)
+            assert path is not None
             self._reference = load_reference(path, self._card)
         return Drift(self._reference, self._window)
 
@@ -131,7 +141,10 @@ class Health:
 
     def read(self) -> HealthReport | None:
         """Return the health of the newest frame; None if the health was not measured."""
-        return self._newest if self._value('health') else None
+        newest = self._newest if self._value('health') else None
+        if newest and not self._drift and (absence := self._reference.describe_absence()):
+            return replace(newest, values={**newest.values, 'drift': absence})
+        return newest
 
     def close(self) -> None:
         """Destroy the publisher."""

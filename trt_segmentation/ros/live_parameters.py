@@ -1,22 +1,30 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Reads the parameters that a worker needs for every frame, and checks that they fit a model."""
+"""Reads the parameters that a worker needs for every frame, and checks changed parameters."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, TYPE_CHECKING
 
 import numpy as np
 
+from ..errors import EngineError
 from ..frame import Wanted
 from ..pipeline import Pipeline
 from ..serving.protocols import BatchLimits, ServedCamera
 from .health import HealthReference
+from .optics.camera_viewport import CameraViewport
+from .optics.view_check import find_view_problem, VIEW_DEFAULTS
+from .parameters.pairs import find_pair_problem, PAIRED
+
+if TYPE_CHECKING:
+    from .node import SegmentationNode
 
 MODEL_DEPENDENT = ('confidence', 'palette', 'health')
 """Parameters whose valid values depend on the model."""
+
 
 
 class LiveParameters:
@@ -58,6 +66,33 @@ class LiveParameters:
             self._value('overlay_rate'))
         return replace(wanted, half_overlay=wanted.overlay and self._value('half_overlay'),
                        tally=self._value('health'))
+
+
+def check_values(node: SegmentationNode) -> None:
+    """Check the values that a node got at start-up. Call this in the executor's thread.
+
+    :raises EngineError: if the node cannot use the value of a parameter.
+    """
+    for name in (*MODEL_DEPENDENT, *PAIRED, *VIEW_DEFAULTS):
+        if reason := refuse_change(node, name, node.value):
+            raise EngineError(f'{name}: {reason}')
+
+
+def refuse_change(node: SegmentationNode, name: str, value: Callable[[str], Any]) -> str:
+    """Return why a node cannot use the value of a parameter. Empty if it can.
+
+    Call this in the executor's thread.
+
+    :param name: name of any parameter.
+    :param value: returns the value that the parameter with the given name would have.
+    """
+    if name == 'camera_height' and (grounds := [c.ground for c in node.cameras if c.ground]):
+        return grounds[0].find_height_problem(value(name), len(grounds))
+    names = value('cameras') or ['']
+    cameras = [(camera.viewport, camera.info) for camera in node.cameras] or [
+        (CameraViewport(one, index, len(names), value), None) for index, one in enumerate(names)]
+    return (node.exchange.check_value(name, value(name)) or find_pair_problem(name, value)
+            or find_view_problem(name, value(name), cameras))
 
 
 def find_problem(name: str, value: Any, pipeline: Pipeline | None,

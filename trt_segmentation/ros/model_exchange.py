@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+import time
 from typing import Any, TYPE_CHECKING
 
 from rcl_interfaces.msg import ParameterType
@@ -17,6 +18,7 @@ from ..exchange.closing import Closing
 from ..exchange.opening import Opening
 from ..ground.values import make_values
 from ..memory import give_back_freed_memory
+from ..model.card import ModelCard
 from ..pipeline import Pipeline
 from ..serving.engine_state import EngineState
 from ..serving.recovery import describe_error
@@ -55,6 +57,12 @@ class OpenModel:
         self.pipeline.close()
 
 
+def describe_card(card: ModelCard, other: ModelCard) -> str:
+    """Return the name of a card. If another card has the same name, add the path of the card."""
+    same = card.name == other.name and card.source != other.source
+    return f'{card.name} ({card.source})' if same else card.name
+
+
 class ModelExchange:
     """Opens a new model while the old model is in use. Then the cameras use the new model.
 
@@ -77,6 +85,8 @@ class ModelExchange:
         self._open_pipeline = open_pipeline
         self._count = 0
         self._model = ''
+        self._is_set_twice = False  # whether the newest request sets `model` more than once
+        self._began = 0.0  # time.monotonic() of the request
         self._opening: Opening[OpenModel] | None = None
         self._request: LateAnswer | None = None
         self._closing: Closing | None = None
@@ -101,6 +111,11 @@ class ModelExchange:
 
     def _check_model(self, value: str) -> str:
         state = self._node.state
+        if not value:
+            return ('the value is empty; give the name of an installed model card, or the path of '
+                    'a model card')
+        if self._is_set_twice:
+            return 'the request sets `model` more than once; give one value'
         if state == 'unconfigured':
             return ''
         if self._refusal is not None and value == self._model:
@@ -116,12 +131,15 @@ class ModelExchange:
 
     def _begin(self, request: LateAnswer) -> bool:
         """Begin an exchange if a request sets ``model``. Return False to answer at once."""
-        name = next((parameter.value.string_value for parameter in request.parameters
-                     if parameter.name == 'model'
-                     and parameter.value.type == ParameterType.PARAMETER_STRING), '')
+        names = [parameter.value.string_value for parameter in request.parameters
+                 if parameter.name == 'model'
+                 and parameter.value.type == ParameterType.PARAMETER_STRING]
+        self._is_set_twice = len(names) > 1
         pipeline = self._supervisor.pipeline
-        if not name or self._node.state != 'active' or self._opening or pipeline is None:
+        if (len(names) != 1 or not names[0] or self._node.state != 'active' or self._opening
+                or pipeline is None):
             return False
+        name, self._began = names[0], time.monotonic()
         # Use the same engine again, because ``auto`` might choose a slower engine now.
         engine, number = pipeline.identity.engine, self._count + 1
         self._model, self._request = name, request
@@ -230,8 +248,10 @@ class ModelExchange:
         self._count += 1
         identity = new.pipeline.identity
         self._node.get_logger().info(
-            f'exchanged the model {old.card.name} for {identity.model} on {identity.engine}, '
-            f'opened in {identity.opened_s:.1f} s')
+            f'exchanged the model {describe_card(old.card, new.pipeline.card)} for '
+            f'{describe_card(new.pipeline.card, old.card)} on {identity.engine}, opened in '
+            f'{identity.opened_s:.1f} s; the request is answered after '
+            f'{time.monotonic() - self._began:.1f} s')
 
     def _close(self, pipeline: Pipeline, has_ended: Callable[[], bool]) -> None:
         # The last argument returns freed memory to the system. Otherwise malloc would keep some of

@@ -77,6 +77,7 @@ class Monitor:
             exchange=node.exchange.note,
             clock_stands=clock_stands, transport=node.transport,
             identity=pipeline.identity if pipeline else None,
+            card=str(pipeline.card.source or '') if pipeline else '',
             errors=_mishaps_since(node.errors, self._errors_before),
             bad_clocks=_mishaps_since(node.bad_clocks, self._bad_clocks_before))
 

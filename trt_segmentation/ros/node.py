@@ -10,7 +10,6 @@ from typing import Any, TYPE_CHECKING
 
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 
-from ..errors import EngineError
 from ..memory import give_back_freed_memory, keep_freed_memory, limit_arenas
 from ..model.card import load_card, ModelCard
 from ..pipeline import EngineSettings, open_pipeline, Pipeline
@@ -26,7 +25,7 @@ from ..tracing.stages import set_tracing
 from .camera import Camera
 from .diagnostics import summary
 from .health import HealthReference
-from .live_parameters import LiveParameters, MODEL_DEPENDENT
+from .live_parameters import check_values, LiveParameters, refuse_change
 from .model_exchange import ModelExchange
 from .monitor import Monitor
 from .optics.camera_viewport import CameraViewport
@@ -78,7 +77,8 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
         self.exchange = ModelExchange(
             self, self._supervisor, lambda model, engine, number: self._open_pipeline(
                 load_card(model), engine, number))
-        declare(self, SETTINGS, lambda: self.state != 'unconfigured', self.exchange.check_value)
+        declare(self, SETTINGS, lambda: self.state != 'unconfigured',
+                lambda name, value: refuse_change(self, name, value))
         self._forward_clock = ForwardClock(self.get_clock())
         forward_python_log(self.get_logger())
         self._warn = ThrottledLog(self.get_logger(), lambda: self.value('log_throttle'))
@@ -128,9 +128,7 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
                 lambda: self._open_pipeline(card, self.value('engine')), self._attend)
             reference = self.exchange.reference = HealthReference(
                 card, self.value('health_reference'), self.value('drift_frames'))
-            for parameter in MODEL_DEPENDENT:
-                if reason := self.exchange.check_value(parameter, self.value(parameter)):
-                    raise EngineError(f'{parameter}: {reason}')
+            check_values(self)
             check_image_transport(self.value('image_transport'))
             set_tracing(self.value('trace'))
             self.transport = choose_transport(self.value('transport'))
@@ -154,6 +152,8 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
             f'{identity.precision}, {identity.device} ({identity.reason}), opened in '
             f'{identity.opened_s:.1f} s{"; " * bool(identity.tuning)}{identity.tuning}; transport '
             f'{self.transport}')
+        if self.value('health') and (absence := reference.describe_absence()):
+            self.get_logger().info(absence)
         if self.transport.name == 'typed' or pipeline.allocate is None:
             keep_freed_memory()  # because every frame needs new large arrays
         return super().on_configure(state)
@@ -274,7 +274,7 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
         self.trouble = f'cannot {transition}: {reason}'
         self.get_logger().error(
             f'{self.trouble}. Correct this, then run: ros2 lifecycle set '
-            f'{self.get_fully_qualified_name()} {transition}')
+            f'{self.get_fully_qualified_name()} {transition}. Or start the node again')
         if transition == 'configure':
             self._close_all()
         return TransitionCallbackReturn.FAILURE

@@ -38,14 +38,28 @@ def draw_ground(grid: npt.NDArray[np.int8], resolution: float) -> Picture:
     # In the grid, the column index is x, and the row index is y. In the picture, x points up, and
     # y points left.
     ahead = grid[quarter:cells - quarter, cells // 2:].T[::-1, ::-1]
-    share = np.clip(ahead / 99.0, 0, 1)[..., None]
-    picture = (1 - share) * _FREE + share * _COSTLY
-    picture[ahead == 100] = _OCCUPIED
-    picture[ahead < 0] = _UNKNOWN
-    large = np.asarray(cv2.resize(np.ascontiguousarray(picture.astype(np.uint8)), (SIDE, SIDE),
-                                  interpolation=cv2.INTER_NEAREST), np.uint8)
+    large = np.asarray(cv2.resize(_paint(ahead), (SIDE, SIDE), interpolation=cv2.INTER_NEAREST),
+                       np.uint8)
     _draw_rings(large, SIDE / (ahead.shape[0] * resolution))
     return large
+
+
+def ground_colors(walkable_cost: int) -> dict[str, tuple[int, ...]]:
+    """Return the RGB colour of each kind of cell, by its name.
+
+    :param walkable_cost: value of a walkable cell.
+    """
+    values = {'drivable': 0, 'walkable': walkable_cost, 'obstacle': 100, 'unknown': -1}
+    painted = _paint(np.array([[*values.values()]], np.int8))[0, :, ::-1]
+    return {name: tuple(color.tolist()) for name, color in zip(values, painted)}
+
+
+def _paint(values: npt.NDArray[np.int8]) -> Picture:
+    share = np.clip(values / 99.0, 0, 1)[..., None]
+    picture = (1 - share) * _FREE + share * _COSTLY
+    picture[values == 100] = _OCCUPIED
+    picture[values < 0] = _UNKNOWN
+    return np.ascontiguousarray(picture.astype(np.uint8))
 
 
 def _draw_rings(picture: Picture, scale: float) -> None:

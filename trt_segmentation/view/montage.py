@@ -30,6 +30,21 @@ _FAINT = (110, 114, 120)
 _UNLABELLED = (0, 0, 0)
 
 
+_Entry = tuple[str, 'tuple[int, ...] | None']
+"""A name in a legend with its RGB colour; None for text without a colour box."""
+
+
+class GroundLegend(NamedTuple):
+    """The legend of the ground pictures.
+
+    :param colors: the RGB colour of each kind of cell, by its name.
+    :param note: text after the colours, for example the range of the grid.
+    """
+
+    colors: Mapping[str, tuple[int, ...]]
+    note: str
+
+
 class MontageRow(NamedTuple):
     """One row of a montage. All arrays except ``ground`` have the same height and width.
 
@@ -59,13 +74,15 @@ def colorize(labels: npt.NDArray[Any], card: ModelCard) -> Picture:
     return painted
 
 
-def draw_montage(rows: Sequence[MontageRow], card: ModelCard, caption: str = '') -> Picture:
+def draw_montage(rows: Sequence[MontageRow], card: ModelCard, caption: str = '',
+                 ground: GroundLegend | None = None) -> Picture:
     """Draw rows of pictures with column titles and a legend of the class colours.
 
     The montage has a truth column if at least one row has a truth. The legend shows only the
     classes that occur in the rows.
 
     :param caption: one line below the legend, for example the engine; empty for no line.
+    :param ground: a second legend, for the ground pictures; None for no such legend.
     :returns: (height, :data:`WIDTH`, 3) uint8 BGR.
     :raises ValueError: if there are no rows, or the arrays of a row differ in size.
     """
@@ -81,7 +98,7 @@ def draw_montage(rows: Sequence[MontageRow], card: ModelCard, caption: str = '')
     titles += ['Ground'] * has_ground
     columns = {title: left + i * (cell + _GAP) for i, title in enumerate(titles)}
     heights = [round(cell * row.image.shape[0] / row.image.shape[1]) for row in rows]
-    legend = _Legend(rows, card)
+    legend = _Legend(_list_classes(rows, card), ground)
     top = _MARGIN + 40
     bottom = top + sum(heights) + _GAP * (len(rows) - 1) + 22
     end = bottom + legend.height + (34 if caption else 0)
@@ -122,36 +139,51 @@ def _draw_row(page: Image.Image, row: MontageRow, card: ModelCard, columns: Mapp
         page.paste(Image.fromarray(np.asarray(small, np.uint8)), (x, y))
 
 
-class _Legend:
-    """A legend with a colour box and a name for each class, in as many lines as needed."""
+def _list_classes(rows: Sequence[MontageRow], card: ModelCard) -> list[_Entry]:
+    """Return the names and colours of the classes that occur in the rows."""
+    maps = [labels for row in rows for labels in (row.labels, row.truth) if labels is not None]
+    found = sorted({int(i) for labels in maps for i in np.unique(labels)})
+    count = len(card.classes)
+    entries: list[_Entry] = [
+        (card.classes[i], tuple(card.palette[i].tolist())) for i in found if i < count]
+    return entries + [('unlabelled', _UNLABELLED)] * any(i >= count for i in found)
 
-    def __init__(self, rows: Sequence[MontageRow], card: ModelCard) -> None:
-        maps = [labels for row in rows for labels in (row.labels, row.truth)
-                if labels is not None]
-        found = sorted({int(i) for labels in maps for i in np.unique(labels)})
-        count = len(card.classes)
-        entries = [(card.classes[i], tuple(card.palette[i].tolist())) for i in found if i < count]
-        if any(i >= count for i in found):
-            entries.append(('unlabelled', _UNLABELLED))
+
+class _Legend:
+    """A legend with a colour box for each name, in as many lines as needed."""
+
+    def __init__(self, classes: Sequence[_Entry], ground: GroundLegend | None) -> None:
         self._font = load_font(21)
-        self._lines: list[list[tuple[float, str, tuple[int, ...]]]] = [[]]
+        self._lines: list[list[tuple[float, _Entry]]] = []
+        self._add_lines(classes)
+        if ground:
+            self._add_lines([('Ground:', None), *ground.colors.items(), (ground.note, None)])
+
+    @property
+    def height(self) -> int:
+        return 34 * len(self._lines)
+
+    def _add_lines(self, entries: Sequence[_Entry]) -> None:
+        """Add entries in new lines."""
+        self._lines.append([])
         x = 0.0
         for name, color in entries:
-            advance = 30 + self._font.getlength(name) + 22
+            advance = (30 if color else 0) + self._font.getlength(name) + 22
             if x + advance > WIDTH - 2 * _MARGIN - 34:
                 self._lines.append([])
                 x = 0.0
-            self._lines[-1].append((x, name, color))
+            self._lines[-1].append((x, (name, color)))
             x += advance
-        self.height = 34 * len(self._lines)
 
     def draw(self, draw: ImageDraw.ImageDraw, left: int, top: int) -> None:
         for number, line in enumerate(self._lines):
             middle = top + 34 * number + 17
-            for x, name, color in line:
-                box = (left + x, middle - 10, left + x + 20, middle + 10)
-                draw.rounded_rectangle(box, 4, color, (150, 150, 150))
-                draw.text((left + x + 30, middle), name, _INK, self._font, anchor='lm')
+            for x, (name, color) in line:
+                if color:
+                    box = (left + x, middle - 10, left + x + 20, middle + 10)
+                    draw.rounded_rectangle(box, 4, color, (150, 150, 150))
+                    x += 30
+                draw.text((left + x, middle), name, _INK, self._font, anchor='lm')
 
 
 def _check(rows: Sequence[MontageRow]) -> None:

@@ -211,3 +211,10 @@ def test_an_earlier_demo_is_replaced(demo, tmp_path):
             (tmp_path / 'again' / 'node.jsonl').write_bytes(b'')    # the node was stopped early
         claim_folder(tmp_path / 'again', '--out', FILES, ('node.jsonl',))
         assert list((tmp_path / 'again').iterdir()) == []
+
+
+def test_the_legend_of_the_ground_has_the_parameters_of_the_node():
+    given, legend = demo_report.ground_parameters(), demo_report.ground_legend()
+    assert [*legend.colors] == ['drivable', 'walkable', 'obstacle', 'unknown']
+    assert legend.note == (f'{given["ground_range"]:g} m ahead, 10 m to each side; camera height '
+                           f'{given["camera_height"]:.2f} m')

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -137,29 +138,85 @@ def test_without_rectification_camera_info_is_published_unchanged(stream: Stream
     assert list(stream.shown[0].d) == [-0.3, 0.1, 0.0, 0.0, 0.0]
 
 
-def test_each_fault_drops_the_frame_with_its_reason_and_the_node_lives(
-        stream: Stream, tmp_path: Path) -> None:
+ROI_OUTSIDE = ('the part `roi` is 40x48 pixels at column 30 and row 0, but the image has 64x48 '
+               'pixels')
+NO_INFO = '`rectify` is true, but no camera_info came'
+
+
+@pytest.mark.parametrize('name, value, text', [
+    ('roi', [30, 0, 40, 48], ROI_OUTSIDE),
+    ('ego_mask', '{folder}/small.png', '`ego_mask`: {folder}/small.png has 32x24 pixels, but the '
+     'image has 64x48'),
+    ('rectify', True, NO_INFO)])
+def test_before_the_first_image_a_fault_drops_the_image_with_its_reason(
+        stream: Stream, tmp_path: Path, name: str, value: Any, text: str) -> None:
     write_mask(tmp_path / 'small.png', 24, 32)
-    (tmp_path / 'text.png').write_text('no picture')
-    faults: list[tuple[dict[str, Any], str]] = [
-        ({'roi': [30, 0, 40, 48]},
-         'the part `roi` is 40x48 pixels at column 30 and row 0, but the image has 64x48 pixels'),
-        ({'roi': [0, 0, 0, 0]}, 'the part `roi` is 0x0 pixels'),
-        ({'roi': [0, 0, 8, 8] * 2}, '`roi` has 8 numbers; expected 4'),
-        ({'ego_mask': str(tmp_path / 'small.png')},
-         'small.png has 32x24 pixels, but the image has 64x48'),
-        ({'ego_mask': str(tmp_path / 'absent.png')}, 'absent.png cannot be read as a picture'),
-        ({'ego_mask': str(tmp_path / 'text.png')}, 'text.png cannot be read as a picture'),
-        ({'rectify': True}, '`rectify` is true, but no camera_info came')]
-    good = {'roi': [], 'ego_mask': '', 'rectify': False}
-    for values, text in faults:
-        stream.set(**{**good, **values})
-        assert text in stream.send()
-    stream.set(**good)
+    folder = str(tmp_path)
+    stream.set(**{name: value.format(folder=folder) if isinstance(value, str) else value})
+    assert stream.send().startswith(text.format(folder=folder))
+    stream.set(**{name: {'roi': [], 'ego_mask': '', 'rectify': False}[name]})
     assert stream.send() is None
     counts = stream.rig.snapshot()
-    assert (counts.frames_out, counts.dropped) == (1, {'bad frame': len(faults)})
+    assert (counts.frames_out, counts.dropped) == (1, {'bad frame': 1})
     stream.rig.until(lambda: [line for line in stream.log if line.msg.startswith('bad frame: ')])
+
+
+SIZE_FREE = [
+    ('roi', [0, 0, 8, 8] * 2, 'roi: `roi` has 8 numbers; expected 4'),
+    ('ego_mask', '{folder}/absent.png', 'ego_mask: {folder}/absent.png cannot be read as a '
+     'picture: No such file or directory'),
+    ('ego_mask', '{folder}/text.png', 'ego_mask: {folder}/text.png cannot be read as a picture'),
+    ('ego_mask', '{folder}/pipe', 'ego_mask: {folder}/pipe is not a file'),
+    ('ego_mask', '{folder}', 'ego_mask: {folder} is not a file')]
+"""Values that no image fits: parameter, value, and the begin of the refusal."""
+
+
+@pytest.mark.parametrize('name, value, text, known', [
+    *((*one, known) for one in SIZE_FREE for known in ('', 'info', 'image')),
+    *((*one, known) for known in ('info', 'image') for one in (
+        ('roi', [30, 0, 40, 48], f'roi: {ROI_OUTSIDE}'),
+        ('roi', [0, 0, 0, 0], 'roi: the part `roi` is 0x0 pixels'),
+        ('ego_mask', '{folder}/small.png',
+         'ego_mask: {folder}/small.png has 32x24 pixels, but the image has 64x48'))),
+    ('rectify', True, f'rectify: {NO_INFO}', 'image')])
+def test_a_value_that_cannot_be_used_is_refused_and_the_old_value_stays(
+        stream: Stream, tmp_path: Path, name: str, value: Any, text: str, known: str) -> None:
+    write_mask(tmp_path / 'small.png', 24, 32)
+    (tmp_path / 'text.png').write_text('no picture')
+    os.mkfifo(tmp_path / 'pipe')
+    folder, node = str(tmp_path), stream.rig.node
+    if known == 'image':
+        assert stream.send() is None
+    elif known == 'info':
+        stream.send_info(bent_info())
+    before = node.value(name)
+    (result,) = node.set_parameters([Parameter(
+        name, value=value.format(folder=folder) if isinstance(value, str) else value)])
+    assert not result.successful and result.reason.startswith(text.format(folder=folder))
+    assert node.value(name) == before and stream.send() is None
+
+
+def test_values_that_do_not_fit_a_new_image_size_can_be_corrected_one_after_the_other(
+        stream: Stream, tmp_path: Path) -> None:
+    write_mask(tmp_path / 'small.png', 24, 32)
+    stream.set(roi=[30, 0, 40, 48], ego_mask=str(tmp_path / 'small.png'))
+    assert '`ego_mask`' in stream.send()
+    stream.set(ego_mask='')
+    assert ROI_OUTSIDE in stream.send()
+    stream.set(roi=[0, 0, 64, 48])
+    assert stream.send().roi == (0, 0, 64, 48)
+
+
+def test_a_missing_mask_fails_the_transition_configure(make_rig: Any, tmp_path: Path) -> None:
+    rig = make_rig(start=False, cli_args=['--ros-args', '-p', 'cameras:=[left, right]', '-p',
+                                          f'ego_mask:={tmp_path}/{{camera}}.png'])
+    write_mask(tmp_path / 'left.png')
+    assert not rig.node.start()
+    assert rig.node.trouble == (
+        f'cannot configure: ego_mask: camera right: {tmp_path}/right.png cannot be read as a '
+        'picture: No such file or directory')
+    write_mask(tmp_path / 'right.png')
+    assert rig.node.start()
 
 
 @pytest.mark.parametrize('wrong, text', [

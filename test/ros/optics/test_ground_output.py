@@ -132,6 +132,29 @@ def test_the_settings_change_live(make_ground: Any) -> None:
     assert np.array_equal(grid_of(second), expected.read(np.zeros((48, 64), np.uint8), values))
 
 
+def test_a_grid_that_is_too_large_is_refused_and_the_old_value_stays(make_ground: Any) -> None:
+    scene = Scene(make_ground(*MOUNT))
+    (result,) = scene.rig.node.set_parameters([Parameter('ground_resolution', value=0.01)])
+    assert not result.successful and result.reason.startswith(
+        'ground_resolution: the ground grid would have 2000 x 2000 cells')
+    scene.send_info(info())
+    scene.send(image(1))
+    assert scene.grids[0].info.resolution == pytest.approx(0.1)
+
+
+def test_a_height_without_a_pose_is_refused(make_ground: Any, monkeypatch: pytest.MonkeyPatch
+                                            ) -> None:
+    fixed = make_ground(*MOUNT)
+    (result,) = fixed.node.set_parameters([Parameter('camera_height', value=0.0)])
+    assert not result.successful and 'the node has not subscribed to tf2' in result.reason
+    assert fixed.node.value('camera_height') == 1.2
+    fixed.close()
+    monkeypatch.setattr(transforms, 'tf2_ros', FakeTf2())
+    several = make_ground('cameras:=[left, right]')
+    (result,) = several.node.set_parameters([Parameter('camera_height', value=1.2)])
+    assert not result.successful and 'but there are 2 cameras' in result.reason
+
+
 def test_without_a_subscriber_no_grid_is_computed(make_ground: Any) -> None:
     rig = make_ground(*MOUNT)
     maps, images = rig.hear(Image, f'{NODE}/label_map'), rig.speaker(Image)
@@ -189,8 +212,25 @@ def test_a_camera_info_that_changes_is_used_and_reported(make_ground: Any) -> No
     assert np.array_equal(first, second)
     assert (third == 0).sum() < (first == 0).sum()
     scene.rig.until(lambda: scene.warnings(output.NEW_LENS))
-    text = 'was 64x48, k 50 31.5 50 23.5, plumb_bob [], and is now 64x48, k 80 31.5 80 23.5, '
-    assert text in scene.warnings(output.NEW_LENS)[0]
+    assert scene.warnings(output.NEW_LENS)[0].startswith(
+        'camera_info changed: k was [50.0, 0.0, 31.5, 0.0, 50.0, 23.5, 0.0, 0.0, 1.0], and is now '
+        '[80.0, 0.0, 31.5, 0.0, 80.0, 23.5, 0.0, 0.0, 1.0]. The ground grid uses the new numbers')
+
+
+def test_rectification_is_not_reported_as_a_change_of_camera_info(make_ground: Any) -> None:
+    scene = Scene(make_ground(*MOUNT))
+    scene.send_info(info(d=[-0.3, 0.1, 0.0, 0.0, 0.0]))
+    for sec, rectify in enumerate((False, True, False), 1):
+        (result,) = scene.rig.node.set_parameters([Parameter('rectify', value=rectify)])
+        assert result.successful
+        scene.send(image(sec))
+    assert len(scene.grids) == 3 and scene.warnings(output.NEW_LENS) == []
+    assert scene.ground.missing == 0
+    scene.send_info(info(d=[-0.3000001, 0.1, 0.0, 0.0, 0.0]))
+    scene.send(image(4))
+    scene.rig.until(lambda: scene.warnings(output.NEW_LENS))
+    assert ('changed: d was [-0.3, 0.1, 0.0, 0.0, 0.0], and is now [-0.3000001, 0.1, 0.0, 0.0, '
+            in scene.warnings(output.NEW_LENS)[0])
 
 
 def test_diagnostics_count_missing_grids(make_ground: Any) -> None:

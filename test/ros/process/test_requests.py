@@ -57,6 +57,27 @@ def test_a_parameter_without_a_name_is_refused(caller: Caller, type: int) -> Non
     assert caller.rig.node.value('alpha') == 0.25 and not caller.rig.node.has_parameter('')
 
 
+@pytest.mark.parametrize('given, reason', [
+    (parameter('latency_warn_ms', 2, integer_value=20),
+     'latency_warn_ms: the value is an integer; expected a double. Write 20.0'),
+    (parameter('gpu', 3, double_value=1.0), 'gpu: the value is a double; expected an integer. '
+     'Write 1'),
+    (parameter('gpu', 3, double_value=1.5), 'gpu: the value is a double; expected an integer'),
+    (parameter('health', 4, string_value='yes'),
+     'health: the value is a string; expected a bool'),
+    (parameter('latency_warn', 3, double_value=20.0),
+     "this node has no parameter 'latency_warn', did you mean 'latency_warn_ms'?"),
+    (parameter('zzz', 1), "this node has no parameter 'zzz'")])
+def test_a_wrong_name_or_type_is_refused_with_the_right_one(
+        caller: Caller, given: ParameterMessage, reason: str) -> None:
+    refused, alpha = caller.set(given, ALPHA)
+    assert (refused.successful, refused.reason, alpha.successful) == (False, reason, True)
+    result = caller.atomically(parameter('alpha', 3, double_value=0.75), given)
+    assert (result.successful, result.reason) == (False, reason)
+    assert caller.rig.node.value('alpha') == 0.25
+    assert caller.rig.node.errors.count == 0
+
+
 NAMES = ('', ' ', '.', '..', '/', 'a' * 100_000, 'no\nsuch', '\x1b[31m', 'nul\0', 'é', 'alpha.',
          'use_sim_time', 'qos_overrides./diagnostics.publisher.depth',
          'start_type_description_service')

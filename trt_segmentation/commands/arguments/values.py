@@ -44,6 +44,11 @@ def gpu_index(text: str) -> int:
     return whole_number(text, 0)
 
 
+def seed(text: str) -> int:
+    """Convert the seed of a drive, which is an integer of 0 or more."""
+    return whole_number(text, 0)
+
+
 def byte_count(text: str) -> int:
     """Convert a number of bytes. The suffix K, M or G means KiB, MiB or GiB."""
     units = {'K': 1 << 10, 'M': 1 << 20, 'G': 1 << 30}

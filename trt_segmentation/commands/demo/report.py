@@ -23,8 +23,8 @@ from ...host.decode_raw import decode
 from ...model.card import ModelCard
 from ...stats import percentiles
 from ...street import CLASSES, Drive
-from ...view.ground_picture import draw_ground
-from ...view.montage import MontageRow
+from ...view.ground_picture import draw_ground, ground_colors
+from ...view.montage import GroundLegend, MontageRow
 from ...view.progress import ProgressBars
 from ...view.waterfall import format_ms, FrameTime
 
@@ -33,6 +33,7 @@ TOPICS = {'/image': 'image', f'{NODE}/label_map': 'labels',
           f'{NODE}/overlay/compressed': 'overlay'}
 """Topics that the recorder writes and the report reads, with the content of each topic."""
 SEED = 7
+WALKABLE_COST = 50
 MOST_SCORED = 100
 """Largest number of label maps that are compared with the truth. Drawing the truth is slow."""
 
@@ -129,11 +130,20 @@ def make_report(out: Path, card: ModelCard, live: LiveRun, bars: ProgressBars) -
     return DemoReport(tree, rows, times, drops, caption)
 
 
-def ground_parameters() -> dict[str, object]:
+def ground_parameters() -> dict[str, float]:
     """Return the node's parameters for ground grids of the street camera."""
     height, pitch = Drive(SEED).mount
-    return {'ground': 'true', 'ground_range': 20.0, 'ground_resolution': 0.2,
+    return {'ground_range': 20.0, 'ground_resolution': 0.2, 'walkable_cost': WALKABLE_COST,
             'camera_height': height, 'camera_pitch': pitch}
+
+
+def ground_legend() -> GroundLegend:
+    """Return the legend for the ground grids of the street camera."""
+    given = ground_parameters()
+    reach, height = given['ground_range'], given['camera_height']
+    return GroundLegend(
+        ground_colors(WALKABLE_COST),
+        f'{reach:g} m ahead, {reach / 2:g} m to each side; camera height {height:.2f} m')
 
 
 def read_sent_frames(out: Path) -> list[SentFrame]:

@@ -26,7 +26,16 @@ from ...view.montage import draw_montage
 from ...view.progress import ProgressBars
 from .node_process import ending_on_signals, keep_to_this_machine, ros_arguments, running
 from .options import DemoOptions
-from .report import ground_parameters, LiveRun, make_report, NODE, print_report, SEED, TOPICS
+from .report import (
+    ground_legend,
+    ground_parameters,
+    LiveRun,
+    make_report,
+    NODE,
+    print_report,
+    SEED,
+    TOPICS,
+)
 
 if TYPE_CHECKING:
     from ...ros.recorder import Recorder
@@ -74,7 +83,8 @@ def run_demo(options: DemoOptions) -> int:
             live = _record_drive(options, bars, tap)
         report = make_report(out, card, live, bars)
     write_json(out / 'report.json', report.tree)
-    write_image(out / 'montage.png', draw_montage(report.rows, card, report.caption))
+    write_image(out / 'montage.png', draw_montage(
+        report.rows, card, report.caption, ground_legend() if options.ground else None))
     write_latency_plot(report.times, report.drops, out / 'latency.png', report.caption)
     print_report(report.tree, out)
     return 0
@@ -108,7 +118,7 @@ def _record_drive(options: DemoOptions, bars: ProgressBars, tap: MessageTap | No
     # The camera first draws the street. In this time, the node must not warn that no image comes.
     node = {'model': options.model, 'engine': options.engine, 'frame_log': out / 'node.jsonl',
             'stale_after': START_SECONDS,
-            **(ground_parameters() if options.ground else {})}
+            **({'ground': 'true', **ground_parameters()} if options.ground else {})}
     with Recorder.spinning(out / 'bag', NODE, tap, options.ground) as (recorder, spin), \
             _start_node('node', out / 'node.log', node) as node_process:
         run = _DemoRun(out, recorder, spin, {'node': node_process})

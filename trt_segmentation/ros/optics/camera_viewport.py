@@ -39,7 +39,9 @@ class _Wish(NamedTuple):
 
 
 class CameraViewport:
-    """Adds a viewport to each frame of one camera. The worker's thread calls :meth:`apply`.
+    """Adds a viewport to each frame of one camera.
+
+    The worker's thread calls :meth:`apply`. The executor's thread calls :meth:`check`.
 
     :param camera: name of the camera; empty if the camera has no name.
     :param index: position of the camera in the parameter ``cameras``, from 0.
@@ -48,7 +50,10 @@ class CameraViewport:
     """
 
     def __init__(self, camera: str, index: int, count: int, value: Callable[[str], Any]) -> None:
-        self._camera, self._index, self._count, self._value = camera, index, count, value
+        self.camera = camera
+        self.size: tuple[int, int] | None = None
+        """Height and width of the newest image in pixels. None if no image was received."""
+        self._index, self._count, self._value = index, count, value
         self._wish: _Wish | None = None
         self._viewport: Viewport | None = None
 
@@ -58,19 +63,40 @@ class CameraViewport:
         :param info: the newest camera_info; None if no camera_info was received.
         :raises FrameError: if a parameter or ``info`` does not fit the frame.
         """
-        ego_mask, numbers, rectify = map(self._value, ('ego_mask', 'roi', 'rectify'))
-        if not (ego_mask or numbers or rectify):
+        self.size = frame.height, frame.width
+        if not any(map(self._value, ('ego_mask', 'roi', 'rectify'))):
             return frame
-        rectified = None
-        lens = None
-        if rectify:
-            lens, rectified = _read_lenses(info, frame)
-        wish = _Wish(frame.height, frame.width, ego_mask.replace('{camera}', self._camera),
-                     self._choose_roi(numbers), lens, rectified and rectified.lens)
+        wish, rectified = self._read_wish(self._value, info, self.size)
         if wish != self._wish or self._viewport is None:
             self._viewport = _make_viewport(wish, rectified)
             self._wish = wish
         return replace(frame, viewport=self._viewport)
+
+    def check(self, value: Callable[[str], Any], info: CameraInfo | None,
+              size: tuple[int, int] | None) -> None:
+        """Check whether images can have a viewport.
+
+        :param value: as for the class, but with the values that are checked.
+        :param info: the newest camera_info; None if no camera_info was received.
+        :param size: height and width of the images in pixels. If None, only a part of the values
+            is checked.
+        :raises FrameError: if a parameter or ``info`` does not fit.
+        """
+        if size:
+            _make_viewport(*self._read_wish(value, info, size))
+        else:
+            self._choose_roi(value('roi'))
+            if mask := value('ego_mask'):
+                _read_picture(mask.replace('{camera}', self.camera))
+
+    def _read_wish(self, value: Callable[[str], Any], info: CameraInfo | None,
+                   size: tuple[int, int]) -> tuple[_Wish, Rectified | None]:
+        lens = rectified = None
+        if value('rectify'):
+            lens, rectified = _read_lenses(info, *size)
+        mask = value('ego_mask').replace('{camera}', self.camera)
+        return _Wish(*size, mask, self._choose_roi(value('roi')), lens,
+                     rectified and rectified.lens), rectified
 
     def _choose_roi(self, numbers: list[int]) -> tuple[int, ...]:
         if len(numbers) in (0, 4):
@@ -82,15 +108,15 @@ class CameraViewport:
         return tuple(numbers[4 * self._index:4 * self._index + 4])
 
 
-def _read_lenses(info: CameraInfo | None, frame: Frame) -> tuple[Lens, Rectified]:
+def _read_lenses(info: CameraInfo | None, height: int, width: int) -> tuple[Lens, Rectified]:
     try:
         lens, rectified = read_lens(info), read_rectified(info)
     except LensError as error:
         raise FrameError(f'`rectify` is true, but {error}') from error
-    if (lens.width, lens.height) != (frame.width, frame.height):
+    if (lens.width, lens.height) != (width, height):
         raise FrameError(f'`rectify` is true, but camera_info is for images of {lens.width}x'
-                         f'{lens.height} pixels. This image has {frame.width}x{frame.height} '
-                         'pixels. Let the driver publish the camera_info for this image size')
+                         f'{lens.height} pixels. The image has {width}x{height} pixels. Let '
+                         'the driver publish the camera_info for this image size')
     return lens, rectified
 
 
@@ -108,10 +134,7 @@ def _read_mask(wish: _Wish) -> npt.NDArray[np.uint8] | None:
     """Return 1 for each pixel of the ego mask that is not black, else 0. None without a mask."""
     if not wish.ego_mask:
         return None
-    try:
-        picture = read_picture(expand_home(wish.ego_mask))
-    except (PictureError, OSError) as error:
-        raise FrameError(f'`ego_mask`: {error}') from error
+    picture = _read_picture(wish.ego_mask)
     height, width = picture.shape[:2]
     if (height, width) != (wish.height, wish.width):
         raise FrameError(
@@ -119,6 +142,16 @@ def _read_mask(wish: _Wish) -> npt.NDArray[np.uint8] | None:
             f'{wish.width}x{wish.height} pixels. Make a mask of this size: white for the robot, '
             'and black for all other pixels')
     return np.ascontiguousarray(picture.any(axis=2).astype(np.uint8))
+
+
+def _read_picture(path: str) -> npt.NDArray[np.uint8]:
+    try:
+        file = expand_home(path)
+        if file.exists() and not file.is_file():  # opening a pipe would wait for its writer
+            raise FrameError(f'`ego_mask`: {path} is not a file. Give the path of a picture')
+        return read_picture(file)
+    except (PictureError, OSError) as error:
+        raise FrameError(f'`ego_mask`: {error}') from error
 
 
 def _hide_unseen(hidden: npt.NDArray[np.uint8] | None, lookup: npt.NDArray[np.float32]

@@ -34,6 +34,22 @@ NO_GROUND = 'no ground grid'
 NEW_LENS = 'camera_info changed'
 """A kind of problem for ``warn``: the calibration changed while the node was active."""
 
+MANY_CAMERAS = ('`camera_height` gives the pose of one camera, but there are {} cameras. Set '
+                '`camera_height` to 0, and publish the pose of each camera with tf2')
+NO_TRANSFORMS = ('`camera_height` was above 0 when the node was configured, so the node has not '
+                 'subscribed to tf2. For a `camera_height` of 0, clean up the node, and configure '
+                 'it again')
+
+_CALIBRATION: dict[str, Callable[[CameraInfo], str]] = {
+    'the size': lambda info: f'{info.width}x{info.height}',
+    'distortion_model': lambda info: str(info.distortion_model),
+    'd': lambda info: str([*map(float, info.d)]), 'k': lambda info: str([*map(float, info.k)]),
+    'r': lambda info: str([*map(float, info.r)]), 'p': lambda info: str([*map(float, info.p)]),
+    'binning': lambda info: f'{info.binning_x}x{info.binning_y}',
+    'roi': lambda info: str([info.roi.x_offset, info.roi.y_offset, info.roi.width,
+                             info.roi.height])}
+"""For each part of a calibration, a function that returns the part as text."""
+
 Warn = Callable[[str, str, Exception], None]
 
 
@@ -60,6 +76,7 @@ class GroundOutput:
         self._node, self._camera, self._card = node, camera, card
         self._value, self._transforms, self._warn = value, transforms, warn
         self._table: GroundTable | None = None
+        self._sent: CameraInfo | None = None
         self._cost = -1
         self._values: Values = self._read_values()
         name = f'{camera}/segmentation/ground' if camera else '~/ground'
@@ -69,7 +86,8 @@ class GroundOutput:
                 event_callbacks=publisher_events(
                     node.resolve_topic_name(name), node.get_logger().warning))
 
-    def publish(self, labels: npt.NDArray[Any], header: Header, info: CameraInfo | None) -> None:
+    def publish(self, labels: npt.NDArray[Any], header: Header, info: CameraInfo | None,
+                sent: CameraInfo | None) -> None:
         """Compute and publish the grid of a label map, if the topic has a subscriber.
 
         If the grid cannot be computed, count it in :attr:`missing`, and call ``warn``.
@@ -78,11 +96,13 @@ class GroundOutput:
         :param header: the header of the image.
         :param info: the camera_info that belongs to the label map; None if no camera_info was
             received.
+        :param sent: the camera_info that the camera sent. It differs from ``info`` if the image
+            was rectified.
         """
         if not self._publisher.get_subscription_count():
             return
         try:
-            table = self._find_table(header, info)
+            table = self._find_table(header, info, sent)
             grid = table.read(labels, self._read_values())
         except (GroundError, LensError) as error:
             self.missing += 1
@@ -99,34 +119,40 @@ class GroundOutput:
         self._card, self._cost = card, -1
         self._values = self._read_values()
 
+    def find_height_problem(self, height: float, cameras: int) -> str:
+        """Return why ``camera_height`` cannot have a value now. Empty if it can.
+
+        :param cameras: number of cameras of the node.
+        """
+        if height and cameras > 1:
+            return MANY_CAMERAS.format(cameras)
+        return '' if height or self._transforms else NO_TRANSFORMS
+
     def close(self) -> None:
         """Destroy the publisher, and unsubscribe from tf2."""
         self._node.destroy_lifecycle_publisher(self._publisher)
         if self._transforms:
             self._transforms.close()
 
-    def _find_table(self, header: Header, info: CameraInfo | None) -> GroundTable:
+    def _find_table(self, header: Header, info: CameraInfo | None, sent: CameraInfo | None
+                    ) -> GroundTable:
         """Return the present table. If lens, pose or size have changed, make a new table."""
         lens, pose = read_lens(info), self._find_pose(header)
         size = GridSize(self._value('ground_range'), self._value('ground_resolution'))
         old = self._table
         if old and old.lens == lens and old.size == size and old.pose.is_near(pose):
             return old
-        if old and old.lens != lens:
+        if old and old.lens != lens and (changes := describe_changes(self._sent, sent)):
             self._warn(self._camera, NEW_LENS, LensError(
-                f'camera_info was {old.lens}, and is now {lens}. The ground grid uses the new '
-                'numbers. If the camera has no zoom lens, check that only one driver publishes '
-                'this topic'))
-        self._table = GroundTable(lens, pose, size)
+                f'{changes}. The ground grid uses the new numbers. If the '
+                'camera has no zoom lens, check that only one driver publishes this topic'))
+        self._table, self._sent = GroundTable(lens, pose, size), sent
         return self._table
 
     def _find_pose(self, header: Header) -> Pose:
         if height := self._value('camera_height'):
             return Pose.of_mount(height, self._value('camera_pitch'), self._value('camera_roll'))
-        if self._transforms is None:
-            raise GroundError('`camera_height` was above 0 when the node was configured, so the '
-                              'node has not subscribed to tf2. Now `camera_height` is 0. Clean '
-                              'up the node, and configure it again')
+        assert self._transforms is not None  # find_height_problem() refuses a height of 0
         return self._transforms.find_pose(self._value('ground_frame'), header)
 
     def _read_values(self) -> Values:
@@ -135,6 +161,15 @@ class GroundOutput:
             self._cost = cost
             self._values = make_values(self._card.classes, self._card.ground, cost)
         return self._values
+
+
+def describe_changes(old: CameraInfo | None, new: CameraInfo | None) -> str:
+    """Return the parts of a calibration that differ. Empty if no part differs."""
+    if old is None or new is None:
+        return ''
+    found = [(name, text(old), text(new)) for name, text in _CALIBRATION.items()]
+    return '; '.join(f'{name} was {before}, and is now {after}'
+                     for name, before, after in found if before != after)
 
 
 def grid_message(header: Header, frame: str, table: GroundTable, grid: Cells) -> Any:
@@ -162,9 +197,7 @@ def make_ground_outputs(node: LifecycleNode, names: Sequence[str], card: ModelCa
         raise GroundError('`ground` is true, but the package nav_msgs is not installed. To '
                           'install: sudo apt install ros-$ROS_DISTRO-nav-msgs')
     if value('camera_height') and len(names) > 1:
-        raise GroundError(
-            f'`camera_height` gives the pose of one camera, but there are {len(names)} cameras. '
-            'Set `camera_height` to 0, and publish the pose of each camera with tf2')
+        raise GroundError(MANY_CAMERAS.format(len(names)))
     transforms = None if value('camera_height') else Transforms(node)
     outputs: dict[str, GroundOutput] = {}
     try:

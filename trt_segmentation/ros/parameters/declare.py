@@ -17,12 +17,14 @@ from .setting import find_refusal, Setting
 
 def declare(node: Node, settings: Iterable[Setting],
             configured: Callable[[], bool] = lambda: False,
-            refuse: Callable[[str, Any], str] = lambda name, value: '') -> None:
+            refuse: Callable[[str, Callable[[str], Any]], str] = lambda name, value: ''
+            ) -> None:
     """Declare parameters on a node. Check each value at start-up and at each later change.
 
     :param configured: called at each change. Returns whether the node is configured.
-    :param refuse: called with the name and the value of each change that ``settings`` allow.
-        Returns the reason why the node cannot use the value. Empty if the node can use the value.
+    :param refuse: called for each later change that ``settings`` allow, with the name of the
+        parameter. The second argument is a function that returns the value of a parameter after
+        the change. Returns the reason why the node cannot use the change. Empty if it can.
     :raises rclpy.exceptions.ParameterException: if a start-up value is refused. The text of the
         error gives the reason.
     """
@@ -30,11 +32,17 @@ def declare(node: Node, settings: Iterable[Setting],
 
     def check(changes: list[Parameter]) -> SetParametersResult:
         # rclpy has already checked types and ranges, and refused to change read-only parameters
+        new = {change.name: change.value for change in changes}
+
+        def value(name: str) -> Any:
+            found = new[name] if name in new else node.get_parameter(name).value
+            return list(found or []) if isinstance(by_name[name].default, tuple) else found
+
         for change in changes:
             setting = by_name.get(change.name)
             if setting and (reason := _refuse_deletion(node, change)
                             or find_refusal(setting, change.value, configured())
-                            or refuse(change.name, change.value)):
+                            or (node.has_parameter(change.name) and refuse(change.name, value))):
                 return SetParametersResult(successful=False, reason=f'{change.name}: {reason}')
         return SetParametersResult(successful=True)
 

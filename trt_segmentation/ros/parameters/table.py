@@ -97,12 +97,12 @@ SETTINGS = (
             'WARN. Latency is the time from receiving an image to publishing its results.',
             high=60000.0),
     Setting('latency_error_ms', 1000.0, 'If the p95 latency is above this many ms, diagnostics '
-            'show ERROR.', high=60000.0),
+            'show ERROR. This value must not be below `latency_warn_ms`.', high=60000.0),
     Setting('age_warn_ms', 500.0, 'If the p95 age is above this many ms, diagnostics show WARN. '
             'Age is the time from the stamp of an image until the node publishes its label map.',
             high=60000.0),
     Setting('age_error_ms', 2000.0, 'If the p95 age is above this many ms, diagnostics show '
-            'ERROR.', high=60000.0),
+            'ERROR. This value must not be below `age_warn_ms`.', high=60000.0),
     *TIME,
     *TRUST,
     *VIEW,

@@ -28,8 +28,17 @@ def markdown_text() -> str:
     lines = ['# Parameters of the segmentation node', '',
              'Written by `python3 -m trt_segmentation.ros.parameters --markdown > '
              'docs/parameters.md`. Set parameters in a', 'file, on the command line, or with '
-             '`ros2 param set`. The file `config/seg.yaml` has all parameters. If', 'the node '
-             'cannot use a value, the node says why, and keeps the old value.', '',
+             '`ros2 param set`. The file `config/seg.yaml` has all parameters.', '',
+             'If the node cannot use a value, the node says why, and keeps the old value. Some '
+             'values depend on',
+             'the size of the images or on `camera_info`. Before the node has received an image '
+             'and `camera_info`,',
+             'it cannot check these values, so it accepts them. If such a value later does not '
+             'fit an image, the node',
+             'drops the image as *bad frame*, the log says why, and `/diagnostics` shows WARN. If '
+             'a value is wrong',
+             'when the node starts, the process ends, or the transition `configure` fails. The '
+             'log says why.', '',
              '| name | default | values | changes | meaning |', '|---|---|---|---|---|']
     when = {LIVE: 'live', EXCHANGED: 'unconfigured, active', UNCONFIGURED: 'unconfigured',
             NEVER: 'start-up'}

@@ -9,11 +9,12 @@ from typing import Any
 
 from lifecycle_msgs.msg import State
 from lifecycle_msgs.srv import ChangeState
-from rcl_interfaces.msg import SetParametersResult
+from rcl_interfaces.msg import ParameterType, SetParametersResult
 from rcl_interfaces.srv import SetParameters, SetParametersAtomically
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
+from ...untrusted.terminal_text import did_you_mean
 from .mishap_counter import clip, MishapCounter
 
 QUEUED = 10
@@ -21,6 +22,8 @@ QUEUED = 10
 
 PRIMARY = (State.PRIMARY_STATE_UNCONFIGURED, State.PRIMARY_STATE_INACTIVE,
            State.PRIMARY_STATE_ACTIVE, State.PRIMARY_STATE_FINALIZED)
+
+NUMBERS = (ParameterType.PARAMETER_INTEGER, ParameterType.PARAMETER_DOUBLE)
 
 TYPES = {kind.value for kind in Parameter.Type}
 
@@ -42,9 +45,9 @@ def guard_services(node: Node, errors: MishapCounter) -> None:
         if service.srv_type is ChangeState:
             handle = _check_transition(node, handle)
         elif service.srv_type is SetParameters:
-            handle = _set_each_parameter(handle, errors)
+            handle = _set_each_parameter(node, handle, errors)
         elif service.srv_type is SetParametersAtomically:
-            handle = _set_all_parameters(handle, errors)
+            handle = _set_all_parameters(node, handle, errors)
         service.callback = _answer_always(handle, errors, service.srv_name)
 
 
@@ -102,7 +105,7 @@ def _check_transition(node: Any, handle: Handler) -> Handler:
     return answer
 
 
-def _set_each_parameter(handle: Handler, errors: MishapCounter) -> Handler:
+def _set_each_parameter(node: Node, handle: Handler, errors: MishapCounter) -> Handler:
     """Return a handler that sets each parameter, even if another parameter is refused."""
     def answer(request: Any, response: Any) -> Any:
         for parameter in request.parameters:
@@ -110,31 +113,26 @@ def _set_each_parameter(handle: Handler, errors: MishapCounter) -> Handler:
                 (result,) = handle(SetParameters.Request(parameters=[parameter]),
                                    SetParameters.Response()).results
                 return result
-            response.results.append(_try_to_set([parameter], set_one, errors))
+            response.results.append(_try_to_set(node, [parameter], set_one, errors))
         return response
     return answer
 
 
-def _set_all_parameters(handle: Handler, errors: MishapCounter) -> Handler:
+def _set_all_parameters(node: Node, handle: Handler, errors: MishapCounter) -> Handler:
     """Return a handler that sets either all parameters or none."""
     def answer(request: Any, response: Any) -> Any:
         response.result = _try_to_set(
-            request.parameters, lambda: handle(request, response).result, errors)
+            node, request.parameters, lambda: handle(request, response).result, errors)
         return response
     return answer
 
 
-def _try_to_set(parameters: list[Any], set_them: Callable[[], SetParametersResult],
+def _try_to_set(node: Node, parameters: list[Any], set_them: Callable[[], SetParametersResult],
                 errors: MishapCounter) -> SetParametersResult:
     """Call ``set_them``. If a parameter cannot be set, return a refusal with the reason."""
     for parameter in parameters:
-        if not parameter.name:
-            return SetParametersResult(successful=False, reason=(
-                'a parameter has an empty name; `ros2 param list` shows the names'))
-        if parameter.value.type not in TYPES:
-            return SetParametersResult(successful=False, reason=(
-                f'{clip(parameter.name)}: value.type is {parameter.value.type}; expected '
-                f'{min(TYPES)} to {max(TYPES)}, as in rcl_interfaces/msg/ParameterType'))
+        if reason := _find_problem(node, parameter):
+            return SetParametersResult(successful=False, reason=clip(reason))
     try:
         result = set_them()
     except Exception as error:
@@ -143,3 +141,34 @@ def _try_to_set(parameters: list[Any], set_them: Callable[[], SetParametersResul
             successful=False, reason=clip(f'{type(error).__name__}: {error}'))
     result.reason = clip(result.reason)
     return result
+
+
+def _find_problem(node: Node, parameter: Any) -> str:
+    """Return why a parameter has a wrong name or type. Empty if the name and the type are right.
+
+    rclpy also refuses such a parameter, but its reason is hard to read.
+    """
+    name, kind = parameter.name, parameter.value.type
+    if not name:
+        return 'a parameter has an empty name; `ros2 param list` shows the names'
+    if kind not in TYPES:
+        return (f'{name}: value.type is {kind}; expected {min(TYPES)} to {max(TYPES)}, as in '
+                'rcl_interfaces/msg/ParameterType')
+    if not node.has_parameter(name):
+        known = node.list_parameters([], 0).names
+        return f'this node has no parameter {name!r}{did_you_mean(name, known)}'
+    descriptor = node.describe_parameter(name)
+    if descriptor.dynamic_typing or kind in (descriptor.type, ParameterType.PARAMETER_NOT_SET):
+        return ''
+    advice, value = '', parameter.value
+    if (kind, descriptor.type) == NUMBERS:
+        advice = f'. Write {value.integer_value}.0'
+    elif (descriptor.type, kind) == NUMBERS and value.double_value.is_integer():
+        advice = f'. Write {value.double_value:.0f}'
+    return (f'{name}: the value is {_name_type(kind)}; expected {_name_type(descriptor.type)}'
+            f'{advice}')
+
+
+def _name_type(kind: int) -> str:
+    name = Parameter.Type(kind).name.lower().replace('_', ' ')
+    return f'{"an" if name[0] in "aeiou" else "a"} {name}'

@@ -7,8 +7,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 import os
 
-from ..installed.files import profile_export, PROFILES
-from ..stats import WINDOW
+from ...installed.files import profile_export, PROFILES
+from ...stats import WINDOW
 
 UNKNOWN = 'unknown: this middleware does not report lost messages'
 """If the number of lost images is unknown, diagnostics show this text instead."""
@@ -22,7 +22,7 @@ def describe_loss(topic: str, count: int, rmw: str,
     """Return one line that reports lost images and names the setting to change.
 
     :param topic: full name of the image topic.
-    :param count: number of images lost in the last :data:`~..stats.WINDOW` seconds.
+    :param count: number of images lost in the last :data:`~...stats.WINDOW` seconds.
     :param rmw: name of the middleware, such as rmw_fastrtps_cpp.
     """
     what = f'{rmw} lost {count} image{"s" * (count != 1)} on {topic} in the last {WINDOW:g} s'
