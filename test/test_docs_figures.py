@@ -262,12 +262,12 @@ def test_drift() -> None:
 
 
 def test_results_of_the_training() -> None:
-    """Each cell of the tables of the training has the figures of two or three networks.
+    """The page about the training quotes three networks in each cell of its tables.
 
     The first figure of a cell is that of the network before the trainings.
     """
     page = (ROOT / 'training' / 'README.md').read_text(encoding='utf-8')
-    drawn = [rows('accuracy')]
+    drawn = [rows(name) for name in ('accuracy', 'accuracy_large')]
     photographs = [(rows('photographs_demo'), 'demo model'), (rows('photographs_large'), 'large')]
     names = {'mean IoU': 'mean IoU, 300 scenes', 'pixel accuracy': 'pixel accuracy',
              **{name: f'{name} IoU' for name in ('lane marking', 'person', 'pole',
@@ -286,9 +286,8 @@ def test_results_of_the_training() -> None:
                        if line[:2] == [network, light]] for light in ('day', 'dusk', 'all')])
               for column, name in enumerate(names, start=2)]
     for name, values in found:
-        cells = r' \| '.join(rf'0\.\d{{3}} → {shipped:.3f}'
-                             + ''.join(rf' \({figure:.3f}\)' for figure in large)
-                             for shipped, *large in values)
+        cells = r' \| '.join(rf'0\.\d{{3}} → {shipped:.3f} \({large:.3f}\)'
+                             for shipped, large in values)
         assert re.search(rf'^\| {name} \| {cells} \|$', page, re.MULTILINE), (name, values)
 
 
