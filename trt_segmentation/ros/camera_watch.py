@@ -37,7 +37,8 @@ class CameraWatch:
         self._last: CameraReport | None = None
         self._publishers_since: float | None = None  # time.monotonic()
         self._warned_silence: tuple[float, Silence] | None = None
-        self._warned_loss = self._warned_unpublished = False
+        self._warned_loss = False
+        self._next_unpublished = 0.0  # time.monotonic()
         self._results = ResultWatch()
 
     def read(self, camera: Camera, snapshot: Snapshot, now: float) -> CameraReport:
@@ -75,9 +76,10 @@ class CameraWatch:
         if report.loss and not self._warned_loss:
             self._node.get_logger().warning(report.loss)
         self._warned_loss = bool(report.loss)
-        if report.unpublished and not self._warned_unpublished:
-            self._node.get_logger().warning(report.unpublished)
-        self._warned_unpublished = bool(report.unpublished)
+        if report.unpublished and now >= self._next_unpublished:
+            self._next_unpublished = now + self._value('log_throttle')
+            where = f'camera {camera.name}: ' if camera.name else ''
+            self._node.get_logger().warning(where + report.unpublished)
         self._results.remember(
             report.snapshot, now, images_come=bool(report.topic) and not report.silence)
         self._last = report
