@@ -362,21 +362,33 @@ def street_like(tmp_path):
     return path
 
 
-def test_a_reference_is_written_beside_the_card(street_like, capsys):
-    options = EvaluateOptions(str(street_like), street=2, condition=('day', 'night'),
-                              save_reference=BESIDE)
-    run_evaluate(options)
+def test_a_reference_is_written_beside_the_card(street_like, tmp_path, capsys):
+    scenes = {f'{i}': street.scene(FIRST_SEED + i, 'night', 64, 64) for i in range(4)}
+    images = folder(tmp_path / 'images', {name: one.image[..., ::-1]
+                                          for name, one in scenes.items()})
+    truth = folder(tmp_path / 'truth', {name: one.truth for name, one in scenes.items()})
+    run_evaluate(EvaluateOptions(str(street_like), images=images, labels=truth,
+                                 save_reference=BESIDE))
     path = street_like.with_name('net.reference.json')
-    assert f'→ {path}: the reference of 4 images' in capsys.readouterr().out
+    assert capsys.readouterr().out.endswith(
+        f'→ {path}: the reference of 4 images\nBy default, a node needs a reference of at least '
+        '180 images. Evaluate more images, or set the parameter `drift_frames` of the node to 1 '
+        'or less\n')
     card = load_card(street_like)
     reference = load_reference(path, card)
     pipeline = HostPipeline(card)
-    pipeline.submit([make_frame(street.scene(FIRST_SEED + 1, 'night', *SCENE_SIZE).image)],
-                    Wanted(tally=True))
+    pipeline.submit([make_frame(scenes['3'].image)], Wanted(tally=True))
     (segmentation,) = pipeline.collect()
     np.testing.assert_allclose(reference.frames[3], features_of(read_tally(segmentation.tally)),
                                atol=1e-6)
     pipeline.close()
+
+
+def test_separate_scenes_are_no_reference_beside_the_card(street_like):
+    with pytest.raises(EvaluationError, match=r'fits no camera\. Give your own images .*'
+                                              r'--drive.* --save-reference FILE$'):
+        run_evaluate(EvaluateOptions(str(street_like), street=2, save_reference=BESIDE))
+    assert not street_like.with_name('net.reference.json').exists()
 
 
 def test_a_reference_of_a_drive_has_its_frames_in_their_order(street_like, tmp_path):
@@ -398,7 +410,7 @@ def test_a_temperature_is_printed_and_the_card_stays(street_like, capsys):
                                  fit_temperature=True))
     text = capsys.readouterr().out
     assert 'calibration error' in text and 'fitted on 1 image. On 1 other image,' in text
-    (temperature,) = map(float, re.findall(r'^  temperature: (\S+)$', text, re.M))
+    (temperature,) = map(float, re.findall(r'^output:\n  temperature: (\S+)$', text, re.M))
     assert 0.01 <= temperature <= 100
     assert street_like.read_bytes() == before
 
@@ -447,5 +459,6 @@ def test_a_reference_of_the_user_is_refused_before_any_work(street_like):
     path = street_like.with_name('net.reference.json')
     path.write_text('mine')
     with pytest.raises(OutputError, match=r'--save-reference .*trt_seg did not write it'):
-        run_evaluate(EvaluateOptions(str(street_like), street=1, save_reference=BESIDE))
+        run_evaluate(EvaluateOptions(str(street_like), street=1, drive=1,
+                                     save_reference=BESIDE))
     assert path.read_text() == 'mine'

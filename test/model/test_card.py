@@ -122,6 +122,8 @@ def test_label_type(count, dtype, encoding):
     ({'palette': [[1, 2, 3], [1, 2, 256]]}, r'colour 1 is \[1, 2, 256\]; expected'),
     ({'palette': [[1, 2, 3], [1, 2]]}, 'colour 1 is'),
     ({'input': 5}, 'input: expected a mapping, got 5'),
+    ({'temperature': 1.5}, "unknown key 'temperature', did you mean `output: temperature`?"),
+    ({'layout': 'nchw'}, 'did you mean `input: layout` or `output: layout`?'),
     ({'input': {'colour': 'rgb'}}, "input: unknown key 'colour', did you mean 'color'"),
     ({'input': {'color': 'RGB'}}, "input: color: 'RGB'; expected one of rgb, bgr, gray"),
     ({'input': {'layout': 'chw'}}, 'input: layout: .* expected one of auto, nchw, nhwc'),

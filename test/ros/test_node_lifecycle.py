@@ -196,7 +196,9 @@ def test_configure_fails_on_values_the_model_does_not_suit(make_rig: Any) -> Non
     ('alpha', float('nan'), 'value: nan'),
     ('alpha', 'half', 'Wrong parameter type'),
     ('engine', 'tensortt', "did you mean 'tensorrt'?"),
-    ('engine', 'onnxruntime-cpu', 'only while the node is unconfigured'),
+    ('engine', 'onnxruntime-cpu', 'only while the node is unconfigured; deactivate and clean up '
+     'the node first: ros2 lifecycle set /trt_segmentation deactivate, then ros2 lifecycle set '
+     '/trt_segmentation cleanup. Or start the node again with the new value'),
     ('model', 'other', 'only if a client calls the service'),
     ('image_transport', 'theora', 'expected one of raw, compressed'),
     ('autostart', False, 'read-only'),
@@ -210,8 +212,8 @@ def test_a_refused_value_says_why_and_leaves_the_old(
 
 
 @pytest.mark.parametrize(('given', 'reason'), [
-    ('alpha:=2.0', 'out of range'), ('engine:=tensort', "did you mean 'tensorrt'"),
-    ('alpha:=1', 'DOUBLE')])
+    ('alpha:=2.0', 'expected a double from 0 to 1'), ('engine:=tensort', "did you mean 'tensorrt'"),
+    ('alpha:=1', 'expected a double. Write 1.0')])
 def test_a_bad_start_up_value_is_refused(make_rig: Any, given: str, reason: str) -> None:
     with pytest.raises(ParameterException, match=reason):
         make_rig(cli_args=['--ros-args', '-p', given])

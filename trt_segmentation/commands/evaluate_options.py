@@ -93,6 +93,12 @@ class EvaluateOptions(GpuWorkerOptions):
         if self.save_card and not self.fit_temperature:
             raise EvaluationError('--save-card writes the fitted temperature; give '
                                   '--fit-temperature too')
+        if self.save_reference == BESIDE and self.images is None and self.drive is None:
+            raise EvaluationError(
+                '--save-reference without FILE writes the reference beside the model card, where '
+                'every node finds it. A reference of separate drawn scenes fits no camera. Give '
+                'your own images with --images and --labels, or give --drive, or write to another '
+                'file: --save-reference FILE')
         if self.save_reference is not None and self.fit_temperature:
             raise EvaluationError('--save-reference and --fit-temperature cannot be used '
                                   'together, because a reference is for one temperature. Fit '
@@ -149,7 +155,8 @@ def add_command(commands: Commands) -> None:
                         help='write a reference, which is a file with numbers about the '
                         'segmentation of each image, such as the share of each class. If the '
                         'parameter `health` is true, the node compares its frames with this '
-                        'reference. Without FILE, the file is written beside the model card')
+                        'reference. Without FILE, the file is written beside the model card. This '
+                        'needs --images or --drive')
     _add_workers(parser.add_argument_group('with SOURCE'))
     set_options(parser, EvaluateOptions)
 

@@ -17,6 +17,7 @@ from ..errors import EvaluationError
 from ..frame import Segmentation
 from ..model.card import ModelCard
 from ..model.card_copy import save_with_temperature
+from ..trust.drift import WINDOW, WINDOWS
 from ..trust.reference import make_reference, reference_path
 from ..trust.tally import FrameFigures, read_tally
 from ..untrusted.output_files import check_file
@@ -54,7 +55,13 @@ class ReferenceWriter:
         if self._path is not None:
             reference = make_reference(self._card, self._figures)
             reference.save(self._path, '--save-reference')
-            print(f'→ {self._path}: the reference of {len(reference.frames)} images')
+            count = len(reference.frames)
+            print(f'→ {self._path}: the reference of {count} images')
+            if count < WINDOWS * WINDOW:
+                print(f'By default, a node needs a reference of at least {WINDOWS * WINDOW} '
+                      'images. Evaluate more images, or set the parameter `drift_frames` of the '
+                      f'node to {count // WINDOWS} or less' if count >= WINDOWS else
+                      f'A node needs a reference of at least {WINDOWS} images')
 
 
 def print_temperature(card: ModelCard, samples: Iterable[Sample], copy: Path | None) -> None:
@@ -78,8 +85,9 @@ def print_temperature(card: ModelCard, samples: Iterable[Sample], copy: Path | N
           f'this temperature changes the calibration error from {found.before:.4f} to '
           f'{found.after:.4f}.')
     if copy is None:
-        print(f'To use this temperature, write this line under `output:` in the model card '
-              f'{card.source}:\n  temperature: {found.temperature:.4g}')
+        print(f'To use this temperature, write it in the model card {card.source}. If the '
+              'card already has the line `output:`, add only the second line:\n'
+              f'output:\n  temperature: {found.temperature:.4g}')
     else:
         save_with_temperature(card, found.temperature, copy, '--save-card')
         print(f'→ {copy}: a copy of the model card with this temperature')

@@ -5,15 +5,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+import re
 
 import numpy as np
 import numpy.typing as npt
+import yaml
 
 from ..errors import GroundError
 from ..model.card_checks import GROUND_KINDS
 
 UNKNOWN, FREE, OCCUPIED = -1, 0, 100
 """Values of nav_msgs/OccupancyGrid. The numbers between free and occupied are costs."""
+MOST_NAMES = 40
+"""Largest number of class names in a message."""
+EXAMPLES = {'drivable': ('road', 'floor', 'path', 'lane'),
+            'walkable': ('sidewalk', 'pavement', 'terrain', 'grass', 'ground'),
+            'obstacle': ('person', 'car', 'vehicle', 'wall', 'building', 'tree', 'vegetation')}
+"""Words in the names of classes that an example puts into a list of the section ``ground``."""
 Values = npt.NDArray[np.int8]
 
 
@@ -33,11 +41,27 @@ def make_values(classes: Sequence[str], ground: Mapping[str, Sequence[str]],
     if not any(ground.get(kind) for kind in ('drivable', 'walkable')):
         raise GroundError(
             '`ground` is true, but the model card does not say which classes are ground. Add a '
-            'section to the card, such as `ground: {drivable: [road], walkable: [sidewalk], '
-            'obstacle: [person, car]}`')
+            f'section to the card, such as `ground: {_make_example(classes)}`. Choose from the '
+            f'classes of this model: {", ".join(classes[:MOST_NAMES])}'
+            + ', …' * (len(classes) > MOST_NAMES))
     values = np.full(256 if len(classes) <= 255 else 65536, UNKNOWN, np.int8)
     of_kind = dict(zip(GROUND_KINDS, (FREE, walkable_cost, OCCUPIED), strict=True))
     for kind, names in ground.items():
         for name in names:
             values[classes.index(name)] = of_kind[kind]
     return values
+
+
+def _make_example(classes: Sequence[str]) -> str:
+    """Return the YAML of a section ``ground`` with classes of this model."""
+    found: dict[str, list[str]] = {}
+    for kind, words in EXAMPLES.items():
+        used = {name for names in found.values() for name in names}
+        if near := [name for name in classes if name not in used
+                    and not {*re.split(r'[\W_]+', name.lower())}.isdisjoint(words)]:
+            found[kind] = near[:2]
+    if not found.keys() & {'drivable', 'walkable'}:
+        found = {'drivable': [classes[0]], **({'obstacle': [classes[1]]} if classes[1:] else {})}
+    text: str = yaml.safe_dump(found, default_flow_style=True, width=1000, sort_keys=False,
+                               allow_unicode=True)
+    return text.strip()

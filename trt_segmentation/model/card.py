@@ -103,6 +103,9 @@ class OutputCard:
     temperature: float = 1.0
 
 
+INPUT_KEYS, OUTPUT_KEYS = ([one.name for one in fields(kind)] for kind in (InputCard, OutputCard))
+
+
 @dataclass(frozen=True)
 class ModelCard:
     """One model: the path of its ONNX file, and the facts that the file does not contain.
@@ -229,7 +232,8 @@ def card_from_dict(tree: Mapping[str, Any], source: Path | None = None,
     :param asking: see :func:`load_card`.
     :raises ModelCardError: if a value is wrong.
     """
-    read_section('', tree, [field.name for field in fields(ModelCard) if field.name != 'source'])
+    read_section('', tree, [field.name for field in fields(ModelCard) if field.name != 'source'],
+                 {'input': INPUT_KEYS, 'output': OUTPUT_KEYS})
     model = tree.get('model')
     network = Path() if model is None and asking else read_network(model, source)
     asking += (source,) if source else ()
@@ -269,7 +273,7 @@ def _read_palette(value: Any, count: int, asking: tuple[Path, ...]) -> npt.NDArr
 
 def _read_input(value: Any) -> InputCard:
     default = InputCard()
-    tree = read_section('input', value, [f.name for f in fields(InputCard)])
+    tree = read_section('input', value, INPUT_KEYS)
     color = read_choice('input: color', tree.get('color', default.color), COLORS)
     channels = 1 if color == 'gray' else 3
     mean, std = read_mean_and_std(tree.get('mean', default.mean[:channels]),
@@ -285,7 +289,7 @@ def _read_input(value: Any) -> InputCard:
 
 def _read_output(value: Any) -> OutputCard:
     default = OutputCard()
-    tree = read_section('output', value, [f.name for f in fields(OutputCard)])
+    tree = read_section('output', value, OUTPUT_KEYS)
     return OutputCard(
         cut_resize=read_boolean('output: cut_resize', tree.get('cut_resize', False)),
         name=read_text('output: name', tree.get('name'), ''),

@@ -20,12 +20,14 @@ from ..untrusted.regular_file import expand_home
 from ..untrusted.terminal_text import did_you_mean, short, unprintable
 
 
-def read_section(section: str, tree: Any, known: list[str]) -> Mapping[str, Any]:
+def read_section(section: str, tree: Any, known: list[str],
+                 sections: Mapping[str, list[str]] | None = None) -> Mapping[str, Any]:
     """Read a mapping with known keys. A missing section becomes an empty mapping.
 
     :param section: name of the section; empty for the whole card.
     :param tree: the parsed YAML of the section; None if the section is missing.
     :param known: the keys that the section may have.
+    :param sections: the keys of each section below this one. An error names the section of a key.
     """
     if tree is None:
         return {}
@@ -33,7 +35,9 @@ def read_section(section: str, tree: Any, known: list[str]) -> Mapping[str, Any]
         raise ModelCardError(f'{section or "card"}: expected a mapping, got {short(tree)}')
     for key in tree:
         if key not in known:
-            near = did_you_mean(str(key), known)
+            homes = [f'`{name}: {key}`' for name, keys in (sections or {}).items() if key in keys]
+            near = (f', did you mean {" or ".join(homes)}?' if homes
+                    else did_you_mean(str(key), known))
             raise ModelCardError(
                 f'{section + ": " if section else ""}unknown key {short(key)}{near or "."} '
                 f'Known: {", ".join(known)}')

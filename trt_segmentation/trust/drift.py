@@ -38,6 +38,8 @@ PERCENTILE = 99
 """Percentage of the windows of the reference whose distance is at most the limit."""
 MOST_WINDOWS = 100
 """The limit is computed from at most this many windows of the reference."""
+WINDOW = 60
+"""By default, a window of the node has this many frames."""
 WINDOWS = 3
 """If a window has n frames, the reference must have at least this number × n frames."""
 

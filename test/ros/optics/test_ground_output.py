@@ -123,6 +123,9 @@ def test_the_settings_change_live(make_ground: Any) -> None:
     scene.rig.node.set_parameters([Parameter('ground_range', value=4.0),
                                    Parameter('ground_frame', value='other'),
                                    Parameter('camera_height', value=2.0)])
+    (refused,) = scene.rig.node.set_parameters([Parameter('ground_frame', value='')])
+    assert (refused.successful, refused.reason) == (
+        False, "ground_frame: '' is not the name of a tf2 frame, such as base_footprint")
     scene.send(image(2))
     first, second = scene.grids
     assert (first.info.width, second.info.width) == (200, 80)

@@ -37,8 +37,8 @@ NEW_LENS = 'camera_info changed'
 MANY_CAMERAS = ('`camera_height` gives the pose of one camera, but there are {} cameras. Set '
                 '`camera_height` to 0, and publish the pose of each camera with tf2')
 NO_TRANSFORMS = ('`camera_height` was above 0 when the node was configured, so the node has not '
-                 'subscribed to tf2. For a `camera_height` of 0, clean up the node, and configure '
-                 'it again')
+                 'subscribed to tf2. For a `camera_height` of 0, deactivate, clean up, configure '
+                 'and activate the node. Or start the node again')
 
 _CALIBRATION: dict[str, Callable[[CameraInfo], str]] = {
     'the size': lambda info: f'{info.width}x{info.height}',

@@ -7,11 +7,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from rcl_interfaces.msg import SetParametersResult
+from rcl_interfaces.msg import ParameterDescriptor, SetParametersResult
+from rclpy.exceptions import ParameterException
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from ...untrusted.terminal_text import did_you_mean
+from ..process.value_misfit import find_misfit
 from .setting import find_refusal, Setting
 
 
@@ -28,6 +30,7 @@ def declare(node: Node, settings: Iterable[Setting],
     :raises rclpy.exceptions.ParameterException: if a start-up value is refused. The text of the
         error gives the reason.
     """
+    full_name = node.get_fully_qualified_name()
     by_name = {setting.name: setting for setting in settings}
 
     def check(changes: list[Parameter]) -> SetParametersResult:
@@ -41,7 +44,7 @@ def declare(node: Node, settings: Iterable[Setting],
         for change in changes:
             setting = by_name.get(change.name)
             if setting and (reason := _refuse_deletion(node, change)
-                            or find_refusal(setting, change.value, configured())
+                            or find_refusal(setting, change.value, full_name if configured() else '')
                             or (node.has_parameter(change.name) and refuse(change.name, value))):
                 return SetParametersResult(successful=False, reason=f'{change.name}: {reason}')
         return SetParametersResult(successful=True)
@@ -52,7 +55,9 @@ def declare(node: Node, settings: Iterable[Setting],
         if isinstance(default, tuple):
             default = list(default)
             _read_null_as_empty(node, setting.name)
-        node.declare_parameter(setting.name, default, setting.descriptor())
+        descriptor = setting.descriptor()
+        _check_start_value(node, descriptor)
+        node.declare_parameter(setting.name, default, descriptor)
     _warn_of_unknown_names(node, [*by_name, 'use_sim_time'])
 
 
@@ -64,6 +69,13 @@ def _read_null_as_empty(node: Node, name: str) -> None:
     given = node._parameter_overrides  # rclpy has no public access to the start-up values
     if name in given and given[name].value == 'null':
         given[name] = Parameter(name, Parameter.Type.NOT_SET)
+
+
+def _check_start_value(node: Node, descriptor: ParameterDescriptor) -> None:
+    given = node._parameter_overrides.get(descriptor.name)
+    if given and (reason := find_misfit(descriptor, given.get_parameter_value())):
+        # rclpy joins the two texts with a colon
+        raise ParameterException(descriptor.name, reason)
 
 
 def _warn_of_unknown_names(node: Node, known: list[str]) -> None:

@@ -14,7 +14,8 @@ GROUND = (
             'and the section `ground` of the model card. The node computes the grid only while '
             'someone subscribes.', UNCONFIGURED),
     Setting('ground_frame', 'base_footprint', 'tf2 frame of the ground grid. The ground is the '
-            'plane z = 0 of this frame.'),
+            'plane z = 0 of this frame.',
+            pattern=(r'[^/\s].*', 'the name of a tf2 frame, such as base_footprint')),
     Setting('ground_range', 10.0, 'Distance in metres from the point below the camera to each '
             'side of the ground grid. The grid is a square.', low=0.5, high=100.0),
     Setting('ground_resolution', 0.1, 'Length of the side of a ground cell in metres. A grid has '

@@ -35,8 +35,8 @@ class Setting:
         :data:`UNCONFIGURED` or :data:`NEVER`.
     :param low: smallest value of a number. ``high`` is the largest value.
     :param choices: the allowed values of a string. Empty if every string is allowed.
-    :param pattern: regular expression that each item of a list must match, and a description of
-        such an item.
+    :param pattern: regular expression that a string or each item of a list must match, and a
+        description of such a text.
     :param most: largest number of items in a list.
     :param group: 0 for a list of strings. For a list of integers, the number of items must be a
         multiple of ``group``.
@@ -95,10 +95,12 @@ class Setting:
         return descriptor
 
 
-def find_refusal(setting: Setting, value: Any, configured: bool = False) -> str:
+def find_refusal(setting: Setting, value: Any, configured: str = '') -> str:
     """Return why a parameter cannot have a value. Empty if the value is accepted.
 
-    rclpy checks the types and ranges of numbers, so this function does not check them.
+    This function does not check the types and ranges of numbers. :func:`.find_misfit` does so.
+
+    :param configured: full name of the node if the node is configured. Otherwise empty.
     """
     if isinstance(value, str) and len(value) > LONGEST_TEXT:
         return f'it has {len(value)} characters; expected at most {LONGEST_TEXT}'
@@ -107,9 +109,13 @@ def find_refusal(setting: Setting, value: Any, configured: bool = False) -> str:
                 f'expected one of {", ".join(setting.choices)}')
     if isinstance(setting.default, tuple) and (reason := _refuse_list(setting, value)):
         return reason
+    if isinstance(setting.default, str) and setting.pattern[0] and not re.fullmatch(
+            setting.pattern[0], str(value)):
+        return f'{value!r} is not {setting.pattern[1]}'
     if setting.change == UNCONFIGURED and configured:
         return (f'{setting.change}; deactivate and clean up the node first: ros2 lifecycle set '
-                'NODE deactivate, then ros2 lifecycle set NODE cleanup')
+                f'{configured} deactivate, then ros2 lifecycle set {configured} cleanup. Or start '
+                'the node again with the new value')
     return ''
 
 
@@ -126,6 +132,8 @@ def _refuse_list(setting: Setting, value: Any) -> str:
             return f'its item {item!r} is not {words}'
     if setting.group and len(items) % setting.group:
         return f'it has {len(items)} numbers; expected a multiple of {setting.group}'
+    if setting.name == 'roi' and 0 in (*items[2::4], *items[3::4]):
+        return f'its width or height is 0 in {list(items)}; expected at least 1 pixel'
     if setting.name == 'cameras' and len(set(items)) < len(items):
         return f'each camera needs its own name, but the names are {", ".join(items)}'
     return ''

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from ...trust.drift import WINDOW
 from .setting import Setting, UNCONFIGURED
 
 TRUST = (
@@ -16,7 +17,7 @@ TRUST = (
             'far the newest frames are from the reference. If empty, the node looks for a '
             'reference beside the model card.',
             UNCONFIGURED),
-    Setting('drift_frames', 60, 'Number of the newest frames that are compared with the '
+    Setting('drift_frames', WINDOW, 'Number of the newest frames that are compared with the '
             'reference. The reference must have at least three times as many frames.',
             UNCONFIGURED, low=1, high=1000),
     Setting('drift_warn', 1.2, 'If the drift is above this number, ~/health and the diagnostics '

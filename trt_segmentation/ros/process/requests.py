@@ -9,21 +9,20 @@ from typing import Any
 
 from lifecycle_msgs.msg import State
 from lifecycle_msgs.srv import ChangeState
-from rcl_interfaces.msg import ParameterType, SetParametersResult
+from rcl_interfaces.msg import SetParametersResult
 from rcl_interfaces.srv import SetParameters, SetParametersAtomically
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from ...untrusted.terminal_text import did_you_mean
 from .mishap_counter import clip, MishapCounter
+from .value_misfit import find_misfit
 
 QUEUED = 10
 """One call of :func:`answer_requests` replies to at most this many requests of each service."""
 
 PRIMARY = (State.PRIMARY_STATE_UNCONFIGURED, State.PRIMARY_STATE_INACTIVE,
            State.PRIMARY_STATE_ACTIVE, State.PRIMARY_STATE_FINALIZED)
-
-NUMBERS = (ParameterType.PARAMETER_INTEGER, ParameterType.PARAMETER_DOUBLE)
 
 TYPES = {kind.value for kind in Parameter.Type}
 
@@ -144,10 +143,7 @@ def _try_to_set(node: Node, parameters: list[Any], set_them: Callable[[], SetPar
 
 
 def _find_problem(node: Node, parameter: Any) -> str:
-    """Return why a parameter has a wrong name or type. Empty if the name and the type are right.
-
-    rclpy also refuses such a parameter, but its reason is hard to read.
-    """
+    """Return why the name, the type or the range of a parameter is wrong. Empty if they fit."""
     name, kind = parameter.name, parameter.value.type
     if not name:
         return 'a parameter has an empty name; `ros2 param list` shows the names'
@@ -157,18 +153,5 @@ def _find_problem(node: Node, parameter: Any) -> str:
     if not node.has_parameter(name):
         known = node.list_parameters([], 0).names
         return f'this node has no parameter {name!r}{did_you_mean(name, known)}'
-    descriptor = node.describe_parameter(name)
-    if descriptor.dynamic_typing or kind in (descriptor.type, ParameterType.PARAMETER_NOT_SET):
-        return ''
-    advice, value = '', parameter.value
-    if (kind, descriptor.type) == NUMBERS:
-        advice = f'. Write {value.integer_value}.0'
-    elif (descriptor.type, kind) == NUMBERS and value.double_value.is_integer():
-        advice = f'. Write {value.double_value:.0f}'
-    return (f'{name}: the value is {_name_type(kind)}; expected {_name_type(descriptor.type)}'
-            f'{advice}')
-
-
-def _name_type(kind: int) -> str:
-    name = Parameter.Type(kind).name.lower().replace('_', ' ')
-    return f'{"an" if name[0] in "aeiou" else "a"} {name}'
+    reason = find_misfit(node.describe_parameter(name), parameter.value)
+    return f'{name}: {reason}' if reason else ''
