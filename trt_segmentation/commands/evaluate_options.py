@@ -93,17 +93,17 @@ class EvaluateOptions(GpuWorkerOptions):
         if self.save_card and not self.fit_temperature:
             raise EvaluationError('--save-card writes the fitted temperature; give '
                                   '--fit-temperature too')
+        if self.save_reference is not None and self.fit_temperature:
+            raise EvaluationError('--save-reference and --fit-temperature cannot be used '
+                                  'together, because a reference is for one temperature. Fit '
+                                  'the temperature first. Then write the reference with the new '
+                                  'card')
         if self.save_reference == BESIDE and self.images is None and self.drive is None:
             raise EvaluationError(
                 '--save-reference without FILE writes the reference beside the model card, where '
                 'every node finds it. A reference of separate drawn scenes fits no camera. Give '
                 'your own images with --images and --labels, or give --drive, or write to another '
                 'file: --save-reference FILE')
-        if self.save_reference is not None and self.fit_temperature:
-            raise EvaluationError('--save-reference and --fit-temperature cannot be used '
-                                  'together, because a reference is for one temperature. Fit '
-                                  'the temperature first. Then write the reference with the new '
-                                  'card')
 
     def _check_workers(self) -> None:
         """Refuse options for workers without a SOURCE, and options such as --street with one."""
