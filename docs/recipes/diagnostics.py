@@ -6,15 +6,18 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from diagnostic_msgs.msg import DiagnosticArray
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 import rclpy
 from rclpy.executors import ExternalShutdownException
 
+LEVELS = {DiagnosticStatus.OK: 'OK', DiagnosticStatus.WARN: 'WARN',
+          DiagnosticStatus.ERROR: 'ERROR', DiagnosticStatus.STALE: 'STALE'}
+
 
 def show(message: DiagnosticArray) -> None:
-    """Print each status of a message, and the values of the status."""
+    """Print the level and the text of each status of a message, and its values."""
     for status in message.status:
-        print(f'{status.name}: {status.message}')
+        print(f'{LEVELS[status.level]} {status.name}: {status.message}')
         for pair in status.values:
             print(f'  {pair.key}: {pair.value}')
     print(flush=True)
