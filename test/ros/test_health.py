@@ -159,6 +159,22 @@ def test_drift_warns_on_both_topics_and_ends(make_rig: Callable[..., Any], refer
     assert heard[-1].level == WARN
 
 
+def test_the_diagnostics_say_how_full_the_window_is(
+        make_rig: Callable[..., Any], reference: None) -> None:
+    rig = make_rig(**options('health:=true', 'drift_frames:=3'))
+    reports, camera = rig.hear(DiagnosticArray, '/diagnostics'), rig.speaker(Image)
+    set_tally(rig, [60, 30, 10], 0.1)
+    found = []
+    for on in (True, True, True, False, True):
+        rig.node.set_parameters([Parameter('health', value=on)])
+        send(rig, camera, 1)
+        status, values = camera_status(rig, reports)
+        assert (status.level, status.message) == (OK, 'running')
+        found.append(values.get('drift'))
+    assert float(found.pop(2)) < 1.2
+    assert found == ['1 of 3 frames', '2 of 3 frames', None, '1 of 3 frames']
+
+
 def test_health_starts_anew_when_it_is_switched_on(make_rig: Callable[..., Any], reference: None
                                                    ) -> None:
     rig = make_rig(**options('health:=true', 'drift_frames:=2'))

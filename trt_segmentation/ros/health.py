@@ -79,10 +79,12 @@ class HealthReport:
 
     :param values: the figures as text. Each key is the name of a figure.
     :param warning: why the results should not be trusted. Empty if there is no warning.
+    :param progress: how full the window of the drift is. Empty if the window is full.
     """
 
     values: Mapping[str, str]
     warning: str = ''
+    progress: str = ''
 
 
 class Health:
@@ -130,7 +132,8 @@ class Health:
         drift = self._drift.add(figures) if self._drift else None
         report = self._newest = HealthReport(
             describe_figures(figures, self._classes, drift),
-            '' if drift is None else self._find_warning(drift))
+            '' if drift is None else self._find_warning(drift),
+            self._drift.progress if self._drift and drift is None else '')
         if self._publisher.get_subscription_count():
             self._publisher.publish(self._make_message(report, header))
 
@@ -144,6 +147,8 @@ class Health:
         newest = self._newest if self._value('health') else None
         if newest and not self._drift and (absence := self._reference.describe_absence()):
             return replace(newest, values={**newest.values, 'drift': absence})
+        if newest and newest.progress:
+            return replace(newest, values={**newest.values, 'drift': newest.progress})
         return newest
 
     def close(self) -> None:

@@ -100,6 +100,12 @@ class Drift:
             return None
         return self._profile.distance(self._newest.mean(axis=0)) / self._limit
 
+    @property
+    def progress(self) -> str:
+        """How full the window is, such as ``29 of 60 frames``."""
+        window = len(self._newest)
+        return f'{min(self._count, window)} of {window} frames'
+
     def _transform(self, rows: Rows) -> Rows:
         """Take the square root of the shares. Then small and large shares vary about equally."""
         return np.concatenate([np.sqrt(rows[:, :self._classes]), rows[:, self._classes:]], axis=1)
