@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 from dataclasses import fields
+import math
+import time
 from typing import TYPE_CHECKING
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -19,6 +21,13 @@ from .transport.qos import overridable, RELIABLE
 
 if TYPE_CHECKING:
     from .node import SegmentationNode
+
+TWIN_SECONDS = 30.0
+"""The log warns if two nodes have the same name for this many seconds.
+
+If a process is killed, the ROS graph still has its node for some seconds. The new node of
+seg.launch.py then has the same name.
+"""
 
 
 class Monitor:
@@ -37,6 +46,7 @@ class Monitor:
         self._clock = clock
         self._errors_before = self._bad_clocks_before = 0
         self._watches: dict[str, CameraWatch] = {}
+        self._twin_since: float | None = None  # time.monotonic()
         with overridable(node, '/diagnostics', RELIABLE) as (qos, options):
             self._publisher = node.create_publisher(
                 DiagnosticArray, '/diagnostics', qos, qos_overriding_options=options)
@@ -64,6 +74,22 @@ class Monitor:
         self._bad_clocks_before = report.bad_clocks.count
         for camera, camera_report in zip(self._node.cameras, report.cameras, strict=True):
             self._watches[camera.name].remember(camera, camera_report)
+        self._warn_of_twin()
+
+    def _warn_of_twin(self) -> None:
+        """Log once that another node has the same name. Log again if such a node comes back."""
+        node, now = self._node, time.monotonic()
+        own = node.get_name(), node.get_namespace()
+        if node.get_node_names_and_namespaces().count(own) < 2:
+            self._twin_since = None
+        elif self._twin_since is None:
+            self._twin_since = now
+        elif now - self._twin_since >= TWIN_SECONDS:
+            self._twin_since = math.inf  # the log has the warning
+            node.get_logger().warning(
+                f'another node has the name {node.get_fully_qualified_name()} too. The commands '
+                'and topics of the two nodes get mixed up. End one of the nodes, or start one '
+                'with another name: --ros-args -r __node:=NAME')
 
     def _read(self, clock_stands: bool) -> NodeReport:
         node, seconds, pipeline = self._node, self._clock.seconds(), self._supervisor.pipeline
