@@ -212,7 +212,8 @@ def test_a_refused_value_says_why_and_leaves_the_old(
 
 
 @pytest.mark.parametrize(('given', 'reason'), [
-    ('alpha:=2.0', 'expected a double from 0 to 1'), ('engine:=tensort', "did you mean 'tensorrt'"),
+    ('alpha:=2.0', 'expected a double from 0 to 1'),
+    ('engine:=tensort', "did you mean 'tensorrt'"),
     ('alpha:=1', 'expected a double. Write 1.0')])
 def test_a_bad_start_up_value_is_refused(make_rig: Any, given: str, reason: str) -> None:
     with pytest.raises(ParameterException, match=reason):

@@ -175,7 +175,7 @@ SIZE_FREE = [
     *((*one, known) for one in SIZE_FREE for known in ('', 'info', 'image')),
     *((*one, known) for known in ('info', 'image') for one in (
         ('roi', [30, 0, 40, 48], f'roi: {ROI_OUTSIDE}'),
-        ('roi', [0, 0, 0, 0], 'roi: its width or height is 0 in [0, 0, 0, 0]; expected at least 1'),
+        ('roi', [0, 0, 0, 0], 'roi: its width or height is 0 in [0, 0, 0, 0]; expected'),
         ('ego_mask', '{folder}/small.png',
          'ego_mask: {folder}/small.png has 32x24 pixels, but the image has 64x48'))),
     ('rectify', True, f'rectify: {NO_INFO}', 'image')])

@@ -41,10 +41,11 @@ def declare(node: Node, settings: Iterable[Setting],
             found = new[name] if name in new else node.get_parameter(name).value
             return list(found or []) if isinstance(by_name[name].default, tuple) else found
 
+        configured_name = full_name if configured() else ''
         for change in changes:
             setting = by_name.get(change.name)
             if setting and (reason := _refuse_deletion(node, change)
-                            or find_refusal(setting, change.value, full_name if configured() else '')
+                            or find_refusal(setting, change.value, configured_name)
                             or (node.has_parameter(change.name) and refuse(change.name, value))):
                 return SetParametersResult(successful=False, reason=f'{change.name}: {reason}')
         return SetParametersResult(successful=True)
