@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from rcl_interfaces.msg import ParameterDescriptor, SetParametersResult
+from rcl_interfaces.msg import SetParametersResult
 from rclpy.exceptions import ParameterException
 from rclpy.node import Node
 from rclpy.parameter import Parameter
@@ -52,14 +52,19 @@ def declare(node: Node, settings: Iterable[Setting],
 
     node.add_on_set_parameters_callback(check)
     for setting in by_name.values():
-        default: Any = setting.default
-        if isinstance(default, tuple):
-            default = list(default)
-            _read_null_as_empty(node, setting.name)
-        descriptor = setting.descriptor()
-        _check_start_value(node, descriptor)
-        node.declare_parameter(setting.name, default, descriptor)
+        _declare_one(node, setting)
     _warn_of_unknown_names(node, [*by_name, 'use_sim_time'])
+
+
+def _declare_one(node: Node, setting: Setting) -> None:
+    default, descriptor = setting.default, setting.descriptor()
+    if isinstance(default, tuple):
+        _read_null_as_empty(node, setting.name)
+    given = node._parameter_overrides.get(setting.name)  # a start-up value
+    if given and (reason := find_misfit(descriptor, given.get_parameter_value())):
+        raise ParameterException(setting.name, reason)  # rclpy joins both texts with a colon
+    node.declare_parameter(
+        setting.name, list(default) if isinstance(default, tuple) else default, descriptor)
 
 
 def _read_null_as_empty(node: Node, name: str) -> None:
@@ -70,13 +75,6 @@ def _read_null_as_empty(node: Node, name: str) -> None:
     given = node._parameter_overrides  # rclpy has no public access to the start-up values
     if name in given and given[name].value == 'null':
         given[name] = Parameter(name, Parameter.Type.NOT_SET)
-
-
-def _check_start_value(node: Node, descriptor: ParameterDescriptor) -> None:
-    given = node._parameter_overrides.get(descriptor.name)
-    if given and (reason := find_misfit(descriptor, given.get_parameter_value())):
-        # rclpy joins the two texts with a colon
-        raise ParameterException(descriptor.name, reason)
 
 
 def _warn_of_unknown_names(node: Node, known: list[str]) -> None:
