@@ -137,8 +137,9 @@ KEYS = {
                                            'time; 0 if the newest frame was in time',
         'late_frames_in_row': 'number of late frames since the last frame that was in time',
         'drift': 'how far the newest frames are from the reference of the model. A drift above 1 '
-                 'is rare for frames like the reference. Without a reference, a text that says '
-                 'how to write one. This key and the next four need `health: true`.',
+                 'is rare for frames like the reference. Until the window is full, a text such '
+                 'as 29 of 60 frames. Without a reference, a text that says how to write one. '
+                 'This key and the next four need `health: true`.',
         'entropy': 'mean entropy of the newest frame, from 0 (certain) to 1 (every class is '
                    'equally likely)',
         'margin_p5': '5 % of the pixels of the newest frame have a smaller margin. The margin is '
