@@ -85,8 +85,8 @@ def print_temperature(card: ModelCard, samples: Iterable[Sample], copy: Path | N
           f'this temperature changes the calibration error from {found.before:.4f} to '
           f'{found.after:.4f}.')
     if copy is None:
-        print(f'To use this temperature, write it in the model card {card.source}. If the '
-              'card already has the line `output:`, add only the second line:\n'
+        print(f'To use this temperature, add these two lines to the model card {card.source}. If '
+              'the card has the line `output:` already, add only the second line below it:\n'
               f'output:\n  temperature: {found.temperature:.4g}')
     else:
         save_with_temperature(card, found.temperature, copy, '--save-card')

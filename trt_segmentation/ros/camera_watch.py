@@ -66,7 +66,10 @@ class CameraWatch:
             **_read_ground(camera, last))
 
     def remember(self, camera: Camera, report: CameraReport) -> None:
-        """Log the new problems of a published report. Keep the report for the next comparison."""
+        """Log the new problems of a published report. Keep the report for the next comparison.
+
+        If no results are published, the log repeats why, at most once per ``log_throttle``.
+        """
         now = time.monotonic()
         if not report.publishers:
             self._publishers_since = None

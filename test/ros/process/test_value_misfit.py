@@ -44,12 +44,14 @@ def test_the_reason_names_the_right_type_or_the_range(
     ('camera_height:=1', 'camera_height: the value is an integer; expected a double. Write 1.0'),
     ('max_age:=-1.0', 'max_age: the value is -1.0; expected a double from 0 to 3600'),
     ('gpu:=64', 'gpu: the value is 64; expected an integer from 0 to 63'),
-    ('ground_frame:=""', "ground_frame: '' is not the name of a tf2 frame"),
-    ('ground_frame:=/base', "ground_frame: '/base' is not the name of a tf2 frame"),
+    ('ground_frame:=""', "ground_frame: '' is not the name of a tf2 frame, such "
+     'as base_footprint'),
+    ('ground_frame:=/base', "ground_frame: '/base' is not the name of a tf2 frame, "
+     'such as base_footprint'),
     ('roi:=[0, 0, 0, 100]', 'roi: its width or height is 0 in [0, 0, 0, 100]; expected at least 1 '
      'pixel')])
 def test_a_wrong_start_up_value_is_refused(make_rig: Callable[..., Any], word: str, reason: str
                                            ) -> None:
     with pytest.raises(ParameterException) as raised:
         make_rig(start=False, cli_args=['--ros-args', '-p', word])
-    assert reason in str(raised.value)
+    assert str(raised.value) == reason

@@ -61,7 +61,8 @@ def _declare_one(node: Node, setting: Setting) -> None:
     if isinstance(default, tuple):
         _read_null_as_empty(node, setting.name)
     given = node._parameter_overrides.get(setting.name)  # a start-up value
-    if given and (reason := find_misfit(descriptor, given.get_parameter_value())):
+    if given and (reason := find_misfit(descriptor, given.get_parameter_value())
+                  or find_refusal(setting, given.value)):
         raise ParameterException(setting.name, reason)  # rclpy joins both texts with a colon
     node.declare_parameter(
         setting.name, list(default) if isinstance(default, tuple) else default, descriptor)
