@@ -72,6 +72,7 @@ def test_mixed_from_a_folder_to_a_plan_that_can_be_inspected(tmp_path, card, ima
                      images, '--frames', '4', '--compare', '--arch', 'sm_89', '--report',
                      'figures', '--max-miou-drop', '1']) == 0
     said = capsys.readouterr()
+    assert 'Nodes do not load this file. A node builds its own plan' in ' '.join(said.out.split())
     assert 'calibrating on 4 of 6 frames' in said.err
     assert 'accuracy is measured on 2 frames that calibration did not use' in said.err
     assert 'backbone ends at /backbone/layer3' in said.err
@@ -269,8 +270,9 @@ def test_without_a_gpu_and_without_out_the_error_says_what_can_be_built(card, mo
 
     monkeypatch.setattr('trt_segmentation.commands.build.gpu_identity', none)
     assert cli.main(['build', card]) == 2
-    assert ('only TensorRT-RTX can build a plan, which is then for another machine'
-            in capsys.readouterr().err)
+    said = capsys.readouterr().err
+    assert 'only TensorRT-RTX can build a plan, and only with --out FILE' in said
+    assert 'Nodes do not load this plan' in said and 'copy the file MODEL.scales.json' in said
 
 
 def test_the_cache_gets_what_a_node_looks_for(tmp_path, card, images, monkeypatch, capsys):

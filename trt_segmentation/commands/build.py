@@ -38,11 +38,12 @@ from ..builder.prepare import (
 from ..builder.settings import BEST_METHOD, BuildOptions, Recipe
 from ..engines import PRECISIONS
 from ..engines.gpu_identity import gpu_identity, GpuIdentity
-from ..engines.plan import count_precisions, from_json, Plan
+from ..engines.plan import Plan
 from ..engines.tensorrt_plugins import load_plugins
 from ..errors import EngineError, GraphError
 from ..model.card import load_card, ModelCard
 from ..untrusted.output_files import check_file, check_folder
+from ..view.plan_text import summarise_plan
 from ..view.progress import ProgressBars
 from .build_options import BuildCommandOptions
 
@@ -82,7 +83,8 @@ def run_build(options: BuildCommandOptions) -> int:
         if given.split is not None:
             _report_kernels(options, card, graph, calibration, plan, given.split.int8, identity,
                             bars)
-    _print_plan(plan, options)
+    Console().print(summarise_plan(plan, options.out), markup=False, highlight=False,
+                    soft_wrap=True)
     return 0
 
 
@@ -143,8 +145,9 @@ def _identity(options: BuildCommandOptions) -> GpuIdentity | None:
         return gpu_identity(options.gpu)
     except EngineError as error:
         raise EngineError(f'{str(error).rstrip(".")}. Without a GPU, only TensorRT-RTX can build '
-                          'a plan, which is then for another machine. Give a file for this '
-                          'plan with --out FILE') from error
+                          'a plan, and only with --out FILE. Nodes do not load this plan. To use '
+                          'ranges from --calibrate on a robot, copy the file MODEL.scales.json '
+                          'to the robot') from error
 
 
 def _give_precision(options: BuildCommandOptions, card: ModelCard, graph: PreparedGraph,
@@ -288,13 +291,3 @@ def _report_folder(options: BuildCommandOptions, card: ModelCard) -> Path:
     # The name of a card may contain slashes.
     name = card.name.replace('/', '_')
     return options.report or Path(f'{name}-{options.precision}-report')
-
-
-def _print_plan(plan: Plan, options: BuildCommandOptions) -> None:
-    counts = count_precisions(from_json(plan.about['layers']))
-    layers = ', '.join(f'{n} {name}' for name, n in counts.items())
-    text = (f'{plan.about["library"]}, {len(plan.data) / 1e6:.1f} MB in '
-            f'{plan.about["seconds"]:.1f} s; layers: {layers}')
-    if options.out:
-        text += f'\n→ {options.out}; `trt_seg inspect {options.out}` lists its layers'
-    Console().print(text, markup=False, highlight=False, soft_wrap=True)

@@ -161,7 +161,9 @@ def add_command(commands: Commands) -> None:
         'to the cache. A node uses the plan if its card, precision, workspace and level match.')
     parser.add_argument('model', metavar='MODEL_CARD', help='path or name of a model card')
     parser.add_argument('--out', type=Path, metavar='PLAN',
-                        help='write the plan to this file; TensorRT-RTX then needs no GPU')
+                        help='write the plan to this file; TensorRT-RTX then needs no GPU. The '
+                        'plan is for `trt_seg inspect` and for programs of your own. Nodes do not '
+                        'load it')
     parser.add_argument('--cache', metavar='DIR',
                         help='folder of the cache, as in the parameter engine_cache of the node '
                         '(default: ~/.cache/trt_segmentation)')

@@ -34,7 +34,7 @@ _README = f"""{KEY}: {MARKER}
 
 report.txt     the whole result in short; read this file first
 report.json    all results and facts, for programs
-plan.txt       the layers of the TensorRT plan, if a plan was built
+plan.txt       the kernels of the TensorRT plan, if a plan was built
 logs/*.txt     what each step of the self-test printed, with the traceback of each error
 *.png          drawn scenes that an engine labelled differently from the CPU
 
