@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import dataclass
+from importlib.util import find_spec
 import os
 from pathlib import Path
 
@@ -17,7 +18,8 @@ from ..builder.settings import (
     Recipe,
 )
 from ..engines import PRECISIONS
-from ..errors import GraphError
+from ..engines.nvidia_driver import ask_driver
+from ..errors import EngineError, GraphError
 from .arguments.options import add_gpu, add_label_values, Commands, set_options
 from .arguments.values import byte_count, count, fraction, positive
 from .fleet.options import add_work, add_workers, CalibrationOptions
@@ -147,6 +149,24 @@ class BuildCommandOptions(CalibrationOptions):
                              'cache or to a file; give only one of them')
 
 
+def check_build_packages() -> None:
+    """Look for the packages of ``trt_seg build``. A missing import would name only one of them.
+
+    :raises EngineError: if a package is missing. The message has the command that installs all.
+    """
+    missing = [name for name in ('onnx', 'onnxslim', 'filelock', 'rich') if not find_spec(name)]
+    if not find_spec('tensorrt') and not find_spec('tensorrt_rtx'):
+        missing.append('TensorRT')
+    if not missing:
+        return
+    advice = ("Run pip install '.[tensorrt,tools]' if TensorRT is installed, or pip install "
+              "'.[tensorrt-rtx,tools]' for a GPU of compute capability 7.5, 8.x or 12.x"
+              if ask_driver().gpus else "Without a GPU, only TensorRT-RTX can build a plan, with "
+              "--out. Run pip install '.[tensorrt-rtx,tools]'")
+    raise EngineError(f'trt_seg build needs packages that are not installed here: '
+                      f'{", ".join(missing)}. {advice} in the folder of this repository')
+
+
 def _option(name: str) -> str:
     return f'--{name.replace("_", "-")}'
 
@@ -241,6 +261,6 @@ def _add_accuracy(group: argparse._ArgumentGroup) -> None:
     group.add_argument('--max-miou-drop', type=fraction, metavar='X',
                        help='largest accepted loss of mean IoU against fp32; without label maps, '
                        'largest accepted fraction of changed pixels. If the loss is larger, no '
-                       'plan is written')
+                       'plan is written, and the exit code is 1')
     group.add_argument('--report', type=Path, metavar='DIR',
                        help='folder for the report (default: CARD-PRECISION-report)')

@@ -16,6 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from ..accuracy.class_count import check_class_count
 from ..accuracy.label_values import read_label_values
 from ..accuracy.metrics import Scores
 from ..accuracy.samples import (
@@ -56,6 +57,7 @@ def run_evaluate(options: EvaluateOptions) -> int:
         if path:
             check_file(path, name)
     card = load_card(options.model)
+    check_class_count(card)
     if options.sources:
         return _evaluate_recordings(card, options)
     reference = ReferenceWriter(card, options)
