@@ -5,12 +5,13 @@
 from pathlib import Path
 
 from networks import color_card, color_classifier
+import numpy as np
 import pytest
 
 from trt_segmentation.accuracy.class_count import check_class_count
 from trt_segmentation.errors import ModelCardError
 
-COLORS = [(200, 40, 40), (30, 30, 30), (90, 200, 90)]
+COLORS = np.array([(200, 40, 40), (30, 30, 30), (90, 200, 90)], np.uint8)
 
 
 def test_the_message_begins_with_the_card(tmp_path):

@@ -6,9 +6,20 @@ from __future__ import annotations
 
 from ..engines.onnxruntime_cpu import open_session, read_tensors
 from ..errors import EngineError, ModelCardError
-from ..model.card import ModelCard
+from ..model.card import load_card, ModelCard
 from ..model.signature import resolve_signature
 from ..untrusted.onnx_graph import read_endings
+
+
+def load_checked_card(text: str) -> ModelCard:
+    """Read a model card, and check the number of its class names.
+
+    :param text: path of the card, or name of an installed card.
+    :raises ModelCardError: if the card has a wrong value, or not one name for each class.
+    """
+    card = load_card(text)
+    check_class_count(card)
+    return card
 
 
 def check_class_count(card: ModelCard) -> None:

@@ -206,7 +206,7 @@ def _count_sample(accuracy: Accuracy, sample: Sample, precision: str,
 
 def _keep_largest(accuracy: Accuracy, difference: Difference) -> None:
     """Keep the largest differences of each precision."""
-    same, others = [difference], []
+    same, others = [difference], list[Difference]()
     for kept in accuracy.differences:
         (same if kept.precision == difference.precision else others).append(kept)
     largest = sorted(same, key=lambda d: -d.fraction)[:EXAMPLES]

@@ -132,20 +132,26 @@ def calibrate_best(card: ModelCard, graph: PreparedGraph, recipe: Recipe, feeds:
     calibrations = {method: measured.calibration(method) for method in METHODS}
     choice = MethodChoice()
     if len(judging):
-        began = time.monotonic()
         samples = list(read_positions(feeds.source, judging, ''))
-        found = compare_calibrations(card, graph, recipe, calibrations, samples,
-                                     add_bar('methods compared', len(samples)))
-        choice = MethodChoice(found, recipe.precision, len(samples))
-        best = calibrations[choice.best]
-        if outliers := find_outliers(graph, recipe, best, feeds, add_bar):
-            kept = {'kept': replace(best, keep_fp16=outliers)}
-            without = compare_calibrations(
-                card, graph, recipe, kept, samples,
-                add_bar('sensitive layers compared', len(samples)))['kept']
-            choice = replace(choice, outliers=outliers, without=without)
-        choice = replace(choice, seconds=time.monotonic() - began)
+        choice = _compare_methods(card, graph, recipe, feeds, calibrations, samples, add_bar)
     return replace(calibrations[choice.best], keep_fp16=choice.keep_fp16), choice
+
+
+def _compare_methods(card: ModelCard, graph: PreparedGraph, recipe: Recipe, feeds: Feeds,
+                     calibrations: Mapping[str, Calibration], samples: list[Sample],
+                     add_bar: AddBar) -> MethodChoice:
+    began = time.monotonic()
+    found = compare_calibrations(card, graph, recipe, calibrations, samples,
+                                 add_bar('methods compared', len(samples)))
+    choice = MethodChoice(found, recipe.precision, len(samples))
+    best = calibrations[choice.best]
+    if outliers := find_outliers(graph, recipe, best, feeds, add_bar):
+        kept = {'kept': replace(best, keep_fp16=outliers)}
+        without = compare_calibrations(
+            card, graph, recipe, kept, samples,
+            add_bar('sensitive layers compared', len(samples)))['kept']
+        choice = replace(choice, outliers=outliers, without=without)
+    return replace(choice, seconds=time.monotonic() - began)
 
 
 def choose_judging_frames(feeds: Feeds) -> npt.NDArray[np.intp]:

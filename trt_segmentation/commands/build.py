@@ -12,7 +12,7 @@ from pathlib import Path
 import onnx
 from rich.console import Console
 
-from ..accuracy.class_count import check_class_count
+from ..accuracy.class_count import load_checked_card
 from ..accuracy.held_out import draw_held_out, read_held_out, read_left_out, warn_of_scenes
 from ..accuracy.kernels import compare_kernels, KERNELS_FILE
 from ..accuracy.label_values import read_label_values
@@ -48,7 +48,7 @@ from ..engines.gpu_identity import gpu_identity, GpuIdentity
 from ..engines.plan import Plan
 from ..engines.tensorrt_plugins import load_plugins
 from ..errors import EngineError, GraphError
-from ..model.card import load_card, ModelCard
+from ..model.card import ModelCard
 from ..untrusted.output_files import check_file, check_folder
 from ..view.plan_text import summarise_plan
 from ..view.progress import ProgressBars
@@ -67,8 +67,7 @@ def run_build(options: BuildCommandOptions) -> int:
     :raises EngineError: if TensorRT cannot build the plan, or if there is no GPU and no ``out``.
     """
     options.check()
-    card = load_card(options.model)
-    check_class_count(card)
+    card = load_checked_card(options.model)
     if options.arch:
         find_compute_capability(options.arch)
     _check_outputs(options, card)

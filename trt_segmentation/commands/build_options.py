@@ -181,9 +181,8 @@ def add_command(commands: Commands) -> None:
         'to the cache. A node uses the plan if its card, precision, workspace and level match.')
     parser.add_argument('model', metavar='MODEL_CARD', help='path or name of a model card')
     parser.add_argument('--out', type=Path, metavar='PLAN',
-                        help='write the plan to this file; TensorRT-RTX then needs no GPU. The '
-                        'plan is for `trt_seg inspect` and for programs of your own. Nodes do not '
-                        'load it')
+                        help='write the plan to this file; TensorRT-RTX then needs no GPU. Nodes '
+                        'do not load this plan; `trt_seg inspect` and your own programs can')
     parser.add_argument('--cache', metavar='DIR',
                         help='folder of the cache, as in the parameter engine_cache of the node '
                         '(default: ~/.cache/trt_segmentation)')
@@ -197,8 +196,7 @@ def add_command(commands: Commands) -> None:
     parser.add_argument('--workspace', type=byte_count, metavar='1G',
                         help='largest scratch memory of one layer')
     parser.add_argument('--level', type=int, choices=range(6),
-                        help='how long TensorRT looks for fast kernels, from 0 (shortest) to 5 '
-                        '(%(default)s)')
+                        help='search for fast kernels: 0 is short, 5 is long (%(default)s)')
     parser.add_argument('--arch', metavar='sm_89',
                         help='GPU architecture of the plan, only with TensorRT-RTX (default: the '
                         'GPU of this machine, or all architectures if there is no GPU)')
