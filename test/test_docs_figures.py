@@ -167,6 +167,9 @@ FIGURES = [
            'fp32 mean IoU', 'int8 mean IoU lost to fp32', 'int8 pixels as fp32',
            'mixed mean IoU lost to fp32', 'mixed pixels as fp32')])
       for network, title in PHOTOGRAPHED for light in ('day', 'dusk')),
+    ('docs/tensorrt.md', 'On one H200, fp16 lost 0.0000, int8 lost {:.4f}, and mixed lost {:.4f}',
+     [('precision_gpu', f'{precision} on NVIDIA H200: mean IoU lost to fp32')
+      for precision in ('int8', 'mixed')]),
     ('docs/tensorrt.md', '| ONNX file | {:.2f} MB | {:.2f} MB | {:.2f} MB | {:.2f} MB |',
      [('precision', f'{precision}: ONNX file') for precision in PRECISIONS]),
     ('README.md', 'the demo model reaches a mean IoU of {:.2f} by day and {:.2f} at dusk',
@@ -253,7 +256,7 @@ def test_drift() -> None:
     pairs = found[street.format('night', 'AUC')]
     for sentence in (
             f'in {day:.0%} of the windows by day, in {night:.0%} at night, in {rain:.0%} in rain '
-            f'and in {snow:.0%} in snow', f'in {100 * pairs:.4g} % of all pairs',
+            f'and in {snow:.0%} in snow', f'in {100 * pairs:.4g}% of all pairs',
             f'in {by_day:.0%} of the windows by day and in {dusk:.0%} at dusk'):
         assert sentence.replace('%', ' %') in page
 
