@@ -123,7 +123,8 @@ def test_wrong_class_names_and_architectures_are_refused_before_any_work(card, i
     (('GPU',), "Run pip install '.[tensorrt,tools]' if TensorRT is installed")])
 def test_missing_packages_are_all_named_with_one_command(card, monkeypatch, capsys, gpus, advice):
     options = 'trt_segmentation.commands.build_options'
-    monkeypatch.setattr(f'{options}.find_spec', lambda name: name in ('rich', 'filelock') or None)
+    monkeypatch.setattr(f'{options}.absent', lambda *names: [
+        name for name in names if name not in ('rich', 'filelock')])
     monkeypatch.setattr(f'{options}.ask_driver', lambda: SimpleNamespace(gpus=gpus))
     assert cli.main(['build', card, '--out', 'net.plan']) == 2
     said = capsys.readouterr().err

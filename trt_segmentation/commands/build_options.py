@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import dataclass
-from importlib.util import find_spec
 import os
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from ..engines.nvidia_driver import ask_driver
 from ..errors import EngineError, GraphError
 from .arguments.options import add_gpu, add_label_values, Commands, set_options
 from .arguments.values import byte_count, count, fraction, positive
+from .doctor.libraries import absent
 from .fleet.options import add_work, add_workers, CalibrationOptions
 
 
@@ -154,8 +154,8 @@ def check_build_packages() -> None:
 
     :raises EngineError: if a package is missing. The message has the command that installs all.
     """
-    missing = [name for name in ('onnx', 'onnxslim', 'filelock', 'rich') if not find_spec(name)]
-    if not find_spec('tensorrt') and not find_spec('tensorrt_rtx'):
+    missing = absent('onnx', 'onnxslim', 'filelock', 'rich')
+    if len(absent('tensorrt', 'tensorrt_rtx')) == 2:
         missing.append('TensorRT')
     if not missing:
         return
