@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+import filecmp
 import glob
 import hashlib
 import json
@@ -26,7 +27,11 @@ IMAGES, LABELS = 'images', 'labels'
 """Names of the two folders in a folder of labelled images."""
 EDGE = 1 << 16
 """Number of bytes that are read at the start and at the end of each file of a local recording. The
-identity of the recording depends on these bytes and on the sizes of the files."""
+identity of the recording depends on these bytes, on the sizes of the files, and on the blocks of
+:data:`BLOCKS`."""
+BLOCKS, BLOCK = 64, 1 << 14
+"""Number and size in bytes of the blocks that are also read. They are spread evenly over the
+file."""
 PIECE = 1 << 24
 """A remote file is copied in pieces of this number of bytes."""
 _EXPECTED = {
@@ -66,7 +71,7 @@ def find_recordings(names: Sequence[str], labelled: bool = False, out: str | Non
                     say: Callable[[str], None] = lambda line: None) -> list[Recording]:
     """Find all bags and videos. Folders are searched with all their subfolders.
 
-    If two local recordings have the same content, only the first one is returned.
+    If two recordings have the same content, only the first one is returned.
 
     :param names: files, folders and patterns such as ``drives/*.mcap``, or URLs that fsspec can
         open, such as ``s3://bucket/drives``.
@@ -74,11 +79,13 @@ def find_recordings(names: Sequence[str], labelled: bool = False, out: str | Non
         that hold the folders :data:`IMAGES` and :data:`LABELS`.
     :param out: folder or URL of the results, in which no recordings are searched; None if there
         is none.
-    :param say: called with one line of text if videos are left out, because ``labelled`` is True.
+    :param say: called with one line of text for each copy that is left out, and with one line if
+        videos are left out because ``labelled`` is True.
     :raises SourceError: if no recording is found for a name, if a name is inside ``out``, or if
-        the files cannot be read. The message quotes the name.
+        the files cannot be read. Also if two local recordings have one identity, but their
+        contents differ.
     """
-    found: dict[str, Recording] = {}
+    found: dict[str, list[Recording]] = {}
     videos: list[str] = []
     for name in names:
         known = len(videos)
@@ -95,13 +102,42 @@ def find_recordings(names: Sequence[str], labelled: bool = False, out: str | Non
             raise SourceError(f'{name} is inside the folder of the results, {out}. Recordings in '
                               'this folder are not read. Choose another folder for the results')
         for recording in outside:
-            found.setdefault(recording.identity, recording)
+            found.setdefault(recording.identity, []).append(recording)
     if videos and not found:
         raise SourceError('there is no recording '
                           + _EXPECTED[labelled].format(name=', '.join(names)))
     if videos:
         say(f'left out, because a video has no label maps: {", ".join(videos)}')
-    return list(found.values())
+    return [_leave_out_copies(same, say) for same in found.values()]
+
+
+def _leave_out_copies(same: Sequence[Recording], say: Callable[[str], None]) -> Recording:
+    """Return the first of the recordings with one identity. Name the others."""
+    first, *_ = same
+    for copy in {each.url: each for each in same if each.url != first.url}.values():
+        _check_copy(first, copy)
+        say(f'left out: {copy.url} has the same content as {first.url}')
+    return first
+
+
+def _check_copy(first: Recording, copy: Recording) -> None:
+    """Compare all bytes of two local recordings that have the same identity."""
+    old, new = first.local, copy.local
+    if old is None or new is None:
+        return
+    try:
+        pairs = [(old, new)] if new.is_file() else [
+            (old / path.relative_to(new), path) for path in sorted(new.rglob('*'))
+            if path.is_file() and (old / path.relative_to(new)).is_file()]
+        is_equal = all(filecmp.cmp(*pair, shallow=False) for pair in pairs)
+    except OSError as error:
+        raise SourceError(f'{new} cannot be compared with {old}: {describe_error(error)}'
+                          ) from error
+    if not is_equal:
+        raise SourceError(
+            f'{old} and {new} have the same size, and they are equal at all places that identify '
+            'a recording, but other bytes differ. One of them may be damaged. Find the damaged '
+            'recording, and leave it out of the SOURCEs')
 
 
 def describe_error(error: Exception, names_file: bool = False) -> str:
@@ -244,9 +280,14 @@ def _version(fs: Any, file: str, info: Mapping[str, Any]) -> str:
     """Return a text that changes if the content of a file changes."""
     if 'file' in (fs.protocol if isinstance(fs.protocol, tuple) else (fs.protocol,)):
         # The modification time is not used, because a copy may have another modification time.
+        size = info['size']
+        places = [(0, EDGE), (max(0, size - EDGE), EDGE), *(
+            (max(0, size - BLOCK) * index // (BLOCKS - 1), BLOCK) for index in range(BLOCKS))]
+        digest = hashlib.sha256()
         with open(file, 'rb') as content:
-            edge = content.read(EDGE)
-            content.seek(max(0, info['size'] - EDGE))
-            return hashlib.sha256(edge + content.read(EDGE)).hexdigest()
+            for begin, count in places:
+                content.seek(begin)
+                digest.update(content.read(count))
+        return digest.hexdigest()
     tag = next((str(info[key]) for key in _TAGS if info.get(key)), '')
     return tag or fs.unstrip_protocol(file)

@@ -143,7 +143,7 @@ def choose_fleet_frames(card: ModelCard, model: str, options: CalibrationOptions
 
 def _find_candidates(card: ModelCard, model: str, options: CalibrationOptions,
                      bars: ProgressBars) -> Candidates:
-    recordings = find_recordings(options.calibrate)
+    recordings = find_recordings(options.calibrate, say=bars.print_line)
     with open_work_folder(options.work) as folder:
         job = place_job(card, LabelJob(folder, '', model, ENGINE, topic=options.topic,
                                        label_format='none', every_s=options.every))

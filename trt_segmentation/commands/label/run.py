@@ -60,7 +60,7 @@ def run_label(options: LabelOptions) -> int:
     job = place_job(card, LabelJob(
         options.out, '', options.model, options.engine, options.precision, options.image_topic,
         options.shard_seconds, options.format))
-    recordings = find_recordings(options.sources, out=options.out)
+    recordings = find_recordings(options.sources, out=options.out, say=print_line)
     if not recordings:
         check_run(options, job)
     if options.dry_run:
