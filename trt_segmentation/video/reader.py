@@ -205,8 +205,8 @@ class VideoReader:
             yield VideoFrame(number, last_ns, image)
         if number and not self.is_live:
             damage.add_undecoded(number + 1, last_ns)
-        damage.end()
-        if not self._window:
+        is_complete = not damage.end()
+        if is_complete and number:
             self._check_end(last_ns)
 
     def _check_end(self, last_ns: int) -> None:
