@@ -89,18 +89,13 @@ def find_recordings(names: Sequence[str], labelled: bool = False, out: str | Non
     videos: list[str] = []
     for name in names:
         known = len(videos)
-        try:
-            recordings = list(_find(name, labelled, videos))
-        except ImportError as error:
-            raise SourceError(f'{name} needs a package that is not installed: {error}') from error
-        except Exception as error:      # each object store has its own error classes
-            raise SourceError(f'{name} cannot be read: {describe_error(error)}') from error
-        if not recordings and len(videos) == known:
-            raise SourceError(f'there is no recording {_EXPECTED[labelled].format(name=name)}')
-        outside = [each for each in recordings if out is None or not _is_inside(each.url, out)]
-        if recordings and not outside:
+        recordings = _find(name, labelled, videos)
+        outside = [each for each in recordings if out is None or not is_inside(each.url, out)]
+        if out is not None and not outside and (recordings or is_inside(name, out)):
             raise SourceError(f'{name} is inside the folder of the results, {out}. Recordings in '
                               'this folder are not read. Choose another folder for the results')
+        if not recordings and len(videos) == known:
+            raise SourceError(f'there is no recording {_EXPECTED[labelled].format(name=name)}')
         for recording in outside:
             found.setdefault(recording.identity, []).append(recording)
     if videos and not found:
@@ -112,7 +107,6 @@ def find_recordings(names: Sequence[str], labelled: bool = False, out: str | Non
 
 
 def _leave_out_copies(same: Sequence[Recording], say: Callable[[str], None]) -> Recording:
-    """Return the first of the recordings with one identity. Name the others."""
     first, *_ = same
     for copy in {each.url: each for each in same if each.url != first.url}.values():
         _check_copy(first, copy)
@@ -156,10 +150,10 @@ def is_bag(recording: Recording) -> bool:
     return PurePosixPath(root).suffix.lower() in MAGIC or bool(fs.exists(f'{root}/metadata.yaml'))
 
 
-def _is_inside(url: str, folder: str) -> bool:
-    """Return whether a recording is in a folder, or is this folder."""
-    fs, path = open_filesystem(folder)
-    folder = fs.unstrip_protocol(path)
+def is_inside(url: str, folder: str) -> bool:
+    """Return whether a file or folder is in a folder, or is this folder."""
+    url, folder = (fs.unstrip_protocol(path) for fs, path in map(
+        open_filesystem, map(_find_url, (url, folder))))
     if url.startswith('file://') and folder.startswith('file://'):
         url, folder = (os.path.realpath(each.removeprefix('file://')) for each in (url, folder))
     return f'{url}/'.startswith(f'{folder.rstrip("/")}/')
@@ -238,8 +232,21 @@ def open_filesystem(url: str) -> tuple[Any, str]:
     return fs, path
 
 
-def _find(name: str, labelled: bool, videos: list[str]) -> Iterator[Recording]:
-    fs, path = open_filesystem(name if '://' in name else str(expand_home(name).absolute()))
+def _find_url(name: str) -> str:
+    return name if '://' in name else f'file://{expand_home(name).absolute()}'
+
+
+def _find(name: str, labelled: bool, videos: list[str]) -> list[Recording]:
+    try:
+        return list(_search(name, labelled, videos))
+    except ImportError as error:
+        raise SourceError(f'{name} needs a package that is not installed: {error}') from error
+    except Exception as error:      # each object store has its own error classes
+        raise SourceError(f'{name} cannot be read: {describe_error(error)}') from error
+
+
+def _search(name: str, labelled: bool, videos: list[str]) -> Iterator[Recording]:
+    fs, path = open_filesystem(_find_url(name))
     entries = fs.glob(path, detail=True) if glob.has_magic(path) else {path: fs.info(path)}
     for root, info in sorted(entries.items()):
         files: Mapping[str, Any] = {root: info}

@@ -226,6 +226,28 @@ def test_results_are_never_labelled(here: Path, capsys: pytest.CaptureFixture[st
     assert f'in is inside the folder of the results, {here}' in capsys.readouterr().err
 
 
+@pytest.mark.parametrize('kind', ['bag', 'png'])
+def test_results_of_another_run_are_left_out(here: Path, capsys: pytest.CaptureFixture[str],
+                                             kind: str) -> None:
+    assert label('in', '--format', kind) == 0
+    (run,) = (here / 'out').iterdir()
+    shard = next((run / 'shards').iterdir())
+    capsys.readouterr()
+    for source in ('out', str(run), str(run / 'shards'), str(shard)):
+        assert label(source, '--format', kind) == 2
+        assert f'{source} is inside the folder of the results, out' in capsys.readouterr().err
+        assert label(source, '--out', 'second') == 2
+        error = capsys.readouterr().err
+        assert 'holds results of trt_seg label, not recordings' in error
+        assert error.count('\n') == 1 and not (here / 'second').exists()
+    assert label('.', '--out', 'second') == 0
+    out = capsys.readouterr().out
+    assert '3 of 3 recordings are complete: 3 shards, 3 of them new' in out
+    assert out.count('left out: ') == (kind == 'bag')
+    if kind == 'bag':
+        assert f'left out: file://{run} holds results of trt_seg label, not recordings' in out
+
+
 def test_bad_frames_give_exit_code_1(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     messages = image_messages(pictures(4))
     messages[1] = Message(TOPIC, messages[1].msgtype, messages[1].log_time_ns, bytes(12))

@@ -16,7 +16,7 @@ from rich.table import Table
 from ...errors import FleetError
 from ...fleet.jobs.label import LabelJob
 from ...fleet.manifest import count_bad, read_table
-from ...fleet.recordings import find_recordings, Recording
+from ...fleet.recordings import Recording
 from ...fleet.run_folder import claim_run, open_store, place_job, read_quarantine
 from ...fleet.schedule import FleetResult
 from ...fleet.shards import FrameCounts
@@ -38,6 +38,7 @@ from .dry_run import print_dry_run
 from .existing import check_run
 from .options import LabelOptions
 from .pick import write_picks
+from .sources import find_sources
 from .summary import draw_summary, summarise_manifest
 
 SUMMARY = 'summary.png'
@@ -64,7 +65,7 @@ def run_label(options: LabelOptions) -> int:
     job = place_job(card, LabelJob(
         options.out, '', options.model, options.engine, options.precision, options.image_topic,
         options.shard_seconds, options.format))
-    recordings = find_recordings(options.sources, out=options.out, say=print_line)
+    recordings = find_sources(options.sources, options.out, print_line)
     if not recordings:
         check_run(options, job)
     check_image_topic(recordings, options.image_topic)
