@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Write a recording, pictures and label maps of drawn streets. The examples in docs/ use them.
 
-The script writes into the current folder, or into the folder that you give. It makes this folder if
-it does not exist. With another --seed, the streets are different. drive.mcap holds 12
-images on /camera/image_raw. frames/ holds 12 PNG pictures: by day, at night, in rain and in snow.
-truth/ holds the label map of each picture, a PNG of class ids with the same file name.
+The script writes into the current folder, or into the folder that you give. It makes this folder
+if it does not exist. With another --seed, the streets are different. drive.mcap holds 12 images on
+/camera/image_raw. frames/ holds 12 PNG pictures: by day, at night, in rain and in snow. truth/
+holds the label map of each picture, a PNG of class ids with the same file name.
 """
 
 from __future__ import annotations

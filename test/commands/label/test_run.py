@@ -175,8 +175,8 @@ def test_picks_name_what_is_missing(here: Path, capsys: pytest.CaptureFixture[st
     assert 'there are only 18 frames with labels' in out and '--pick-seconds' not in out
     (here / 'in/drive001').rename(here / 'moved')
     assert label('--pick', 'uncertain:5000', '--pick-seconds', '0.01') == 2
-    assert (f'file://{here}/in/drive001 was moved or deleted. If it was moved, label it again from '
-            'its new place') in capsys.readouterr().err
+    assert (f'file://{here}/in/drive001 was moved or deleted. If it was moved, label it again '
+            'from its new place') in capsys.readouterr().err
     assert label('moved') == 0 and label('--pick', 'uncertain:18', '--pick-seconds', '0.01') == 0
     assert '18 of 18 frames for annotation' in capsys.readouterr().out
 
