@@ -444,7 +444,7 @@ def test_only_bags_are_overwritten_and_none_that_is_read(tmp_path, card, capsys,
 
 def test_nothing_is_written_when_the_model_is_wrong(tmp_path, card, capsys, replayed):
     assert run(replayed[0], tmp_path / 'out', tmp_path / 'no.yaml') == 2
-    assert 'no model card' in capsys.readouterr().err
+    assert 'does not exist' in capsys.readouterr().err
     broken = tmp_path / 'broken.yaml'
     broken.write_text(card.read_text().replace('colors.onnx', str(tmp_path / 'no.onnx')))
     assert run(replayed[0], tmp_path / 'out', broken) == 2
