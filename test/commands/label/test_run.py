@@ -145,10 +145,11 @@ def test_damaged_recordings_are_named(here: Path, capsys: pytest.CaptureFixture[
         assert label(*arguments) == 1
         lines = [line for line in capsys.readouterr().out.splitlines() if line[:2] == '  '
                  and ('lost' in line or 'more' in line)]
-        assert [line.partition(' lost.')[0] for line in lines] == [
+        assert [line.partition(' lost (')[0] for line in lines] == [
             f'  file://{here}/bad/drive1: 1 frame', f'  file://{here}/bad/drive2: 2 frames',
             '  1 more']
-        assert len(lines[0].partition(' lost. ')[2]) > 10
+        assert len(lines[0].partition(' lost (')[2]) > 10
+        assert lines[1].endswith('). The manifest has 1 other reason')
 
 
 def test_a_dry_run_tells_what_is_left(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

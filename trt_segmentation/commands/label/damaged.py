@@ -22,9 +22,11 @@ def print_damaged(table: pa.Table) -> None:
     reasons: dict[str, list[str]] = {}
     for row in bad.to_pylist():
         reasons.setdefault(row['url'], []).append(row['decode_error'])
+    if reasons:
+        print_line('recordings with lost frames:')
     for url, errors in list(reasons.items())[:MOST_DAMAGED]:
         others = len(set(errors)) - 1
-        more = f' ({count_noun(others, "other reason")} in the manifest)' if others else ''
-        print_line(f'  {url}: {count_noun(len(errors), "frame")} lost. {errors[0]}{more}')
+        more = f'. The manifest has {count_noun(others, "other reason")}' if others else ''
+        print_line(f'  {url}: {count_noun(len(errors), "frame")} lost ({errors[0]}){more}')
     if (left := len(reasons) - MOST_DAMAGED) > 0:
         print_line(f'  {left} more')
