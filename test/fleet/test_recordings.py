@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
 from pathlib import Path
 import shutil
 
@@ -141,6 +142,19 @@ def test_recordings_with_label_maps(folder: Path) -> None:
     assert changed.identity != photos.identity
     with pytest.raises(SourceError, match=r'images and labels\. A video has no label maps'):
         find_recordings([str(folder / 'one.mp4')], labelled=True)
+
+
+def test_objects_without_a_digest_are_compared_by_url_and_time() -> None:
+    memory = fsspec.filesystem('memory')
+    for name in ('a', 'b'):
+        memory.pipe_file(f'/times/{name}.mp4', name.encode())
+        memory.store[f'/times/{name}.mp4'].created = datetime(2026, 1, 1, tzinfo=timezone.utc)
+    assert [recording.name for recording in find_recordings(['memory://times'])] == ['a', 'b']
+    before = [recording.identity for recording in find_recordings(['memory://times'])]
+    memory.store['/times/a.mp4'].created = datetime(2026, 1, 2, tzinfo=timezone.utc)
+    after = [recording.identity for recording in find_recordings(['memory://times'])]
+    assert after[0] != before[0] and after[1] == before[1]
+    memory.rm('/times', recursive=True)
 
 
 def test_recordings_inside_the_results_are_not_read(folder: Path) -> None:

@@ -27,11 +27,9 @@ IMAGES, LABELS = 'images', 'labels'
 """Names of the two folders in a folder of labelled images."""
 EDGE = 1 << 16
 """Number of bytes that are read at the start and at the end of each file of a local recording. The
-identity of the recording depends on these bytes, on the sizes of the files, and on the blocks of
-:data:`BLOCKS`."""
+identity of the recording depends on these bytes, the sizes of the files, and some blocks."""
 BLOCKS, BLOCK = 64, 1 << 14
-"""Number and size in bytes of the blocks that are also read. They are spread evenly over the
-file."""
+"""Number of these blocks, which are spread evenly over the file, and the bytes in a block."""
 PIECE = 1 << 24
 """A remote file is copied in pieces of this number of bytes."""
 _EXPECTED = {
@@ -40,9 +38,10 @@ _EXPECTED = {
     True: 'with label maps at {name}. Such a recording is a rosbag2 folder, an .mcap or .db3 '
           f'file, or a folder with the folders {IMAGES} and {LABELS}. A video has no label maps'}
 """The end of the message that there is no recording, without and with label maps."""
-_TAGS = ('ETag', 'etag', 'md5Hash', 'LastModified', 'updated', 'mtime', 'created')
-"""Keys under which object stores give the version of an object. The first key that exists is
-used."""
+_TAGS = ('ETag', 'etag', 'md5Hash')
+_TIMES = ('LastModified', 'updated', 'mtime', 'created')
+"""Keys under which stores give a digest and the time of an object. The first one that exists is
+used. Two contents may have one time, so a time is used together with the URL."""
 
 
 @dataclass(frozen=True)
@@ -129,9 +128,8 @@ def _check_copy(first: Recording, copy: Recording) -> None:
                           ) from error
     if not is_equal:
         raise SourceError(
-            f'{old} and {new} have the same size, and they are equal at all places that identify '
-            'a recording, but other bytes differ. One of them may be damaged. Find the damaged '
-            'recording, and leave it out of the SOURCEs')
+            f'{old} and {new} have the same size and identity, but some of their bytes differ. One '
+            'of them may be damaged. Leave the damaged recording out of the SOURCEs')
 
 
 def describe_error(error: Exception, names_file: bool = False) -> str:
@@ -296,5 +294,6 @@ def _version(fs: Any, file: str, info: Mapping[str, Any]) -> str:
                 content.seek(begin)
                 digest.update(content.read(count))
         return digest.hexdigest()
-    tag = next((str(info[key]) for key in _TAGS if info.get(key)), '')
-    return tag or fs.unstrip_protocol(file)
+    tag, time = (next((str(info[key]) for key in keys if info.get(key)), '')
+                 for keys in (_TAGS, _TIMES))
+    return tag or f'{fs.unstrip_protocol(file)} {time}'
