@@ -35,6 +35,8 @@ NOT_RUN = {
     r'export FAST\w+=\S+$': 'needs ros2 to find the package; the file is checked',
     r'colcon build --packages-select trt_segmentation$': 'needs a ROS installation',
     r'sudo ': 'changes the machine',
+    r"source /opt/ros/|python3 -m venv .* ~/seg|python3 -c 'import tensorrt, rclpy":
+        'is for a Jetson with ROS',
     r'source \.venv/bin/activate$': 'the tests already run in that environment',
     r'(python -m )?pip install ': 'downloads',
     r'trt_seg .* s3:|ray |kubectl ': 'needs a cluster or an object store',

@@ -101,6 +101,10 @@ class GraphError(SegmentationError):
     """An engine cannot be built from an ONNX file."""
 
 
+class AccuracyLossError(GraphError):
+    """A precision loses more accuracy than the user allows."""
+
+
 class CacheError(SegmentationError):
     """A cache folder or a signed file cannot be used."""
 

@@ -159,7 +159,7 @@ def main() -> None:
     export(recipe, net, args.out / f'{args.name}.onnx')
     write_card(args.name, recipe, args.out / f'{args.name}.yaml')
     print(f'trt_seg inspect {args.out / args.name}.onnx')
-    print(f'trt_seg build {args.out / args.name}.yaml --out {args.out / args.name}.plan')
+    print(f'trt_seg build {args.out / args.name}.yaml')
 
 
 if __name__ == '__main__':

@@ -14,6 +14,7 @@ import segmentation_networks
 
 from trt_segmentation.accuracy.compare import compare_precisions
 from trt_segmentation.accuracy.differences import LEGEND_LINE, write_differences
+from trt_segmentation.accuracy.report import tabulate_conditions
 from trt_segmentation.accuracy.samples import label_image, Sample
 from trt_segmentation.builder.calibration import measure_ranges
 from trt_segmentation.builder.graph import simplify_model
@@ -40,7 +41,7 @@ def without_class(card, index):
     values = numpy_helper.to_array(bias).copy()
     values[index] = -1e6
     bias.CopyFrom(numpy_helper.from_array(values, bias.name))
-    return segmentation_networks.save(model, card.model.with_name('worse.onnx'))
+    return segmentation_networks.save(model, card.model.with_name(f'without_{index}.onnx'))
 
 
 def make_samples(card, truth=True):
@@ -101,14 +102,37 @@ def test_different_pixels_are_drawn_at_their_places(card, tmp_path):
     write_differences(accuracy, card, path, height=64)
     drawn = cv2.imread(str(path))
     assert drawn is not None
-    rows = len(accuracy.differences) * 68
+    rows = LEGEND_LINE + len(accuracy.differences) * 68
     assert drawn.shape[1] == 4 * 96 and (drawn.shape[0] - rows) % LEGEND_LINE == 0
     shown = {tuple(color) for color in drawn[rows:].reshape(-1, 3).tolist()}
     for label in np.unique([d.labels for d in accuracy.differences]):
         assert tuple(card.palette[label, ::-1].tolist()) in shown
     worst = accuracy.differences[0]
-    changed = drawn[:40, 288:384].max(axis=2) > 127      # without the text below the picture
+    assert drawn[:LEGEND_LINE].max() > 200      # the title
+    picture = drawn[LEGEND_LINE:LEGEND_LINE + 40, 288:384]      # without the text below it
+    changed = picture.max(axis=2) > 127
     assert np.array_equal(changed, (worst.reference != worst.labels)[:40])
+
+
+def test_the_built_precision_is_drawn_first(card):
+    """It comes first even if another precision differs more."""
+    given = make_samples(card)
+    counts = np.bincount(given[0].truth.ravel(), minlength=CLASSES).argsort()
+    accuracy = compare_precisions(card, {
+        'fp32': card.model, 'fp16': without_class(card, int(counts[-2])),
+        'int8': without_class(card, int(counts[-1]))}, given)
+    assert accuracy.agreement('int8') < accuracy.agreement('fp16')
+    drawn = [difference.precision for difference in accuracy.differences]
+    assert set(drawn) == {'fp16', 'int8'} and drawn == sorted(drawn)
+
+
+def test_the_only_condition_has_no_row_of_all_images(card):
+    def rows(samples):
+        return list(tabulate_conditions(compare_without_class(card, 0, samples)).columns[1].cells)
+
+    given = make_samples(card)
+    assert [str(cell) for cell in rows(given[2:])] == ['night'] * 2
+    assert [str(cell) for cell in rows(given)] == ['all', 'day', 'night'] * 2
 
 
 @functools.cache

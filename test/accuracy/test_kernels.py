@@ -42,6 +42,13 @@ def test_nodes_that_did_not_become_int8_are_named(tmp_path):
                     'not_int8': {'/b': 'fp16', '/gone': ''}, 'probably_slower': True}
 
 
+def test_the_counts_add_up_to_all_kernels():
+    fill = Layer('fill', 'kgen', (), ('int32',))
+    report = compare_kernels(plan('int8', SHAPES, fill, kernel('int8', '/a')), FP16, ['/a'])
+    assert report is not None
+    assert report.lines()[0] == 'kernels: 2 with int8 (1 int8, 1 other), 2 with fp16 (2 fp16)'
+
+
 def test_a_plan_without_more_kernels_has_no_warning():
     report = compare_kernels(plan('mixed', kernel('int8', '/a'), kernel('int8', '/b')), FP16,
                              ['/a', '/b'])

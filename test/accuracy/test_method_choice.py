@@ -58,23 +58,33 @@ def test_judging_frames_show_every_light(card):
 @pytest.fixture(scope='module')
 def found(card):
     graph = read_graph(card, Recipe('int8'))
-    done, ranked = [], []
+    bars: dict[str, tuple[int, list[int]]] = {}
+
+    def add_bar(name, total):
+        assert name not in bars
+        bars[name] = (total, [])
+        return bars[name][1].append
+
     feeds = feeds_of(card, 12)
-    return (graph, feeds, *calibrate_best(card, graph, Recipe('int8'), feeds, None, done.append,
-                                          ranked.append), done, ranked)
+    return (graph, feeds, *calibrate_best(card, graph, Recipe('int8'), feeds, None, add_bar), bars)
 
 
 def test_the_method_with_the_largest_agreement_is_used(found):
-    graph, _, calibration, choice, done, ranked = found
+    graph, _, calibration, choice, bars = found
     assert set(choice.agreement) == set(METHODS)
     assert all(0.5 < value <= 1 for value in choice.agreement.values())
     assert len(set(choice.agreement.values())) > 1
     assert choice.agreement[choice.best] == max(choice.agreement.values())
     assert (choice.precision, choice.frames, calibration.frames) == ('int8', 2, 10)
-    assert done == list(range(1, 11))
+    done = list(range(1, 11))
+    assert bars['calibration'] == (10, [*done, 10])
+    assert bars['methods compared'] == (2, [1, 2])
     layers = apply_precision(graph, Recipe('int8'), calibration).split
     assert layers is not None
-    assert ranked == list(range(1, len(layers.int8) + len(choice.keep_fp16) + 1))
+    count = len(layers.int8) + len(choice.keep_fp16)
+    assert bars['layers ranked'] == (count, list(range(1, count + 1)))
+    again = {'sensitive layers compared'} if choice.outliers else set()
+    assert set(bars) == {'calibration', 'methods compared', 'layers ranked'} | again
 
 
 def test_ranges_come_from_the_other_frames_only(found):

@@ -32,7 +32,7 @@ from trt_segmentation.builder.prepare import (
     read_graph,
 )
 from trt_segmentation.builder.settings import Recipe
-from trt_segmentation.errors import GraphError
+from trt_segmentation.errors import AccuracyLossError, GraphError
 from trt_segmentation.host.pipeline import HostPipeline
 from trt_segmentation.model.card import InputCard, load_card, ModelCard, spread_palette
 
@@ -225,6 +225,8 @@ def test_layers_move_to_fp16_until_the_loss_is_within_the_limit(card):
     with pytest.raises(GraphError, match=r'int8 loses 0\.\d+ of mean IoU, but --max-miou-drop '
                                          r'allows'):
         refuse_loss(bad, 'int8', bar)
+    with pytest.raises(AccuracyLossError, match=r'or build fp16\. These are drawings'):
+        refuse_loss(bad, 'int8', bar, 'These are drawings')
     rng = np.random.default_rng(0)
     tensors = [rng.standard_normal((1, 3, 64, 96)).astype(np.float32)]
     found = find_keep_fp16(card, graph, recipe, spoilt, tensors, samples, bar)

@@ -72,7 +72,10 @@ def test_mixed_from_a_folder_to_a_plan_that_can_be_inspected(tmp_path, card, ima
                      images, '--frames', '4', '--compare', '--arch', 'sm_89', '--report',
                      'figures', '--max-miou-drop', '1']) == 0
     said = capsys.readouterr()
+    assert 'Nodes do not load this file. A node builds its own plan' in ' '.join(said.out.split())
     assert 'calibrating on 4 of 6 frames' in said.err
+    assert 'warning: the calibration has only 4 frames' in said.err
+    assert 'with 300 frames or more' in said.err
     assert 'accuracy is measured on 2 frames that calibration did not use' in said.err
     assert 'backbone ends at /backbone/layer3' in said.err
     assert 'Building engine' in said.err
@@ -102,6 +105,38 @@ def test_mixed_from_a_folder_to_a_plan_that_can_be_inspected(tmp_path, card, ima
         assert line in text
 
 
+def test_wrong_class_names_and_architectures_are_refused_before_any_work(card, images, capsys):
+    text = Path(card).read_text()
+    Path('few.yaml').write_text(text.replace('classes: [', 'classes: [extra, '))
+    build = ['--out', 'net.plan', '--precision', 'int8', '--calibrate', images]
+    assert cli.main(['build', 'few.yaml', *build]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith('trt_seg: error: few.yaml has 6 names under `classes`, but the network '
+                           'has 5 classes')
+    assert cli.main(['build', card, *build, '--arch', 'sm_1']) == 2
+    said = capsys.readouterr().err
+    assert 'cannot build for sm_1. ' in said and 'frames' not in said
+
+
+@pytest.mark.parametrize('gpus,advice', [
+    ((), "only TensorRT-RTX can build a plan, with --out. Run pip install '.[tensorrt-rtx,"),
+    (('GPU',), "Run pip install '.[tensorrt,tools]' if TensorRT is installed")])
+def test_missing_packages_are_all_named_with_one_command(card, monkeypatch, capsys, gpus, advice):
+    options = 'trt_segmentation.commands.build_options'
+    monkeypatch.setattr(f'{options}.absent', lambda *names: [
+        name for name in names if name not in ('rich', 'filelock')])
+    monkeypatch.setattr(f'{options}.ask_driver', lambda: SimpleNamespace(gpus=gpus))
+    assert cli.main(['build', card, '--out', 'net.plan']) == 2
+    said = capsys.readouterr().err
+    assert 'not installed here: onnx, onnxslim, TensorRT. ' in said and advice in said
+
+
+def test_drawn_scenes_are_named_beside_the_figures(card, capsys):
+    assert cli.main(['build', card, '--out', 'net.plan', '--hold-out-frames', '4']) == 0
+    table, _, rest = capsys.readouterr().out.partition('warning: This accuracy was measured on ')
+    assert 'as fp32' in table and rest.startswith('drawn street scenes, not on images of your')
+
+
 def test_ranges_measured_before_are_used_again(tmp_path, card, images, capsys):
     build = ['build', card, '--out', 'net.plan', '--precision', 'int8', '--hold-out', images]
     assert cli.main(build) == 2
@@ -119,9 +154,10 @@ def test_a_build_that_loses_too_much_is_refused_and_leaves_nothing(tmp_path, car
                                                                    capsys):
     assert cli.main(['build', card, '--out', 'net.plan', '--precision', 'int8', '--calibrate',
                      images, '--method', 'minmax', '--hold-out', images,
-                     '--max-miou-drop', '0']) == 2
+                     '--max-miou-drop', '0']) == 1
     said = capsys.readouterr().err
     assert 'int8 changes the label of ' in said and '--max-miou-drop allows 0.00%' in said
+    assert 'with --search together with --calibrate' in said
     assert not (tmp_path / 'net.plan').exists()
     assert not (tmp_path / 'net.scales.json').exists()
     assert (tmp_path / 'net-int8-report' / 'differences.png').is_file()
@@ -269,8 +305,9 @@ def test_without_a_gpu_and_without_out_the_error_says_what_can_be_built(card, mo
 
     monkeypatch.setattr('trt_segmentation.commands.build.gpu_identity', none)
     assert cli.main(['build', card]) == 2
-    assert ('only TensorRT-RTX can build a plan, which is then for another machine'
-            in capsys.readouterr().err)
+    said = capsys.readouterr().err
+    assert 'only TensorRT-RTX can build a plan, and only with --out FILE' in said
+    assert 'Nodes do not load this plan' in said and 'copy the file MODEL.scales.json' in said
 
 
 def test_the_cache_gets_what_a_node_looks_for(tmp_path, card, images, monkeypatch, capsys):
@@ -371,10 +408,10 @@ def test_fp16_keeps_large_values_in_fp32_and_a_node_does_too(tmp_path, card, ima
     gpu = GpuIdentity('Test GPU', 'sm_89', '580')
     monkeypatch.setattr('trt_segmentation.commands.build.gpu_identity', lambda index: gpu)
     nodes = ['/head/times', '/head/part']
-    assert cli.main(['build', card, '--hold-out', images, '--max-miou-drop', '0.05']) == 2
+    assert cli.main(['build', card, '--hold-out', images, '--max-miou-drop', '0.05']) == 1
     said = capsys.readouterr().err
     assert 'nobody measured whether the values of the network stay below 65504' in said
-    assert 'fp16 changes the label of ' in said
+    assert 'fp16 changes the label of ' in said and 'Give --calibrate, so that' in said
     assert cli.main(['build', card, '--calibrate', images, '--hold-out', images,
                      '--max-miou-drop', '0.05']) == 0
     said = capsys.readouterr()

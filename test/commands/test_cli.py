@@ -69,7 +69,8 @@ def test_help_needs_nothing_but_python():
     (('eval',), 'rich', 'pip install rich'),
     (('eval', '--images', 'x', '--labels', 'x'), 'PIL', 'pip install Pillow'),
     (('eval',), 'cv2', 'pip install opencv-python-headless'),
-    (('build', 'street', '--out', 'x.plan'), 'onnx', 'pip install onnx'),
+    (('build', 'street', '--out', 'x.plan'), 'onnx',
+     "'.[tensorrt-rtx,tools]' in the folder of this repository"),
     (('cache', 'list'), 'filelock', 'pip install filelock')])
 def test_a_missing_package_is_named_as_pip_knows_it(command, blocked, advice, tmp_path,
                                                     monkeypatch):
@@ -332,7 +333,7 @@ def test_no_tensorrt_is_one_clear_line():
     result = trt_seg('build', 'street', '--out', 'x.plan', blocked=['tensorrt', 'tensorrt_rtx'])
     assert result.returncode == 2
     assert result.stderr.startswith(
-        'trt_seg: error: neither tensorrt nor tensorrt_rtx can be imported here. Run `')
+        'trt_seg: error: trt_seg build needs packages that are not installed here: TensorRT. ')
     assert result.stderr.count('\n') == 1
 
 

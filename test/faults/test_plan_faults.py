@@ -186,4 +186,4 @@ def test_inspecting_a_plan_does_not_import_tensorrt(plan, tmp_path, monkeypatch,
     for name in ('tensorrt', 'tensorrt_rtx', 'trt_segmentation.engines.tensorrt'):
         monkeypatch.setitem(sys.modules, name, None)
     assert cli.main(['inspect', str(path)]) == 0
-    assert 'layers built' in capsys.readouterr().out
+    assert 'kernels: ' in capsys.readouterr().out

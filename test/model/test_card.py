@@ -111,6 +111,7 @@ def test_label_type(count, dtype, encoding):
 
 
 @pytest.mark.parametrize('change, words', [
+    ({'model': 'net.plan'}, 'net.plan is a plan, .* needs the ONNX file'),
     ({'model': ''}, 'model: give the path'), ({'model': 5}, 'model: give the path'),
     ({'modle': 'x'}, "unknown key 'modle', did you mean 'model'"),
     ({'classes': []}, 'classes: give a list'), ({'classes': None}, 'classes: give a list'),

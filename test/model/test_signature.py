@@ -9,6 +9,7 @@ import pytest
 from trt_segmentation.errors import EngineError
 from trt_segmentation.model.card import InputCard, OutputCard
 from trt_segmentation.model.signature import resolve_signature, Tensor
+from trt_segmentation.untrusted.onnx_graph import Ending
 
 IMAGE = Tensor('image', 'float32', (1, 3, 64, 128))
 LOGITS = Tensor('logits', 'float32', (1, 5, 16, 32))
@@ -178,6 +179,13 @@ def test_every_decision_has_a_reason():
     for start in ('input image', 'input layout nchw', 'input height 8', 'input width 9', 'batch',
                   'output logits', 'output is logits', 'output layout nchw'):
         assert any(line.startswith(start) for line in reasons)
+
+
+def test_a_number_of_classes_from_the_graph_is_not_called_a_fixed_size():
+    endings = {'y': Ending(channels=11)}
+    reasons = resolve_signature([IMAGE], [output(None, None, None, None)], InputCard(),
+                                OutputCard(), None, endings).reasons
+    assert 'output layout nchw: axis 1 is known to be 11, so it holds the classes' in reasons
 
 
 def test_what_the_card_says_needs_no_reason():

@@ -77,7 +77,8 @@ class Accuracy:
     conditions together. A result of NaN means that the value is unknown.
 
     :param by_condition: sums for each pair of precision and condition.
-    :param differences: the samples with the largest differences, the largest first.
+    :param differences: the samples with the largest differences for each precision, in the order
+        of the precisions. In each precision, the largest difference comes first.
     """
 
     classes: Sequence[str]
@@ -204,12 +205,13 @@ def _count_sample(accuracy: Accuracy, sample: Sample, precision: str,
 
 
 def _keep_largest(accuracy: Accuracy, difference: Difference) -> None:
-    """Keep the largest differences. Of each sample, keep only the largest difference."""
-    best = {kept.sample.name: kept for kept in accuracy.differences}
-    rival = best.get(difference.sample.name)
-    if rival is None or rival.fraction < difference.fraction:
-        best[difference.sample.name] = difference
-    accuracy.differences[:] = sorted(best.values(), key=lambda d: -d.fraction)[:EXAMPLES]
+    """Keep the largest differences of each precision."""
+    same, others = [difference], list[Difference]()
+    for kept in accuracy.differences:
+        (same if kept.precision == difference.precision else others).append(kept)
+    largest = sorted(same, key=lambda d: -d.fraction)[:EXAMPLES]
+    order = accuracy.precisions.index
+    accuracy.differences[:] = sorted([*others, *largest], key=lambda d: order(d.precision))
 
 
 def _make_counts(classes: int) -> tuple[Counts, Counts]:

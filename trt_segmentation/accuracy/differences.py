@@ -17,15 +17,15 @@ from ..untrusted.output_files import write_image
 from .compare import Accuracy, Difference, REFERENCE
 
 LEGEND_LINE = 22
-"""Height of a line of the legend in differences.png, in pixels."""
+"""Height of the title and of each line of the legend in differences.png, in pixels."""
 
 
 def write_differences(accuracy: Accuracy, card: ModelCard, path: Path, height: int = 240) -> None:
     """Write a PNG of the samples whose label maps differ most from FP32.
 
-    Each row shows one sample: the image, the labels in FP32, the labels in the other precision,
-    and the different pixels in white. A row is ``height`` pixels high. A legend below shows the
-    colours of the classes.
+    Below a title, each row shows one sample: the image, the labels in FP32, the labels in the
+    other precision, and the different pixels in white. A row is ``height`` pixels high. A legend
+    below shows the colours of the classes.
 
     :raises OutputError: if the file cannot be written.
     """
@@ -35,7 +35,16 @@ def write_differences(accuracy: Accuracy, card: ModelCard, path: Path, height: i
     width = max(row.shape[1] for row in rows)
     padded = [cv2.copyMakeBorder(row, 0, 4, 0, width - row.shape[1], cv2.BORDER_CONSTANT)
               for row in rows]
-    write_image(path, np.vstack([*padded, *_draw_legend(accuracy, card, width)]))
+    title = f'{card.name}: the images with the most labels that differ from {REFERENCE}'
+    write_image(path, np.vstack([_draw_title(title, width), *padded,
+                                 *_draw_legend(accuracy, card, width)]))
+
+
+def _draw_title(text: str, width: int) -> npt.NDArray[np.uint8]:
+    line = np.zeros((LEGEND_LINE, width, 3), np.uint8)
+    cv2.putText(line, text, (6, 16), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (255, 255, 255), 1,
+                cv2.LINE_AA)
+    return line
 
 
 def _draw_legend(accuracy: Accuracy, card: ModelCard, width: int) -> list[npt.NDArray[np.uint8]]:

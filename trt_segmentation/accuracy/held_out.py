@@ -15,7 +15,7 @@ from ..builder.feeds import Feeds, NamedFrame
 from ..builder.settings import HELD_OUT_FRAMES
 from ..errors import GraphError
 from ..host.decode_raw import decode
-from ..model.card import ModelCard
+from ..model.card import find_card, ModelCard
 from ..street import CONDITIONS
 from .label_values import LabelValues
 from .recordings import open_recordings
@@ -85,6 +85,15 @@ def draw_held_out(card: ModelCard, count: int) -> Iterator[Sample]:
     for condition in CONDITIONS:
         yield from draw_street_samples(card, -(-count // len(CONDITIONS)), condition,
                                        needs_truth=False)
+
+
+def warn_of_scenes(card: ModelCard) -> str:
+    """Return a warning for an accuracy on :func:`draw_held_out`; empty for the demo model."""
+    if card.source == find_card('street'):
+        return ''
+    return ('This accuracy was measured on drawn street scenes, not on images of your '
+            'camera. Its loss says little about your images, and --max-miou-drop judges these '
+            'scenes too. To measure on your own images, give --hold-out')
 
 
 def _read_labelled(card: ModelCard, images: Path, labels: Path, values: LabelValues, count: int,

@@ -4,12 +4,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..engines.plan import count_precisions, from_json, Layer, Plan
+from ..engines.plan import (
+    count_precisions,
+    describe_precisions,
+    find_kernels,
+    from_json,
+    Layer,
+    Plan,
+)
 from ..untrusted.output_files import write_json
 
 KERNELS_FILE = 'kernels.json'
@@ -43,8 +50,8 @@ class KernelReport:
     def lines(self) -> list[str]:
         """The report as lines of text."""
         count, rival = len(self.kernels), len(self.fp16)
-        found = [f'kernels: {count} with {self.precision} ({_describe(self.kernels)}), '
-                 f'{rival} with fp16 ({_describe(self.fp16)})']
+        found = [f'kernels: {count} with {self.precision} ({describe_precisions(self.kernels)}), '
+                 f'{rival} with fp16 ({describe_precisions(self.fp16)})']
         if self.not_int8:
             names = ', '.join(f'{name} ({kind or "not listed"})'
                               for name, kind in self.not_int8.items())
@@ -79,7 +86,8 @@ def compare_kernels(plan: Plan, fp16: Plan, asked: Sequence[str]) -> KernelRepor
     """
     if any(about['layers_are'] != 'built' for about in (plan.about, fp16.about)):
         return None
-    kernels, rival = (_find_kernels(about) for about in (plan.about, fp16.about))
+    kernels, rival = (find_kernels(from_json(about['layers']))
+                      for about in (plan.about, fp16.about))
     precisions: dict[str, set[str]] = {name: set() for name in asked}
     for kernel in kernels:
         for name in precisions.keys() & set(kernel.onnx):
@@ -87,12 +95,3 @@ def compare_kernels(plan: Plan, fp16: Plan, asked: Sequence[str]) -> KernelRepor
     not_int8 = {name: ', '.join(sorted(kinds)) for name, kinds in precisions.items()
                 if 'int8' not in kinds}
     return KernelReport(str(plan.about['precision']), kernels, rival, not_int8, len(precisions))
-
-
-def _find_kernels(about: Mapping[str, Any]) -> list[Layer]:
-    """Layers that compute on tensors. A layer without tensors computes shapes on the host."""
-    return [layer for layer in from_json(about['layers']) if layer.inputs or layer.outputs]
-
-
-def _describe(kernels: Sequence[Layer]) -> str:
-    return ', '.join(f'{count} {name}' for name, count in count_precisions(kernels).items())

@@ -15,7 +15,7 @@ from ..builder.calibration import Calibration, Tensor
 from ..builder.prepare import apply_precision, PreparedGraph
 from ..builder.sensitivity import measure_layer_errors, move_layers_to_fp16
 from ..builder.settings import Recipe
-from ..errors import GraphError
+from ..errors import AccuracyLossError, GraphError
 from ..fp16.rounding import round_like_fp16
 from ..int8.channel_balance import balance_channels
 from ..model.card import ModelCard
@@ -24,6 +24,18 @@ from .samples import Sample
 
 SEARCH_FRAMES = 4
 """Number of calibration frames that ``--search`` uses to measure the INT8 error of each layer."""
+_INT8_ADVICE = ('Calibrate with more varied frames, keep the sensitive layers FP16 with --search '
+                'together with --calibrate, or build fp16')
+_ADVICE = {'int8': _INT8_ADVICE, 'mixed': _INT8_ADVICE, 'fp16': (
+    'Give --calibrate, so that nodes with values above 65504 stay FP32, or build fp32')}
+AddBar = Callable[[str, int], Callable[[int], None]]
+"""Shows a new progress bar. The arguments are the text before the bar and the number of all steps.
+The result sets the number of finished steps."""
+
+
+def hide_bar(name: str, total: int) -> Callable[[int], None]:
+    """An :data:`AddBar` that shows nothing."""
+    return lambda done: None
 
 
 def compare_models(card: ModelCard, models: Mapping[str, onnx.ModelProto],
@@ -43,13 +55,14 @@ def compare_models(card: ModelCard, models: Mapping[str, onnx.ModelProto],
         return compare_precisions(card, {REFERENCE: card.model, **paths}, samples)
 
 
-def refuse_loss(accuracy: Accuracy, precision: str, limit: float) -> None:
+def refuse_loss(accuracy: Accuracy, precision: str, limit: float, warning: str = '') -> None:
     """Refuse a precision that loses more accuracy than the limit.
 
     :param limit: largest allowed loss of mean IoU. If the samples have no label maps, the limit
         is the largest allowed fraction of pixels with another label than in FP32, 0 to 1.
-    :raises GraphError: if the accuracy loss is above the limit. The message gives the accuracy
-        loss and the limit.
+    :param warning: a text about the samples for the end of the message; may be empty.
+    :raises AccuracyLossError: if the accuracy loss is above the limit. The message gives the
+        accuracy loss and the limit.
     """
     loss = accuracy.loss(precision)
     if loss > limit:
@@ -57,13 +70,35 @@ def refuse_loss(accuracy: Accuracy, precision: str, limit: float) -> None:
                 f'{limit:.4f}' if accuracy.has_truth() else
                 f'{precision} changes the label of {loss:.2%} of the pixels, but --max-miou-drop '
                 f'allows {limit:.2%}')
-        raise GraphError(f'{what}. Calibrate with more varied frames, find the sensitive layers '
-                         f'with --search, or build fp16')
+        advice = _ADVICE.get(precision, 'Build with the last Resize of the network')
+        raise AccuracyLossError(f'{what}. {advice}' + (f'. {warning}' if warning else ''))
+
+
+def convert_to_precisions(graph: PreparedGraph, recipe: Recipe, calibration: Calibration | None,
+                          names: Iterable[str], log: Callable[[str], None]
+                          ) -> dict[str, onnx.ModelProto]:
+    """Convert a network to several precisions. Log why a precision cannot be converted.
+
+    :param graph: the network in FP32.
+    :param recipe: gives all settings but the precision.
+    :param calibration: the ranges; None leaves out the precisions that need ranges.
+    :returns: a mapping from the name of each precision to its network.
+    """
+    models = {}
+    for name in names:
+        given = replace(recipe, precision=name)
+        if given.needs_calibration and calibration is None:
+            continue
+        try:
+            models[name] = apply_precision(graph, given, calibration).model
+        except GraphError as error:
+            log(f'{name} is not compared: {error}')
+    return models
 
 
 def find_keep_fp16(card: ModelCard, graph: PreparedGraph, recipe: Recipe, calibration: Calibration,
                    tensors: Sequence[Tensor], samples: Sequence[Sample], limit: float,
-                   progress: Callable[[int], None] = lambda done: None) -> Calibration:
+                   add_bar: AddBar = hide_bar) -> Calibration:
     """Find the layers that must stay FP16 so that the accuracy loss is within a limit.
 
     :param graph: the network in FP32.
@@ -73,10 +108,11 @@ def find_keep_fp16(card: ModelCard, graph: PreparedGraph, recipe: Recipe, calibr
     :param samples: held-out images that measure the accuracy loss. They may have label maps or
         not.
     :param limit: see :func:`refuse_loss`.
-    :param progress: called after each measured layer with the number of layers measured.
+    :param add_bar: shows how many layers are measured.
     :returns: a copy of the calibration. Its ``keep_fp16`` also contains the found layers.
-    :raises GraphError: if the precision has no INT8 layers, or if the accuracy loss is above the
-        limit even with a single INT8 layer.
+    :raises GraphError: if the precision has no INT8 layers.
+    :raises AccuracyLossError: if the accuracy loss is above the limit even with a single INT8
+        layer.
     """
     split = apply_precision(graph, recipe, calibration).split
     if split is None:
@@ -84,7 +120,8 @@ def find_keep_fp16(card: ModelCard, graph: PreparedGraph, recipe: Recipe, calibr
     (name,) = graph.profile
     balanced = balance_channels(graph.model, calibration.balance)
     errors = measure_layer_errors(balanced, calibration.ranges, split.int8,
-                                  [{name: tensor} for tensor in tensors], progress)
+                                  [{name: tensor} for tensor in tensors],
+                                  add_bar('layers ranked for --search', len(split.int8)))
 
     def loss(model: onnx.ModelProto) -> float:
         return compare_models(card, {recipe.precision: model}, samples).loss(recipe.precision)

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -22,7 +22,7 @@ from ..int8.channel_balance import balance_channels
 from ..model.card import ModelCard
 from ..untrusted.output_files import write_json
 from .held_out import read_positions
-from .limit import compare_models
+from .limit import AddBar, compare_models, hide_bar
 from .samples import Sample
 
 METHODS_FILE = 'methods.json'
@@ -39,7 +39,6 @@ RANKING_FRAMES = 2
 only one layer is INT8."""
 OUTLIER = 8
 """A layer is an outlier if its error is more than this many times the median of all layers."""
-Progress = Callable[[int], None]
 
 
 @dataclass(frozen=True)
@@ -105,8 +104,8 @@ class MethodChoice:
 
 
 def calibrate_best(card: ModelCard, graph: PreparedGraph, recipe: Recipe, feeds: Feeds,
-                   folder: Path | None = None, progress: Progress = lambda done: None,
-                   ranked: Progress = lambda done: None) -> tuple[Calibration, MethodChoice]:
+                   folder: Path | None = None, add_bar: AddBar = hide_bar
+                   ) -> tuple[Calibration, MethodChoice]:
     """Measure the ranges of every method, choose the best method, and find sensitive layers.
 
     The methods are compared on one fifth of the frames, at most 16. The ranges are measured on the
@@ -119,8 +118,7 @@ def calibrate_best(card: ModelCard, graph: PreparedGraph, recipe: Recipe, feeds:
     :param recipe: gives the precision in which the methods are compared. If this precision has no
         INT8 layers, the methods are compared in int8.
     :param folder: see :func:`.calibration.measure_activations`.
-    :param progress: called after each frame with the number of frames measured so far.
-    :param ranked: called after each layer with the number of layers measured so far.
+    :param add_bar: shows the progress of each stage.
     :raises GraphError: if there are no frames, or if the network cannot be converted.
     """
     if not recipe.needs_calibration:
@@ -128,21 +126,32 @@ def calibrate_best(card: ModelCard, graph: PreparedGraph, recipe: Recipe, feeds:
     judging = choose_judging_frames(feeds)
     chosen = np.setdiff1d(feeds.choice.chosen, judging)
     feeds = replace(feeds, choice=replace(feeds.choice, chosen=chosen))
-    measured = measure_activations(graph.model, feeds, folder, progress)
+    step = add_bar('calibration', len(chosen))
+    measured = measure_activations(graph.model, feeds, folder, step)
+    step(len(chosen))
     calibrations = {method: measured.calibration(method) for method in METHODS}
     choice = MethodChoice()
     if len(judging):
-        began = time.monotonic()
         samples = list(read_positions(feeds.source, judging, ''))
-        found = compare_calibrations(card, graph, recipe, calibrations, samples)
-        choice = MethodChoice(found, recipe.precision, len(samples))
-        best = calibrations[choice.best]
-        if outliers := find_outliers(graph, recipe, best, feeds, ranked):
-            kept = {'kept': replace(best, keep_fp16=outliers)}
-            without = compare_calibrations(card, graph, recipe, kept, samples)['kept']
-            choice = replace(choice, outliers=outliers, without=without)
-        choice = replace(choice, seconds=time.monotonic() - began)
+        choice = _compare_methods(card, graph, recipe, feeds, calibrations, samples, add_bar)
     return replace(calibrations[choice.best], keep_fp16=choice.keep_fp16), choice
+
+
+def _compare_methods(card: ModelCard, graph: PreparedGraph, recipe: Recipe, feeds: Feeds,
+                     calibrations: Mapping[str, Calibration], samples: list[Sample],
+                     add_bar: AddBar) -> MethodChoice:
+    began = time.monotonic()
+    found = compare_calibrations(card, graph, recipe, calibrations, samples,
+                                 add_bar('methods compared', len(samples)))
+    choice = MethodChoice(found, recipe.precision, len(samples))
+    best = calibrations[choice.best]
+    if outliers := find_outliers(graph, recipe, best, feeds, add_bar):
+        kept = {'kept': replace(best, keep_fp16=outliers)}
+        without = compare_calibrations(
+            card, graph, recipe, kept, samples,
+            add_bar('sensitive layers compared', len(samples)))['kept']
+        choice = replace(choice, outliers=outliers, without=without)
+    return replace(choice, seconds=time.monotonic() - began)
 
 
 def choose_judging_frames(feeds: Feeds) -> npt.NDArray[np.intp]:
@@ -160,17 +169,24 @@ def choose_judging_frames(feeds: Feeds) -> npt.NDArray[np.intp]:
 
 
 def compare_calibrations(card: ModelCard, graph: PreparedGraph, recipe: Recipe,
-                         calibrations: Mapping[str, Calibration], samples: list[Sample]
+                         calibrations: Mapping[str, Calibration], samples: list[Sample],
+                         progress: Callable[[int], None] = lambda done: None
                          ) -> dict[str, float]:
     """Return the fraction of pixels with the same label as in FP32, for each calibration."""
     models = {name: apply_precision(graph, recipe, calibration).model
               for name, calibration in calibrations.items()}
-    accuracy = compare_models(card, models, samples)
+    accuracy = compare_models(card, models, _count_samples(samples, progress))
     return {name: accuracy.agreement(name) for name in models}
 
 
+def _count_samples(samples: list[Sample], progress: Callable[[int], None]) -> Iterator[Sample]:
+    for done, sample in enumerate(samples, 1):
+        yield sample
+        progress(done)
+
+
 def find_outliers(graph: PreparedGraph, recipe: Recipe, calibration: Calibration, feeds: Feeds,
-                  ranked: Progress = lambda done: None) -> tuple[str, ...]:
+                  add_bar: AddBar = hide_bar) -> tuple[str, ...]:
     """Return the names of the outliers among the INT8 layers; see :data:`OUTLIER`.
 
     The layer with the largest error comes first.
@@ -180,6 +196,7 @@ def find_outliers(graph: PreparedGraph, recipe: Recipe, calibration: Calibration
     (name,) = graph.profile
     tensors = [{name: tensor} for tensor in islice(feeds(), RANKING_FRAMES)]
     errors = measure_layer_errors(balance_channels(graph.model, calibration.balance),
-                                  calibration.ranges, split.int8, tensors, ranked)
+                                  calibration.ranges, split.int8, tensors,
+                                  add_bar('layers ranked', len(split.int8)))
     limit = OUTLIER * float(np.median(list(errors.values())))
     return tuple(node for node, error in errors.items() if error > limit)

@@ -19,11 +19,12 @@ from .differences import write_differences
 
 
 def write_accuracy(accuracy: Accuracy, card: ModelCard, folder: Path, console: Console,
-                   fp32: Sequence[str] = ()) -> None:
+                   fp32: Sequence[str] = (), warning: str = '') -> None:
     """Write accuracy.json and differences.png to a folder, and print the tables.
 
     :param folder: folder of the two files. If the folder does not exist, it is created.
     :param fp32: names of the nodes that stay FP32, because FP16 cannot hold their values.
+    :param warning: a text about the images, which is printed below the first table; may be empty.
     :raises OutputError: if the folder or a file cannot be written.
     """
     make_folder(folder, '--report')
@@ -32,6 +33,8 @@ def write_accuracy(accuracy: Accuracy, card: ModelCard, folder: Path, console: C
     write_json(folder / 'accuracy.json', tree)
     write_differences(accuracy, card, folder / 'differences.png')
     console.print(tabulate_conditions(accuracy))
+    if warning:
+        console.print(f'warning: {warning}', markup=False, highlight=False, soft_wrap=True)
     if fp32:
         console.print(f'Nodes that stay fp32, because their values are above 65504: '
                       f'{", ".join(fp32)}', markup=False, highlight=False, soft_wrap=True)
@@ -54,7 +57,9 @@ def tabulate_conditions(accuracy: Accuracy) -> Table:
         table.add_column(name, overflow='fold')
     for figure in ('images', 'as fp32', 'mean\nIoU', 'boundary\nIoU'):
         table.add_column(figure, no_wrap=True)
-    conditions = [None, *(name for name in accuracy.conditions if name)]
+    named = [name for name in accuracy.conditions if name]
+    # With only one condition, the row of all images would repeat the row of this condition.
+    conditions = named if len(named) == len(accuracy.conditions) == 1 else [None, *named]
     for precision in accuracy.precisions:
         for condition in conditions:
             scores = [accuracy.scores(precision, condition).mean_iou,

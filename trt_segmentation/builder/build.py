@@ -144,10 +144,16 @@ def _configure_builder(config: trt.IBuilderConfig, options: BuildOptions) -> Non
         # Without this flag, TensorRT-RTX may allocate memory while a CUDA graph is captured.
         config.set_flag(flag)
     if options.arch:
-        _set_compute_capability(config, options.arch)
+        rtx: Any = config       # only TensorRT-RTX has these two attributes
+        rtx.num_compute_capabilities = 1
+        rtx.set_compute_capability(find_compute_capability(options.arch), 0)
 
 
-def _set_compute_capability(config: Any, arch: str) -> None:
+def find_compute_capability(arch: str) -> Any:
+    """Return the member of TensorRT's enum ``ComputeCapability`` for a GPU, such as ``sm_89``.
+
+    :raises EngineError: if TensorRT cannot build for this GPU.
+    """
     known = getattr(trt, 'ComputeCapability', None)
     if known is None:
         raise EngineError(f'{LIBRARY} cannot build for {arch}. {LIBRARY} builds only for the GPU '
@@ -156,8 +162,7 @@ def _set_compute_capability(config: Any, arch: str) -> None:
     if not hasattr(known, name):
         names = ', '.join(n for n in dir(known) if n.startswith('SM'))
         raise EngineError(f'{LIBRARY} cannot build for {arch}. {LIBRARY} can build for {names}')
-    config.num_compute_capabilities = 1
-    config.set_compute_capability(getattr(known, name), 0)
+    return getattr(known, name)
 
 
 def _add_profile(builder: trt.Builder, config: trt.IBuilderConfig,

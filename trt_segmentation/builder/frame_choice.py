@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..untrusted.output_files import make_folder, write_figure, write_image
+from .settings import CALIBRATION_FRAMES, FEW_FRAMES
 
 MAX_GROUPS = 8
 """Frames are divided into at most this many groups of similar light."""
@@ -121,6 +122,15 @@ def _deal_out(sizes: npt.NDArray[np.intp], count: int) -> npt.NDArray[np.intp]:
         shares[order] += taken
         left -= int(taken.sum())
     return shares
+
+
+def warn_few_frames(count: int) -> str:
+    """Return a warning if a calibration has only a few frames; otherwise an empty text."""
+    if count >= FEW_FRAMES:
+        return ''
+    return (f'warning: the calibration has only {count} frames. The ranges cover only what these '
+            f'frames show, so INT8 may be wrong on other images. Give recordings with '
+            f'{CALIBRATION_FRAMES} frames or more, of every kind of light')
 
 
 def write_choice(choice: FrameChoice, folder: Path) -> str:

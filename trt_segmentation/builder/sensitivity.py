@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 
-from ..errors import GraphError
+from ..errors import AccuracyLossError
 from .graph import run_model
 from .precision import convert_to_int8, quantise_nodes, Ranges, Split
 
@@ -57,7 +57,8 @@ def move_layers_to_fp16(model: onnx.ModelProto, ranges: Ranges, split: Split,
         the FP32 network.
     :param limit: the largest allowed accuracy loss, in the unit of ``loss``.
     :returns: the split with the remaining INT8 layers.
-    :raises GraphError: if the accuracy loss is above the limit even with a single INT8 layer.
+    :raises AccuracyLossError: if the accuracy loss is above the limit even with a single INT8
+        layer.
     """
     candidates = [name for name in errors if name in set(split.int8)]
 
@@ -75,8 +76,8 @@ def move_layers_to_fp16(model: onnx.ModelProto, ranges: Ranges, split: Split,
     if loss_without(low) <= limit:
         return split_without(low)
     if (left := loss_without(high)) > limit:
-        raise GraphError(f'INT8 loses {left:.4f} even with a single INT8 layer, but the limit is '
-                         f'{limit:.4f}. Build fp16')
+        raise AccuracyLossError(f'INT8 loses {left:.4f} even with a single INT8 layer, but the '
+                                f'limit is {limit:.4f}. Build fp16')
     while high - low > 1:       # the loss is above the limit at `low`, but not at `high`
         middle = (low + high) // 2
         low, high = (low, middle) if loss_without(middle) <= limit else (middle, high)

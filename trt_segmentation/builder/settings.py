@@ -21,6 +21,8 @@ The engine is then fastest for one camera and can run up to eight frames at once
 """
 CALIBRATION_FRAMES = 300
 """Number of frames for a calibration."""
+FEW_FRAMES = 50
+"""With fewer frames than this number, a build warns about the calibration."""
 METHODS = ('entropy', 'minmax', 'mse', 'percentile')
 """Names of the calibration methods, the keys of :data:`.histograms.LIMITS`."""
 BEST_METHOD = 'auto'

@@ -12,19 +12,26 @@ from pathlib import Path
 import onnx
 from rich.console import Console
 
-from ..accuracy.held_out import draw_held_out, read_held_out, read_left_out
+from ..accuracy.class_count import load_checked_card
+from ..accuracy.held_out import draw_held_out, read_held_out, read_left_out, warn_of_scenes
 from ..accuracy.kernels import compare_kernels, KERNELS_FILE
 from ..accuracy.label_values import read_label_values
-from ..accuracy.limit import compare_models, find_keep_fp16, refuse_loss, SEARCH_FRAMES
+from ..accuracy.limit import (
+    compare_models,
+    convert_to_precisions,
+    find_keep_fp16,
+    refuse_loss,
+    SEARCH_FRAMES,
+)
 from ..accuracy.method_choice import calibrate_best, METHODS_FILE
 from ..accuracy.recordings import open_recordings
 from ..accuracy.report import write_accuracy
 from ..accuracy.samples import Sample
-from ..builder.build import OperatorSupport
+from ..builder.build import find_compute_capability, OperatorSupport
 from ..builder.cache import EngineCache
 from ..builder.calibration import calibrate, Calibration
 from ..builder.feeds import choose_frames, Feeds
-from ..builder.frame_choice import write_choice
+from ..builder.frame_choice import warn_few_frames, write_choice
 from ..builder.graph import model_digest
 from ..builder.open_engine import build_graph, make_engine_key, write_plan
 from ..builder.prepare import (
@@ -38,11 +45,12 @@ from ..builder.prepare import (
 from ..builder.settings import BEST_METHOD, BuildOptions, Recipe
 from ..engines import PRECISIONS
 from ..engines.gpu_identity import gpu_identity, GpuIdentity
-from ..engines.plan import count_precisions, from_json, Plan
+from ..engines.plan import Plan
 from ..engines.tensorrt_plugins import load_plugins
 from ..errors import EngineError, GraphError
-from ..model.card import load_card, ModelCard
+from ..model.card import ModelCard
 from ..untrusted.output_files import check_file, check_folder
+from ..view.plan_text import summarise_plan
 from ..view.progress import ProgressBars
 from .build_options import BuildCommandOptions
 
@@ -54,12 +62,14 @@ def run_build(options: BuildCommandOptions) -> int:
     """Build and write a plan, write the accuracy report, and print a summary.
 
     :returns: the exit code, 0.
-    :raises GraphError: if the network or an option is refused, or if the accuracy loss is above
-        ``options.max_miou_drop``. In these cases no plan is written.
+    :raises ModelCardError, GraphError: if the card, the network or an option is refused.
+    :raises AccuracyLossError: if the accuracy loss is above ``options.max_miou_drop``.
     :raises EngineError: if TensorRT cannot build the plan, or if there is no GPU and no ``out``.
     """
     options.check()
-    card = load_card(options.model)
+    card = load_checked_card(options.model)
+    if options.arch:
+        find_compute_capability(options.arch)
     _check_outputs(options, card)
     identity = _identity(options)
     supports_operator = OperatorSupport()  # keeps TensorRT's kernels in memory for all builds
@@ -82,7 +92,8 @@ def run_build(options: BuildCommandOptions) -> int:
         if given.split is not None:
             _report_kernels(options, card, graph, calibration, plan, given.split.int8, identity,
                             bars)
-    _print_plan(plan, options)
+    Console().print(summarise_plan(plan, options.out), markup=False, highlight=False,
+                    soft_wrap=True)
     return 0
 
 
@@ -143,8 +154,9 @@ def _identity(options: BuildCommandOptions) -> GpuIdentity | None:
         return gpu_identity(options.gpu)
     except EngineError as error:
         raise EngineError(f'{str(error).rstrip(".")}. Without a GPU, only TensorRT-RTX can build '
-                          'a plan, which is then for another machine. Give a file for this '
-                          'plan with --out FILE') from error
+                          'a plan, and only with --out FILE. Nodes do not load this plan. To use '
+                          'ranges from --calibrate on a robot, copy the file MODEL.scales.json '
+                          'to the robot') from error
 
 
 def _give_precision(options: BuildCommandOptions, card: ModelCard, graph: PreparedGraph,
@@ -155,12 +167,12 @@ def _give_precision(options: BuildCommandOptions, card: ModelCard, graph: Prepar
     calibration = _calibrate(options, card, graph, feeds, bars)
     if recipe.precision == 'fp32' and not cuts_resize(card, recipe):
         return None, graph
-    shots = _held_out_samples(options, card, feeds, bars)
+    shots, warning = _held_out_samples(options, card, feeds, bars)
     if options.search and calibration is not None and feeds is not None:
         assert options.max_miou_drop is not None
         calibration = find_keep_fp16(
             card, graph, recipe, calibration, list(islice(feeds(), SEARCH_FRAMES)), shots,
-            options.max_miou_drop, bars.add_bar('layers ranked'))
+            options.max_miou_drop, bars.add_bar)
         bars.print_line(f'nodes that stay fp16: {", ".join(calibration.keep_fp16) or "none"}')
     given = apply_precision(graph, recipe, calibration)
     for finding in given.findings[len(graph.findings):]:
@@ -171,9 +183,10 @@ def _give_precision(options: BuildCommandOptions, card: ModelCard, graph: Prepar
                         f'int8, but stay fp16')
     accuracy = compare_models(card, _models(options, card, graph, given, calibration, bars),
                               bars.track('accuracy', shots, len(shots)))
-    write_accuracy(accuracy, card, _report_folder(options, card), Console(), given.fp32)
+    write_accuracy(accuracy, card, _report_folder(options, card), Console(), given.fp32,
+                   warning)
     if options.max_miou_drop is not None:
-        refuse_loss(accuracy, _compared_name(options), options.max_miou_drop)
+        refuse_loss(accuracy, _compared_name(options), options.max_miou_drop, warning)
     return calibration, given
 
 
@@ -203,16 +216,18 @@ def _calibrate(options: BuildCommandOptions, card: ModelCard, graph: PreparedGra
         if calibration is None:
             return None
     else:
-        step = bars.add_bar('calibration', len(feeds.choice.chosen))
+        if few := warn_few_frames(len(feeds.choice.chosen)):
+            bars.print_line(few)
         folder = EngineCache(options.cache).folder
         if options.method == BEST_METHOD:
             calibration, choice = calibrate_best(
-                card, graph, _recipe(options), feeds, folder, step, bars.add_bar('layers ranked'))
+                card, graph, _recipe(options), feeds, folder, bars.add_bar)
             choice.write(_report_folder(options, card), bars.print_line)
         else:
+            step = bars.add_bar('calibration', len(feeds.choice.chosen))
             calibration = calibrate(graph.model, feeds, options.method, folder, step)
+            step(len(feeds.choice.chosen))
         calibration = replace(calibration, model=model_digest(card.model))
-        step(len(feeds.choice.chosen))
     if options.keep_fp16:
         keep = (*options.keep_fp16, *(calibration.keep_fp16 if feeds is not None else ()))
         calibration = replace(calibration, keep_fp16=keep)
@@ -220,20 +235,20 @@ def _calibrate(options: BuildCommandOptions, card: ModelCard, graph: PreparedGra
 
 
 def _held_out_samples(options: BuildCommandOptions, card: ModelCard, feeds: Feeds | None,
-                      bars: ProgressBars) -> list[Sample]:
-    """Return the images on which the accuracy is measured."""
+                      bars: ProgressBars) -> tuple[list[Sample], str]:
+    """Return the images on which the accuracy is measured, and a warning about these images."""
     count = options.hold_out_frames
     if options.hold_out:
         values = read_label_values(options.ignore, options.label_map)
         return read_held_out(card, options.hold_out, options.hold_out_labels, values, count,
-                             options.topic)
+                             options.topic), ''
     if feeds is not None and (samples := read_left_out(feeds, count)):
         bars.print_line(f'accuracy is measured on {len(samples)} frames that calibration did not '
                         'use. To measure on other frames, give --hold-out')
-        return samples
+        return samples, ''
     bars.print_line(f'accuracy is measured on {count} street scenes. To measure on your own '
                     'frames, give --hold-out')
-    return list(draw_held_out(card, count))
+    return list(draw_held_out(card, count)), warn_of_scenes(card)
 
 
 def _models(options: BuildCommandOptions, card: ModelCard, graph: PreparedGraph,
@@ -243,15 +258,9 @@ def _models(options: BuildCommandOptions, card: ModelCard, graph: PreparedGraph,
     models = {_compared_name(options): given.model}
     if cuts_resize(card, _recipe(options)):
         models[CUT] = graph.model
-    for name in PRECISIONS[1:] if options.compare else ():
-        recipe = replace(_recipe(options), precision=name)
-        if name in models or (recipe.needs_calibration and calibration is None):
-            continue
-        try:
-            models[name] = apply_precision(graph, recipe, calibration).model
-        except GraphError as error:
-            bars.print_line(f'{name} is not compared: {error}')
-    return models
+    names = [name for name in PRECISIONS[1:] if options.compare and name not in models]
+    return models | convert_to_precisions(graph, _recipe(options), calibration, names,
+                                          bars.print_line)
 
 
 def _compared_name(options: BuildCommandOptions) -> str:
@@ -288,13 +297,3 @@ def _report_folder(options: BuildCommandOptions, card: ModelCard) -> Path:
     # The name of a card may contain slashes.
     name = card.name.replace('/', '_')
     return options.report or Path(f'{name}-{options.precision}-report')
-
-
-def _print_plan(plan: Plan, options: BuildCommandOptions) -> None:
-    counts = count_precisions(from_json(plan.about['layers']))
-    layers = ', '.join(f'{n} {name}' for name, n in counts.items())
-    text = (f'{plan.about["library"]}, {len(plan.data) / 1e6:.1f} MB in '
-            f'{plan.about["seconds"]:.1f} s; layers: {layers}')
-    if options.out:
-        text += f'\n→ {options.out}; `trt_seg inspect {options.out}` lists its layers'
-    Console().print(text, markup=False, highlight=False, soft_wrap=True)

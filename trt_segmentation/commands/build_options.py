@@ -17,9 +17,11 @@ from ..builder.settings import (
     Recipe,
 )
 from ..engines import PRECISIONS
-from ..errors import GraphError
+from ..engines.nvidia_driver import ask_driver
+from ..errors import EngineError, GraphError
 from .arguments.options import add_gpu, add_label_values, Commands, set_options
 from .arguments.values import byte_count, count, fraction, positive
+from .doctor.libraries import absent
 from .fleet.options import add_work, add_workers, CalibrationOptions
 
 
@@ -147,6 +149,24 @@ class BuildCommandOptions(CalibrationOptions):
                              'cache or to a file; give only one of them')
 
 
+def check_build_packages() -> None:
+    """Look for the packages of ``trt_seg build``. A missing import would name only one of them.
+
+    :raises EngineError: if a package is missing. The message has the command that installs all.
+    """
+    missing = absent('onnx', 'onnxslim', 'filelock', 'rich')
+    if len(absent('tensorrt', 'tensorrt_rtx')) == 2:
+        missing.append('TensorRT')
+    if not missing:
+        return
+    advice = ("Run pip install '.[tensorrt,tools]' if TensorRT is installed, or pip install "
+              "'.[tensorrt-rtx,tools]' for a GPU of compute capability 7.5, 8.x or 12.x"
+              if ask_driver().gpus else "Without a GPU, only TensorRT-RTX can build a plan, with "
+              "--out. Run pip install '.[tensorrt-rtx,tools]'")
+    raise EngineError(f'trt_seg build needs packages that are not installed here: '
+                      f'{", ".join(missing)}. {advice} in the folder of this repository')
+
+
 def _option(name: str) -> str:
     return f'--{name.replace("_", "-")}'
 
@@ -161,7 +181,8 @@ def add_command(commands: Commands) -> None:
         'to the cache. A node uses the plan if its card, precision, workspace and level match.')
     parser.add_argument('model', metavar='MODEL_CARD', help='path or name of a model card')
     parser.add_argument('--out', type=Path, metavar='PLAN',
-                        help='write the plan to this file; TensorRT-RTX then needs no GPU')
+                        help='write the plan to this file; TensorRT-RTX then needs no GPU. Nodes '
+                        'do not load this plan; `trt_seg inspect` and your own programs can')
     parser.add_argument('--cache', metavar='DIR',
                         help='folder of the cache, as in the parameter engine_cache of the node '
                         '(default: ~/.cache/trt_segmentation)')
@@ -175,8 +196,7 @@ def add_command(commands: Commands) -> None:
     parser.add_argument('--workspace', type=byte_count, metavar='1G',
                         help='largest scratch memory of one layer')
     parser.add_argument('--level', type=int, choices=range(6),
-                        help='how long TensorRT looks for fast kernels, from 0 (shortest) to 5 '
-                        '(%(default)s)')
+                        help='search for fast kernels: 0 is short, 5 is long (%(default)s)')
     parser.add_argument('--arch', metavar='sm_89',
                         help='GPU architecture of the plan, only with TensorRT-RTX (default: the '
                         'GPU of this machine, or all architectures if there is no GPU)')
@@ -239,6 +259,6 @@ def _add_accuracy(group: argparse._ArgumentGroup) -> None:
     group.add_argument('--max-miou-drop', type=fraction, metavar='X',
                        help='largest accepted loss of mean IoU against fp32; without label maps, '
                        'largest accepted fraction of changed pixels. If the loss is larger, no '
-                       'plan is written')
+                       'plan is written, and the exit code is 1')
     group.add_argument('--report', type=Path, metavar='DIR',
                        help='folder for the report (default: CARD-PRECISION-report)')

@@ -10,7 +10,7 @@ import argparse
 from collections.abc import Sequence
 import sys
 
-from ..errors import NotASegmentation, SegmentationError
+from ..errors import AccuracyLossError, NotASegmentation, SegmentationError
 from ..installed.pip_names import advise_install
 from ..untrusted.terminal_text import printable
 from ..view.terminal import on_any_terminal
@@ -66,7 +66,7 @@ def _run(argv: Sequence[str] | None) -> int:
         return _fail(f'{error}; {advise_install(missing)}')
     except BrokenPipeError:
         raise
-    except NotASegmentation as error:
+    except (AccuracyLossError, NotASegmentation) as error:
         return _fail(str(error), 1)
     except (SegmentationError, OSError) as error:
         return _fail(_reason(error))

@@ -16,6 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from ..accuracy.class_count import load_checked_card
 from ..accuracy.label_values import read_label_values
 from ..accuracy.metrics import Scores
 from ..accuracy.samples import (
@@ -26,7 +27,7 @@ from ..accuracy.samples import (
     Sample,
 )
 from ..frame import Wanted
-from ..model.card import load_card, ModelCard
+from ..model.card import ModelCard
 from ..pipeline import open_pipeline
 from ..street import CONDITIONS
 from ..untrusted.output_files import check_file, write_json
@@ -55,7 +56,7 @@ def run_evaluate(options: EvaluateOptions) -> int:
     for path, name in ((options.json, '--json'), (options.save_card, '--save-card')):
         if path:
             check_file(path, name)
-    card = load_card(options.model)
+    card = load_checked_card(options.model)
     if options.sources:
         return _evaluate_recordings(card, options)
     reference = ReferenceWriter(card, options)

@@ -24,7 +24,7 @@ def add_command(commands: Commands) -> None:
         'inspect',
         help='describe an ONNX network and suggest a model card, or describe a TensorRT plan',
         description='For an ONNX network, show the inputs, the outputs and a suggested model '
-        'card. For a TensorRT plan, show the layers, the precisions and the memory. If the ONNX '
+        'card. For a TensorRT plan, show the kernels, the precisions and the memory. If the ONNX '
         'network is not a segmentation network, the command prints comments instead of a card. '
         'In this case, one line on stderr gives the reason, and the exit code is 1.')
     parser.add_argument('file', type=Path, metavar='MODEL.onnx | PLAN',

@@ -7,16 +7,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..errors import CacheError
+from ..model.card_checks import PLAN_SUFFIXES
 from ..untrusted.signed_files import load_signed_plan, sidecar_path
 from ..untrusted.terminal_text import printable
 from ..view.plan_text import plan_text
 
-SUFFIXES = ('.plan', '.engine', '.trt')
-
 
 def is_plan(path: Path) -> bool:
     """Return whether a file has the suffix of a plan, or a JSON file about a plan beside it."""
-    if path.suffix in SUFFIXES:
+    if path.suffix in PLAN_SUFFIXES:
         return True
     # is_file() comes first, because sidecar_path() fails for a folder such as . or /.
     return path.suffix != '.onnx' and path.is_file() and sidecar_path(path).is_file()

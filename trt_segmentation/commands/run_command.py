@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from .bench.options import BenchOptions
-from .build_options import BuildCommandOptions
+from .build_options import BuildCommandOptions, check_build_packages
 from .cache import CacheOptions, run_cache
 from .demo.options import DemoOptions
 from .doctor.options import DoctorOptions
@@ -33,6 +33,7 @@ def run_command(options: object) -> int:
         case InspectOptions():
             return run_inspect(options)
         case BuildCommandOptions():
+            check_build_packages()
             from .build import run_build
             return run_build(options)
         case CacheOptions():

@@ -130,6 +130,23 @@ def count_precisions(layers: Sequence[Layer]) -> dict[str, int]:
     return dict(Counter(layer.precision for layer in layers if layer.precision).most_common())
 
 
+def find_kernels(layers: Sequence[Layer]) -> list[Layer]:
+    """Return the layers that compute on tensors. The other layers compute shapes on the host."""
+    return [layer for layer in layers if layer.inputs or layer.outputs]
+
+
+def describe_precisions(kernels: Sequence[Layer]) -> str:
+    """Return a text such as ``70 int8, 22 fp16, 1 other``. The numbers add up to all kernels.
+
+    The word ``other`` means a kernel without a precision. For example, such a kernel fills a
+    tensor with a constant.
+    """
+    counts = count_precisions(kernels)
+    others = len(kernels) - sum(counts.values())
+    return ', '.join([*(f'{count} {name}' for name, count in counts.items()),
+                      *([f'{others} other'] if others else [])])
+
+
 def to_json(layers: Sequence[Layer]) -> list[dict[str, Any]]:
     """Convert layers to a form that JSON can hold. :func:`from_json` converts them back."""
     return [asdict(layer) for layer in layers]

@@ -19,6 +19,9 @@ from ..installed.files import share_path
 from ..untrusted.regular_file import expand_home
 from ..untrusted.terminal_text import did_you_mean, short, unprintable
 
+PLAN_SUFFIXES = ('.plan', '.engine', '.trt')
+"""Suffixes of files that hold a plan."""
+
 
 def read_section(section: str, tree: Any, known: list[str]) -> Mapping[str, Any]:
     """Read a mapping with known keys. A missing section becomes an empty mapping.
@@ -191,6 +194,10 @@ def read_network(value: Any, source: Path | None) -> Path:
     if not isinstance(value, str) or not value:
         raise ModelCardError('model: give the path of an ONNX file, relative to this card')
     text = read_text('model', value)
+    if Path(text).suffix in PLAN_SUFFIXES:
+        raise ModelCardError(f'model: {text} is a plan, which is a built engine. `model` needs '
+                             'the ONNX file of the network. The node builds its own plan from '
+                             'this file')
     try:
         path = expand_home(text)
         beside = (source.parent if source else Path()) / path

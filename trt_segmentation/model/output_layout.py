@@ -60,7 +60,9 @@ def _layout_by_shape(tensor: Tensor, image: ImageInput, reasons: list[str]) -> s
     _, first, middle, last = tensor.shape
     if first is None or last is None or middle is None:
         layout = 'nhwc' if last is not None and first is None else 'nchw'
-        why = f'axis {3 if layout == "nhwc" else 1} has a fixed size, so it holds the classes'
+        size = last if layout == 'nhwc' else first
+        why = 'most models use nchw' if size is None else (
+            f'axis {3 if layout == "nhwc" else 1} is known to be {size}, so it holds the classes')
     else:
         nhwc = _skew(image, first, middle) < _skew(image, middle, last)
         layout = 'nhwc' if nhwc else 'nchw'

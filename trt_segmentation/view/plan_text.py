@@ -1,13 +1,14 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Describe a TensorRT plan: the layers with their precisions, the memory and the tensors."""
+"""Describe a TensorRT plan: the kernels with their precisions, the memory and the tensors."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from ..engines.plan import count_precisions, from_json, Layer
+from ..engines.plan import describe_precisions, find_kernels, from_json, Layer
 from ..untrusted.signed_files import SignedFile
 
 
@@ -30,6 +31,20 @@ def plan_text(name: str, plan: SignedFile) -> str:
         *_layers(from_json(about['layers']), about['layers_are'])])
 
 
+def summarise_plan(plan: SignedFile, out: Path | None = None) -> str:
+    """Return the last lines of ``trt_seg build``.
+
+    :param out: file of the plan; None if the plan is in the cache.
+    """
+    about = plan.about
+    text = (f'{about["library"]}, {len(plan.data) / 1e6:.1f} MB in {about["seconds"]:.1f} s; '
+            + _count_kernels(from_json(about['layers']), about['layers_are']))
+    return text if out is None else (
+        f'{text}\n→ {out}; `trt_seg inspect {out}` lists its kernels. Nodes do not load this '
+        'file. A node builds its own plan, from the card, the ONNX file and the ranges beside the '
+        'ONNX file')
+
+
 def _tensors(about: Mapping[str, Any]) -> Iterator[str]:
     for side in ('inputs', 'outputs'):
         for tensor in about[side]:
@@ -48,10 +63,18 @@ def _memory(memory: Mapping[str, int]) -> Iterator[str]:
                'a plan is loaded')
 
 
+def _count_kernels(layers: Sequence[Layer], kind: str) -> str:
+    kernels = find_kernels(layers)
+    what = 'kernels' if kind == 'built' else f'layers {kind}'
+    return f'{what}: {len(kernels)} ({describe_precisions(kernels) or "precisions unknown"})'
+
+
 def _layers(layers: Sequence[Layer], kind: str) -> Iterator[str]:
-    counts = ', '.join(f'{n} {name}' for name, n in count_precisions(layers).items())
-    yield f'{len(layers)} layers {kind}; their precisions: {counts or "unknown"}'
-    rows = [('precision', 'out', 'kind', 'layer', 'ONNX nodes')]
+    yield _count_kernels(layers, kind)
+    others = len(layers) - len(find_kernels(layers))
+    if others:
+        yield f'steps that compute only shapes: {others}'
+    rows = [('precision', 'out', 'kind', 'kernel', 'ONNX nodes')]
     rows += [(layer.precision or '–', ','.join(dict.fromkeys(layer.outputs)) or '–',
               layer.kind or '–', _short(layer.name), ', '.join(layer.onnx[:3])
               + (f' and {len(layer.onnx) - 3} more' if len(layer.onnx) > 3 else ''))

@@ -166,6 +166,9 @@ def test_a_report_of_ours_is_replaced_and_a_file_of_the_user_is_not(steps, tmp_p
     for _ in range(2):
         assert cli.main(['doctor', '--selftest', '--out', str(out)]) == 0
         assert is_ours(out)
+    assert cli.main(['doctor', '--out', str(tmp_path / 'r.txt')]) == 2
+    assert 'Give a name that ends in .zip, such as report.zip' in capsys.readouterr().err
+    assert not (tmp_path / 'r.txt').exists()
     assert cli.main(['doctor', '--out', str(tmp_path / 'none' / 'x.zip')]) == 2
     assert 'there is no folder' in capsys.readouterr().err
 

@@ -79,7 +79,8 @@ def tensorrt(found: Driver, gpu: int) -> Check:
         return Check('TensorRT', WARNING, f'{library}, but building an engine also needs '
                      f'{", ".join(missing)}', _install(missing))
     return Check('TensorRT', OK, library + (
-        '; `trt_seg build --out` makes plans for other machines'
+        '; without a GPU, `trt_seg build --out` calibrates, and tries whether a network can be '
+        'built. Nodes do not load its plan'
         if 'RTX' in library and not found.gpus else ''))
 
 

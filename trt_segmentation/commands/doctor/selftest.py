@@ -171,9 +171,9 @@ def _build(log: Log) -> tuple[str, str]:
     except (SegmentationError, ValueError) as error:
         logger.debug('the plan cannot be built', exc_info=True)
         return f'{library} is installed but cannot build: {error}', ''
-    layers = count_precisions(from_json(plan.about['layers']))
+    kernels = count_precisions(from_json(plan.about['layers']))
     return '', (f'{library} built the fp16 engine in {plan.about["seconds"]:.1f} s, '
-                f'{len(plan.data) / 1e6:.1f} MB, {layers.get("fp16", 0)} layers in fp16; '
+                f'{len(plan.data) / 1e6:.1f} MB, {kernels.get("fp16", 0)} kernels in fp16; '
                 'the engine was not run')
 
 

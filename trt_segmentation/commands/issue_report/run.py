@@ -15,6 +15,7 @@ from typing import Any
 import zipfile
 
 from ...engines import ENGINES
+from ...errors import OutputError
 from ...untrusted.output_files import check_file, KEY, MARKER, write_file
 from ...untrusted.terminal_text import printable
 from ..doctor.options import DoctorOptions
@@ -34,7 +35,7 @@ _README = f"""{KEY}: {MARKER}
 
 report.txt     the whole result in short; read this file first
 report.json    all results and facts, for programs
-plan.txt       the layers of the TensorRT plan, if a plan was built
+plan.txt       the kernels of the TensorRT plan, if a plan was built
 logs/*.txt     what each step of the self-test printed, with the traceback of each error
 *.png          drawn scenes that an engine labelled differently from the CPU
 
@@ -53,9 +54,12 @@ def write_report(options: DoctorOptions) -> int:
     :returns: the exit code: 1 if a step failed, else 0. A step that cannot run on this machine has
         not failed. The zip is written in all cases.
     :raises OutputError: if the zip cannot be written, or if ``options.out`` is a file that
-        ``trt_seg`` did not write.
+        ``trt_seg`` did not write, or if its name does not end in .zip.
     """
     assert options.out is not None
+    if options.out.suffix != '.zip':
+        raise OutputError(f'{OPTION} {options.out}: the report is a zip file. Give a name that '
+                          'ends in .zip, such as report.zip')
     check_file(options.out, OPTION)
     words = words_of_this_machine()
     with tempfile.TemporaryDirectory(prefix='trt_seg-') as folder:
