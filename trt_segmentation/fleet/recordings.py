@@ -128,8 +128,8 @@ def _check_copy(first: Recording, copy: Recording) -> None:
                           ) from error
     if not is_equal:
         raise SourceError(
-            f'{old} and {new} have the same size and identity, but some of their bytes differ. One '
-            'of them may be damaged. Leave the damaged recording out of the SOURCEs')
+            f'{old} and {new} have the same size and identity, but some of their bytes differ. '
+            'One of them may be damaged. Leave the damaged recording out of the SOURCEs')
 
 
 def describe_error(error: Exception, names_file: bool = False) -> str:
