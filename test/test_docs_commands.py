@@ -129,6 +129,20 @@ def write_picture_and_video(folder: Path) -> None:
             video.write(frame)
 
 
+def test_the_recipe_draws_another_street_for_another_seed(tmp_path: Path) -> None:
+    bags = []
+    for seed in (7, 8):
+        folder = tmp_path / 'new' / str(seed)
+        printed = subprocess.run(
+            [sys.executable, ROOT / 'docs/recipes/street_recording.py', folder, '--seed',
+             str(seed)], check=True, env={**os.environ, 'PYTHONPATH': str(ROOT)},
+            capture_output=True, text=True).stdout.splitlines()
+        written = [str(path) for path in folder.rglob('*') if path.is_file()]
+        assert sorted(printed) == sorted(written) and len(written) == 25
+        bags.append((folder / 'drive.mcap').read_bytes())
+    assert bags[0] != bags[1]
+
+
 @pytest.fixture
 def page(request: pytest.FixtureRequest, material: Path, tmp_path: Path) -> Page:
     """Make a checkout with the material and the YAML files that the page shows."""

@@ -65,22 +65,28 @@ def test_a_bad_image_of_a_part_stays_bad(tmp_path: Path) -> None:
         assert [isinstance(image, BadImage) for _, image in frames] == [False, True]
 
 
+@pytest.mark.parametrize('b_frames', ['0', '3'])
 @pytest.mark.parametrize('window_s', [0.8, 60.0])
-def test_each_lost_frame_of_a_video_has_a_number_and_a_time(tmp_path: Path, window_s: float
-                                                            ) -> None:
+def test_each_lost_frame_of_a_video_has_a_number_and_a_time(tmp_path: Path, window_s: float,
+                                                            b_frames: str) -> None:
     path = tmp_path / 'film.mkv'
-    path.write_bytes(damage_frame(videos.make_file(tmp_path / 'good.mkv', count=60), 14))
+    good = videos.make_file(tmp_path / 'good.mkv', count=60, bf=b_frames)
+    path.write_bytes(damage_frame(good, 14))
     (recording,) = find_recordings([str(path)])
     shards = make_job('/out', window_s=window_s).plan(recording, path).shards
     assert len(shards) > 2 if window_s < 1 else len(shards) == 1
     stamps, lost = [], []
     for shard in shards:
+        bad: dict[int, str] = {}
         for number, (frame, image) in enumerate(read_shard(shard, path), 1):
             assert frame.number == number and frame.stamp_ns == frame.log_time_ns
             stamps.append(frame.log_time_ns // 40_000_000)
             if isinstance(image, BadImage):
                 lost.append(stamps[-1])
-                assert str(image.error).startswith('frames ')
+                bad[number] = str(image.error)
+        for message in bad.values():
+            which = f'frames {min(bad)} to {max(bad)}' if len(bad) > 1 else f'frame {min(bad)}'
+            assert message.startswith(f'{which}: ') and len(bad) == max(bad) - min(bad) + 1
     assert stamps == list(range(60)) and sum(shard.frames for shard in shards) == 60
     assert 14 in lost and lost == list(range(lost[0], lost[-1] + 1)) and len(lost) < 20
 

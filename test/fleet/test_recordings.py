@@ -4,15 +4,23 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
 from pathlib import Path
 import shutil
 
 import fsspec
+import numpy as np
 import pytest
 from recordings import image_messages, pictures, write_bag
 
 from trt_segmentation.errors import SourceError
-from trt_segmentation.fleet.recordings import copy_recording, find_recordings, RecordingCopies
+from trt_segmentation.fleet.recordings import (
+    BLOCK,
+    copy_recording,
+    EDGE,
+    find_recordings,
+    RecordingCopies,
+)
 
 
 @pytest.fixture
@@ -50,11 +58,44 @@ def test_copies_and_repeated_names_are_found_once(folder: Path) -> None:
     (before,) = find_recordings([str(folder / 'a')])
     shutil.copytree(folder / 'a', folder / 'copy')
     (file,) = (folder / 'copy').glob('*.mcap')
+    said: list[str] = []
     assert [r.url for r in find_recordings([str(folder / 'a'), str(folder / '*/'), str(
-        folder / 'a')]) if r.identity == before.identity] == [before.url]
+        folder / 'a')], say=said.append) if r.identity == before.identity] == [before.url]
+    assert said == [f'left out: file://{folder}/copy has the same content as {before.url}']
     file.write_bytes(file.read_bytes()[:-1] + b'x')
     (changed,) = find_recordings([str(folder / 'copy')])
     assert changed.identity != before.identity
+
+
+@pytest.mark.parametrize('size', [10_000, 5_000_000])
+@pytest.mark.parametrize('where', [0.2, 0.5, 0.9])
+def test_a_copy_with_damage_in_its_middle_is_another_recording(tmp_path: Path, where: float,
+                                                               size: int) -> None:
+    data = bytearray(np.random.default_rng(1).bytes(size))
+    (tmp_path / 'good.mp4').write_bytes(data)
+    begin = int(size * where)
+    data[begin:begin + size // 20] = bytes(size // 20)
+    (tmp_path / 'bad.mp4').write_bytes(data)
+    said: list[str] = []
+    found = find_recordings([str(tmp_path)], say=said.append)
+    assert [recording.name for recording in found] == ['bad', 'good'] and not said
+
+
+@pytest.mark.parametrize('kind', ['file', 'bag'])
+def test_two_contents_with_one_identity_are_refused(tmp_path: Path, kind: str) -> None:
+    data = bytearray(5_000_000)
+    paths = [tmp_path / name / 'one.mcap' for name in ('a', 'b')]
+    for path in paths:
+        path.parent.mkdir()
+        path.write_bytes(data)
+        if kind == 'bag':
+            (path.parent / 'metadata.yaml').write_text('same')
+        data[EDGE + 2 * BLOCK] = 1      # no block has this byte
+    with pytest.raises(SourceError) as caught:
+        find_recordings([str(tmp_path)])
+    first, second = paths if kind == 'file' else [path.parent for path in paths]
+    assert str(caught.value).startswith(f'{first} and {second} have the same size')
+    assert 'One of them may be damaged' in str(caught.value)
 
 
 def test_a_remote_recording_is_copied_whole(folder: Path, tmp_path_factory: pytest.TempPathFactory,
@@ -101,6 +142,19 @@ def test_recordings_with_label_maps(folder: Path) -> None:
     assert changed.identity != photos.identity
     with pytest.raises(SourceError, match=r'images and labels\. A video has no label maps'):
         find_recordings([str(folder / 'one.mp4')], labelled=True)
+
+
+def test_objects_without_a_digest_are_compared_by_url_and_time() -> None:
+    memory = fsspec.filesystem('memory')
+    for name in ('a', 'b'):
+        memory.pipe_file(f'/times/{name}.mp4', name.encode())
+        memory.store[f'/times/{name}.mp4'].created = datetime(2026, 1, 1, tzinfo=timezone.utc)
+    assert [recording.name for recording in find_recordings(['memory://times'])] == ['a', 'b']
+    before = [recording.identity for recording in find_recordings(['memory://times'])]
+    memory.store['/times/a.mp4'].created = datetime(2026, 1, 2, tzinfo=timezone.utc)
+    after = [recording.identity for recording in find_recordings(['memory://times'])]
+    assert after[0] != before[0] and after[1] == before[1]
+    memory.rm('/times', recursive=True)
 
 
 def test_recordings_inside_the_results_are_not_read(folder: Path) -> None:

@@ -26,8 +26,12 @@ from trt_segmentation.fleet import local_store
 from trt_segmentation.fleet import run as run_module
 from trt_segmentation.fleet.local_workers import LocalWorkers
 from trt_segmentation.fleet.manifest import read_table
-from trt_segmentation.fleet.run import forget_quarantine
-from trt_segmentation.fleet.run_folder import claim_run, open_store, read_shards
+from trt_segmentation.fleet.run_folder import (
+    claim_run,
+    forget_quarantine,
+    open_store,
+    read_shards,
+)
 from trt_segmentation.fleet.schedule import FleetStatus
 from trt_segmentation.fleet.shards import FrameCounts
 from trt_segmentation.fleet.worker import Committed, Event, Lost, Planned, Progress

@@ -124,6 +124,27 @@ def test_damaged_frames_are_left_out_up_to_the_next_keyframe(tmp_path):
         np.testing.assert_array_equal(frame.image, truth[number])
 
 
+@pytest.mark.parametrize('b_frames', ['0', '3'])
+@pytest.mark.parametrize('damaged', [0, 1, 14, 18, 20, 38, 39])
+def test_the_message_names_each_lost_frame(tmp_path, damaged, b_frames):
+    path = make_file(tmp_path / 'a.mkv', bf=b_frames)
+    data = bytearray(path.read_bytes())
+    with av.open(str(path)) as container:
+        packet = next(bytes(p) for p in container.demux() if p.pts == damaged * 40)
+    at = data.index(packet)
+    data[at:at + len(packet)] = bytes(len(packet))
+    path.write_bytes(data)
+    with VideoReader(path) as reader:
+        frames = list(reader)
+    (part,) = reader.damaged
+    lost = sorted(set(range(1, 41)) - {f.number for f in frames})
+    assert all(f.time_ns == (f.number - 1) * 40_000_000 for f in frames)
+    assert damaged + 1 in lost and lost == list(range(lost[0], lost[-1] + 1))
+    assert part.times_ns == tuple((number - 1) * 40_000_000 for number in lost)
+    which = f'frames {lost[0]} to {lost[-1]}' if len(lost) > 1 else f'frame {lost[0]}'
+    assert part.line.startswith(f'{which}: ') and part.count == len(lost)
+
+
 @pytest.mark.parametrize('suffix, more', [('mp4', {'mov_flags': 'faststart'}), ('mkv', {})])
 def test_a_file_that_is_cut_off_gives_its_beginning_and_says_so(tmp_path, suffix, more):
     path = make_file(tmp_path / f'a.{suffix}', 'libx264', 100, **more)

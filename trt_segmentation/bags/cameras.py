@@ -87,6 +87,25 @@ def has_label_maps(bag: BagReader, topic: str) -> bool:
     return all(map(_is_label_map, _read_samples(bag, topic)))
 
 
+def find_camera_encoding(bag: BagReader, topic: str) -> str | None:
+    """Return the encoding of the first image of a topic, if this image is no label map.
+
+    :returns: an encoding such as ``bgr8``. None if the image is mono8 or mono16, if the image
+        cannot be decoded, or if there is no image.
+    """
+    if topic not in bag.image_topics():
+        return None
+    if topic in bag.video_topics():
+        return 'video'
+    with closing(bag.undecoded_messages([topic])) as messages:
+        message = next(messages, None)
+    try:
+        encoding = message.frame().encoding if message is not None else 'mono8'
+    except FrameError:
+        return None
+    return None if encoding in ('mono8', 'mono16') else encoding
+
+
 def _read_samples(bag: BagReader, topic: str) -> Iterator[Recorded]:
     for index in range(SAMPLES):
         begin = bag.start_ns + bag.duration_ns * index // SAMPLES

@@ -143,9 +143,9 @@ def _read_video(shard: Shard, path: Path, is_wanted: _Sampler) -> Generator[_Fra
 
 
 def _bad(shard: Shard, part: DamagedPart) -> Iterator[_Frame]:
-    """Yield each lost frame. If the number of lost frames is unknown, yield one frame."""
+    """Yield each lost frame. If the times are unknown, yield as many as the message names."""
     image = BadImage(shard.recording.name, VideoError(part.line))
     for time_ns in part.times_ns:
         yield time_ns, time_ns, '', image
-    if not part.times_ns:
+    for _ in range(0 if part.times_ns else part.count):
         yield None, shard.end_ns if part.end_ns is None else part.end_ns, '', image

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+import filecmp
 import glob
 import hashlib
 import json
@@ -26,7 +27,9 @@ IMAGES, LABELS = 'images', 'labels'
 """Names of the two folders in a folder of labelled images."""
 EDGE = 1 << 16
 """Number of bytes that are read at the start and at the end of each file of a local recording. The
-identity of the recording depends on these bytes and on the sizes of the files."""
+identity of the recording depends on these bytes, the sizes of the files, and some blocks."""
+BLOCKS, BLOCK = 64, 1 << 14
+"""Number of these blocks, which are spread evenly over the file, and the bytes in a block."""
 PIECE = 1 << 24
 """A remote file is copied in pieces of this number of bytes."""
 _EXPECTED = {
@@ -35,9 +38,10 @@ _EXPECTED = {
     True: 'with label maps at {name}. Such a recording is a rosbag2 folder, an .mcap or .db3 '
           f'file, or a folder with the folders {IMAGES} and {LABELS}. A video has no label maps'}
 """The end of the message that there is no recording, without and with label maps."""
-_TAGS = ('ETag', 'etag', 'md5Hash', 'LastModified', 'updated', 'mtime', 'created')
-"""Keys under which object stores give the version of an object. The first key that exists is
-used."""
+_TAGS = ('ETag', 'etag', 'md5Hash')
+_TIMES = ('LastModified', 'updated', 'mtime', 'created')
+"""Keys under which stores give a digest and the time of an object. The first one that exists is
+used. Two contents may have one time, so a time is used together with the URL."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,7 @@ def find_recordings(names: Sequence[str], labelled: bool = False, out: str | Non
                     say: Callable[[str], None] = lambda line: None) -> list[Recording]:
     """Find all bags and videos. Folders are searched with all their subfolders.
 
-    If two local recordings have the same content, only the first one is returned.
+    If two recordings have the same content, only the first one is returned.
 
     :param names: files, folders and patterns such as ``drives/*.mcap``, or URLs that fsspec can
         open, such as ``s3://bucket/drives``.
@@ -74,34 +78,58 @@ def find_recordings(names: Sequence[str], labelled: bool = False, out: str | Non
         that hold the folders :data:`IMAGES` and :data:`LABELS`.
     :param out: folder or URL of the results, in which no recordings are searched; None if there
         is none.
-    :param say: called with one line of text if videos are left out, because ``labelled`` is True.
+    :param say: called with one line of text for each copy that is left out, and with one line if
+        videos are left out because ``labelled`` is True.
     :raises SourceError: if no recording is found for a name, if a name is inside ``out``, or if
-        the files cannot be read. The message quotes the name.
+        the files cannot be read. Also if two local recordings have one identity, but their
+        contents differ.
     """
-    found: dict[str, Recording] = {}
+    found: dict[str, list[Recording]] = {}
     videos: list[str] = []
     for name in names:
         known = len(videos)
-        try:
-            recordings = list(_find(name, labelled, videos))
-        except ImportError as error:
-            raise SourceError(f'{name} needs a package that is not installed: {error}') from error
-        except Exception as error:      # each object store has its own error classes
-            raise SourceError(f'{name} cannot be read: {describe_error(error)}') from error
-        if not recordings and len(videos) == known:
-            raise SourceError(f'there is no recording {_EXPECTED[labelled].format(name=name)}')
-        outside = [each for each in recordings if out is None or not _is_inside(each.url, out)]
-        if recordings and not outside:
+        recordings = _find(name, labelled, videos)
+        outside = [each for each in recordings if out is None or not is_inside(each.url, out)]
+        if out is not None and not outside and (recordings or is_inside(name, out)):
             raise SourceError(f'{name} is inside the folder of the results, {out}. Recordings in '
                               'this folder are not read. Choose another folder for the results')
+        if not recordings and len(videos) == known:
+            raise SourceError(f'there is no recording {_EXPECTED[labelled].format(name=name)}')
         for recording in outside:
-            found.setdefault(recording.identity, recording)
+            found.setdefault(recording.identity, []).append(recording)
     if videos and not found:
         raise SourceError('there is no recording '
                           + _EXPECTED[labelled].format(name=', '.join(names)))
     if videos:
         say(f'left out, because a video has no label maps: {", ".join(videos)}')
-    return list(found.values())
+    return [_leave_out_copies(same, say) for same in found.values()]
+
+
+def _leave_out_copies(same: Sequence[Recording], say: Callable[[str], None]) -> Recording:
+    first, *_ = same
+    for copy in {each.url: each for each in same if each.url != first.url}.values():
+        _check_copy(first, copy)
+        say(f'left out: {copy.url} has the same content as {first.url}')
+    return first
+
+
+def _check_copy(first: Recording, copy: Recording) -> None:
+    """Compare all bytes of two local recordings that have the same identity."""
+    old, new = first.local, copy.local
+    if old is None or new is None:
+        return
+    try:
+        pairs = [(old, new)] if new.is_file() else [
+            (old / path.relative_to(new), path) for path in sorted(new.rglob('*'))
+            if path.is_file() and (old / path.relative_to(new)).is_file()]
+        is_equal = all(filecmp.cmp(*pair, shallow=False) for pair in pairs)
+    except OSError as error:
+        raise SourceError(f'{new} cannot be compared with {old}: {describe_error(error)}'
+                          ) from error
+    if not is_equal:
+        raise SourceError(
+            f'{old} and {new} have the same size and identity, but some of their bytes differ. '
+            'One of them may be damaged. Leave the damaged recording out of the SOURCEs')
 
 
 def describe_error(error: Exception, names_file: bool = False) -> str:
@@ -120,10 +148,10 @@ def is_bag(recording: Recording) -> bool:
     return PurePosixPath(root).suffix.lower() in MAGIC or bool(fs.exists(f'{root}/metadata.yaml'))
 
 
-def _is_inside(url: str, folder: str) -> bool:
-    """Return whether a recording is in a folder, or is this folder."""
-    fs, path = open_filesystem(folder)
-    folder = fs.unstrip_protocol(path)
+def is_inside(url: str, folder: str) -> bool:
+    """Return whether a file or folder is in a folder, or is this folder."""
+    url, folder = (fs.unstrip_protocol(path) for fs, path in map(
+        open_filesystem, map(_find_url, (url, folder))))
     if url.startswith('file://') and folder.startswith('file://'):
         url, folder = (os.path.realpath(each.removeprefix('file://')) for each in (url, folder))
     return f'{url}/'.startswith(f'{folder.rstrip("/")}/')
@@ -202,8 +230,21 @@ def open_filesystem(url: str) -> tuple[Any, str]:
     return fs, path
 
 
-def _find(name: str, labelled: bool, videos: list[str]) -> Iterator[Recording]:
-    fs, path = open_filesystem(name if '://' in name else str(expand_home(name).absolute()))
+def _find_url(name: str) -> str:
+    return name if '://' in name else f'file://{expand_home(name).absolute()}'
+
+
+def _find(name: str, labelled: bool, videos: list[str]) -> list[Recording]:
+    try:
+        return list(_search(name, labelled, videos))
+    except ImportError as error:
+        raise SourceError(f'{name} needs a package that is not installed: {error}') from error
+    except Exception as error:      # each object store has its own error classes
+        raise SourceError(f'{name} cannot be read: {describe_error(error)}') from error
+
+
+def _search(name: str, labelled: bool, videos: list[str]) -> Iterator[Recording]:
+    fs, path = open_filesystem(_find_url(name))
     entries = fs.glob(path, detail=True) if glob.has_magic(path) else {path: fs.info(path)}
     for root, info in sorted(entries.items()):
         files: Mapping[str, Any] = {root: info}
@@ -244,9 +285,15 @@ def _version(fs: Any, file: str, info: Mapping[str, Any]) -> str:
     """Return a text that changes if the content of a file changes."""
     if 'file' in (fs.protocol if isinstance(fs.protocol, tuple) else (fs.protocol,)):
         # The modification time is not used, because a copy may have another modification time.
+        size = info['size']
+        places = [(0, EDGE), (max(0, size - EDGE), EDGE), *(
+            (max(0, size - BLOCK) * index // (BLOCKS - 1), BLOCK) for index in range(BLOCKS))]
+        digest = hashlib.sha256()
         with open(file, 'rb') as content:
-            edge = content.read(EDGE)
-            content.seek(max(0, info['size'] - EDGE))
-            return hashlib.sha256(edge + content.read(EDGE)).hexdigest()
-    tag = next((str(info[key]) for key in _TAGS if info.get(key)), '')
-    return tag or fs.unstrip_protocol(file)
+            for begin, count in places:
+                content.seek(begin)
+                digest.update(content.read(count))
+        return digest.hexdigest()
+    tag, time = (next((str(info[key]) for key in keys if info.get(key)), '')
+                 for keys in (_TAGS, _TIMES))
+    return tag or f'{fs.unstrip_protocol(file)} {time}'

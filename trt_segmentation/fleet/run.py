@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 import hashlib
 import json
 import time
@@ -19,8 +19,16 @@ from ..errors import FleetError
 from ..serving.stopping import StopSignals
 from .local_workers import Workers
 from .recordings import Recording
-from .run_folder import find_old_plans, PLANS, read_plans, sort_shards
-from .schedule import FleetResult, FleetStatus, Schedule
+from .run_folder import (
+    find_old_plans,
+    name_as_before,
+    PLANS,
+    QUARANTINE,
+    read_plans,
+    remove_old_quarantine,
+    sort_shards,
+)
+from .schedule import FleetResult, FleetStatus, recording_of, Schedule
 from .shards import dump_plan, FleetJob, read_plan, Shard, ShardPlan
 from .store import dump_json, Store
 from .worker import Committed, Event, Failed, Lost, Planned, Progress, Ready, Task
@@ -37,8 +45,6 @@ TELL_SECONDS = 1.0
 """The status is reported at this interval in seconds."""
 RATE_SECONDS = 30.0
 """The frame rate is averaged over a time window of this number of seconds."""
-QUARANTINE = 'quarantine'
-"""Folder with a file for each task that was given up."""
 
 
 class FleetRun:
@@ -94,8 +100,11 @@ class FleetRun:
         self._result.shards = [name for recording in self._recordings
                                for name in self._plans.get(recording.identity, [])
                                if name in self._done]
-        self._result.recordings = sum(
-            self._done.issuperset(names) for names in self._plans.values())
+        complete = [recording for recording in self._recordings
+                    if recording.identity in self._plans
+                    and self._done.issuperset(self._plans[recording.identity])]
+        self._result.recordings = len(complete)
+        remove_old_quarantine(self._store, complete, self._done)
         self._join(classes)
         return self._result
 
@@ -116,11 +125,7 @@ class FleetRun:
         yet, the recording is the task.
         """
         self._folder_plans = read_plans(self._store)
-        # A recording may have been moved or renamed. The names of its shards keep the first name.
-        names = {tree['recording']['identity']: tree['recording']['name']
-                 for tree in self._folder_plans.values()}
-        for found in self._recordings:
-            recording = replace(found, name=names.get(found.identity, found.name))
+        for recording in name_as_before(self._recordings, self._folder_plans):
             if (tree := self._folder_plans.get(self._plan_name(recording))) is not None:
                 plan = read_plan(tree, recording)
                 if tree['recording'] != asdict(recording):
@@ -208,11 +213,15 @@ class FleetRun:
         if isinstance(event, Lost):
             self._say(f'a worker was lost: {event.reason}')
         if not self._schedule.retry(task, isinstance(event, Lost)):
-            self._say(f'{_title(task)}: {event.reason}')
+            recording = recording_of(task)
+            # The title already has the path.
+            reason = event.reason.removeprefix(f'{recording.local} ')
+            self._say(f'{_title(task)} is in quarantine')
             self._unplanned -= isinstance(task, Recording)
-            self._result.quarantined[_title(task)] = event.reason
+            self._result.quarantined[_title(task)] = reason
             self._store.write(f'{QUARANTINE}/{self._name(task)}.json', dump_json(
-                {'what': _title(task), 'reason': event.reason}))
+                {'what': _title(task), 'reason': reason, 'url': recording.url,
+                 'identity': recording.identity}))
 
     def _end_silent_workers(self) -> None:
         now = time.monotonic()
@@ -259,12 +268,6 @@ class FleetRun:
         if isinstance(task, Shard):
             return task.name(self._job)
         return f'recording-{self._plan_key(task)}'
-
-
-def forget_quarantine(store: Store) -> None:
-    """Empty the quarantine, so that the next run tries all tasks again."""
-    for name in store.find(QUARANTINE):
-        store.remove(f'{QUARANTINE}/{name}')
 
 
 def _title(task: Task) -> str:

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 import json
 from pathlib import Path
@@ -21,6 +21,8 @@ from .store import dump_json, Store
 _Job = TypeVar('_Job', bound=FleetJob)
 FACTS = 'run.json'
 """Name of the file with the options of a run."""
+QUARANTINE = 'quarantine'
+"""Folder with a file for each task that was given up."""
 PLANS = 'plans'
 """Folder with one file for each recording. The file lists the shards of the recording."""
 
@@ -58,6 +60,16 @@ def place_job(card: ModelCard, job: _Job) -> _Job:
 def claim_run(store: Store, job: FleetJob, card: ModelCard) -> None:
     """Write :data:`FACTS` into a new folder, or check that the folder belongs to the run.
 
+    :raises FleetError: see :func:`check_folder_of`.
+    """
+    check_folder_of(job, store)
+    if store.read(FACTS) is None:
+        store.write(FACTS, dump_json({'classes': card.classes, **asdict(job)}))
+
+
+def check_folder_of(job: FleetJob, store: Store) -> None:
+    """Check that the folder of a job is new, or that it belongs to the run of the job.
+
     :raises FleetError: if the folder holds another run, shards of another length or files of
         another program.
     """
@@ -66,7 +78,6 @@ def claim_run(store: Store, job: FleetJob, card: ModelCard) -> None:
         raise FleetError(f'{job.out} holds files of another program. Give another folder with '
                          '--out')
     if data is None:
-        store.write(FACTS, dump_json({'classes': card.classes, **asdict(job)}))
         return
     facts = json.loads(data)
     if facts.get('key') != job.key:
@@ -89,6 +100,50 @@ def read_plans(store: Store) -> dict[str, dict[str, Any]]:
     """Return a mapping from the file name of each plan to its content, see :func:`dump_plan`."""
     names = (f'{PLANS}/{name}' for name in sorted(store.find(PLANS)))
     return {name: json.loads(data) for name in names if (data := store.read(name)) is not None}
+
+
+def name_as_before(recordings: Iterable[Recording], plans: Mapping[str, dict[str, Any]]
+                   ) -> list[Recording]:
+    """Return recordings with the names in their plans, if they have plans.
+
+    A recording may have been moved or renamed. The names of its shards keep the first name.
+    """
+    names = {tree['recording']['identity']: tree['recording']['name'] for tree in plans.values()}
+    return [replace(each, name=names.get(each.identity, each.name)) for each in recordings]
+
+
+def read_quarantine(store: Store) -> dict[str, dict[str, Any]]:
+    """Return a mapping from the file name of each task in quarantine to its facts.
+
+    ``what`` names the task, and ``reason`` says why it was given up.
+    """
+    names = (f'{QUARANTINE}/{name}' for name in sorted(store.find(QUARANTINE)))
+    return {name: json.loads(data) for name in names if (data := store.read(name)) is not None}
+
+
+def forget_quarantine(store: Store) -> None:
+    """Empty the quarantine, so that the next run tries all tasks again."""
+    for name in store.find(QUARANTINE):
+        store.remove(f'{QUARANTINE}/{name}')
+
+
+def remove_old_quarantine(store: Store, complete: Sequence[Recording], done: Container[str]
+                          ) -> None:
+    """Remove the tasks from quarantine that later succeeded.
+
+    These tasks are the shards that are complete now, the recordings that are complete now, and
+    the tasks of an earlier content of a complete recording.
+
+    :param complete: the recordings whose shards are all complete.
+    :param done: names of the complete shards.
+    """
+    identities = {recording.url: recording.identity for recording in complete}
+    for name, facts in read_quarantine(store).items():
+        task = name.removeprefix(f'{QUARANTINE}/').removesuffix('.json')
+        identity, now = facts.get('identity'), identities.get(facts.get('url', ''))
+        is_whole = task.startswith('recording-') and identity in identities.values()
+        if task in done or is_whole or now not in (None, identity):
+            store.remove(name)
 
 
 def find_old_plans(plans: Mapping[str, dict[str, Any]], recordings: Sequence[Recording]

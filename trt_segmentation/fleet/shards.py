@@ -30,7 +30,7 @@ from ..video.keyframes import find_keyframes
 from .recordings import Recording
 from .store import Store
 
-SCHEMA = 3
+SCHEMA = 4
 """Version of the file formats of a run. The run key depends on this version."""
 WINDOW = 60.0
 """Default of :attr:`FleetJob.window_s`."""

@@ -18,11 +18,14 @@ class DamagedPart:
     :param times_ns: times of the lost frames in nanoseconds since the start of the video,
         ascending; empty if the times are unknown.
     :param end_ns: time of the next good frame; None if there is none.
+    :param count: number of lost frames, which is also in the message. If the times are unknown,
+        more frames may be lost.
     """
 
     line: str
     times_ns: tuple[int, ...]
     end_ns: int | None
+    count: int
 
 
 class DamageLog:
@@ -32,6 +35,7 @@ class DamageLog:
     :param window: only frames with begin <= time < end are listed; None for all frames.
     :ivar parts: the parts in order. Another thread may read this list.
     :ivar lines: the messages of the parts. A part is added to ``parts`` first.
+    :ivar waiting: number of damaged frames since the last good frame.
     """
 
     def __init__(self, is_live: bool, window: tuple[int, int] | None) -> None:
@@ -39,7 +43,7 @@ class DamageLog:
         self.lines: list[str] = []
         self._is_live, self._window = is_live, window
         self._read: set[int] = set()
-        self._first = self._last = 0
+        self._first = self.waiting = 0
         self._reason = ''
 
     def read_packet(self, time_ns: int) -> None:
@@ -48,27 +52,49 @@ class DamageLog:
 
     def add(self, number: int, reason: str) -> None:
         """Note that a frame is left out. ``number`` is its number in the video."""
-        if not self._first:
+        if not self.waiting:
             self._first, self._reason = number, reason
-        self._last = number
+        self.waiting += 1
 
-    def end(self, time_ns: int | None = None) -> None:
-        """Note that the next good frame has this time, or None at the end of the video."""
+    def end(self, time_ns: int | None = None) -> int:
+        """Note that the next good frame has this time, or None at the end of the video.
+
+        :returns: number of lost frames since the last good frame. Frames outside the window are
+            not counted.
+        """
         past = {time for time in self._read if time_ns is None or time <= time_ns}
         self._read -= past
-        if self._first:
+        waiting, self.waiting = self.waiting, 0
+        if not waiting:
+            return 0
+        lost = past - {time_ns}
+        times = tuple(sorted(time for time in lost if self._is_wanted(time)))
+        # The decoder does not report each lost frame, so the times are counted.
+        count = len(times) if lost else waiting
+        if count:
             which, reason = f'frame {self._first}', self._reason
-            if self._first < self._last:    # the reason is about the first frame
+            if count > 1:    # the reason is about the first frame
                 reason = reason.replace('the frame', which)
-                which = f'frames {self._first} to {self._last}'
-            self.report(f'{which}: {reason}', past - {time_ns}, time_ns)
-        self._first = 0
+                which = f'frames {self._first} to {self._first + count - 1}'
+            self.report(f'{which}: {reason}', times, time_ns, count)
+        return count
 
-    def report(self, line: str, lost: set[int] | None = None, end_ns: int | None = None) -> None:
-        """Add a part, except if all of its frames are outside the window."""
-        begin, end = self._window or (min(lost or {0}), max(lost or {0}) + 1)
-        times = tuple(sorted(time for time in lost or () if begin <= time < end))
-        if (lost and not times) or (self._is_live and len(self.parts) >= MOST_LINES):
+    def add_undecoded(self, number: int, last_ns: int) -> None:
+        """Add the frames that the decoder did not return at the end of the file, if any.
+
+        :param number: number of the next frame.
+        :param last_ns: time of the last good frame.
+        """
+        if not self.waiting and any(time > last_ns for time in self._read):
+            self.add(number, 'the decoder gave no image')
+
+    def report(self, line: str, times: tuple[int, ...] = (), end_ns: int | None = None,
+               count: int = 1) -> None:
+        """Add a part. :class:`DamagedPart` explains the parameters."""
+        if self._is_live and len(self.parts) >= MOST_LINES:
             return
-        self.parts.append(DamagedPart(line, times, end_ns))
+        self.parts.append(DamagedPart(line, times, end_ns, count))
         self.lines.append(line)
+
+    def _is_wanted(self, time_ns: int) -> bool:
+        return self._window is None or self._window[0] <= time_ns < self._window[1]

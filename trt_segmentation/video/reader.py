@@ -40,8 +40,8 @@ class VideoFrame:
     """One decoded frame of a video.
 
     :param number: number of the frame in the video, from 1. The reader also counts the frames that
-        ``every`` leaves out. After damage, the number may be too small, because a decoder does not
-        say how many frames were lost. ``time_ns`` is still correct.
+        ``every`` leaves out, and the lost frames of a file. A camera does not tell how many frames
+        were lost, so its number may be too small after damage.
     :param time_ns: nanoseconds since the start of the video. For a camera, the time at which the
         frame was decoded, in nanoseconds since 1970.
     :param image: (height, width, 3) uint8 BGR, C-contiguous and upright. The receiver owns it.
@@ -187,12 +187,11 @@ class VideoReader:
         converter, damage = BgrConverter(), self._damage
         last_ns = number = 0
         for decoded, reason in self._checked():
-            number += 1
             if decoded is None:
-                damage.add(number, reason)
+                damage.add(number + 1, reason)
                 continue
-            last_ns = self._time_ns(decoded, number)
-            damage.end(last_ns)
+            last_ns = self._time_ns(decoded, number + damage.waiting + 1)
+            number += damage.end(last_ns) + 1
             if self._window and last_ns >= self._window[1]:
                 return
             if self._window and last_ns < self._window[0]:
@@ -204,8 +203,10 @@ class VideoReader:
             except FrameError as error:
                 raise VideoError(f'{self.path}: {error}') from error
             yield VideoFrame(number, last_ns, image)
-        damage.end()
-        if not self._window:
+        if number and not self.is_live:
+            damage.add_undecoded(number + 1, last_ns)
+        is_complete = not damage.end()
+        if is_complete and number:
             self._check_end(last_ns)
 
     def _check_end(self, last_ns: int) -> None:
@@ -245,7 +246,8 @@ class VideoReader:
         """Yield (frame or None, error, time stamp). The error is empty if the frame is good."""
         av = import_av()
         for packet, error in self._packets():
-            if packet is not None and packet.pts is not None and not self.is_live:
+            if packet is not None and packet.pts is not None and not (
+                    self.is_live or packet.is_discard):
                 self._damage.read_packet(self._since_start_ns(packet.pts))
             frames: list[DecodedFrame] = []
             if packet is not None and not error:

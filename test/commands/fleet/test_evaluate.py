@@ -13,7 +13,7 @@ from typing import Any
 from fleets import colors_model, draw_truths, NAMES, TRUTH, write_labelled_bag
 import numpy as np
 import pytest
-from recordings import pictures
+from recordings import pictures, TOPIC
 
 from trt_segmentation.accuracy.label_counts import LabelCounts
 from trt_segmentation.accuracy.samples import evaluate, label_image, Sample
@@ -96,6 +96,24 @@ def test_videos_are_left_out_with_a_line(here: Path, capsys: pytest.CaptureFixtu
     assert run('in', 'other.mkv', '--label-topic', TRUTH) == 0
     assert ('left out, because a video has no label maps: '
             f'{here}/in/film.mp4, {here}/other.mkv\n') in capsys.readouterr().out
+
+
+def test_wrong_topics_are_refused_before_any_work(here: Path,
+                                                  capsys: pytest.CaptureFixture[str]) -> None:
+    assert run('in', '--label-topic', TOPIC, '--work', 'work') == 2
+    assert 'has camera images (bgr8), not label maps' in capsys.readouterr().err
+    assert run('in', '--label-topic', TRUTH, '--image-topic', '/x', '--work', 'work') == 2
+    assert 'no recording has images on /x' in capsys.readouterr().err
+    assert not (here / 'work').exists()
+
+
+@pytest.mark.parametrize('has_work', [False, True])
+def test_only_kept_results_can_be_tried_again(capsys: pytest.CaptureFixture[str], has_work: bool
+                                              ) -> None:
+    result = FleetResult(quarantined={'drive': 'it is damaged'})
+    FleetScores({}, EvaluationSums(), result, has_work).print_summary()
+    out = capsys.readouterr().out
+    assert ('--retry' in out) == has_work and '  drive: it is damaged\n' in out
 
 
 @pytest.mark.parametrize(('has_work', 'line'), [

@@ -109,10 +109,77 @@ def test_a_broken_recording_gives_exit_code_1_and_a_list(
         out = capsys.readouterr().out
         assert '2 of 3 recordings are complete' in out
         assert '1 shard or recording is in quarantine' in out
-        assert f'  file://{here}/in/drive001: {here}/in/drive001 cannot be read as a bag' in out
+        assert f'  file://{here}/in/drive001: cannot be read as a bag' in out
+        assert out.count('cannot be read as a bag') == 1
+    assert label('--summary') == 1
+    assert f'  file://{here}/in/drive001: cannot be read as a bag' in capsys.readouterr().out
     file.write_bytes(data)
     assert label('in') == 0     # another content is another recording
     assert '3 of 3 recordings are complete: 3 shards, 1 of them new' in capsys.readouterr().out
+    (run,) = (here / 'out').iterdir()
+    assert not list((run / 'quarantine').iterdir())
+    assert label('--summary') == 0
+    assert 'quarantine' not in capsys.readouterr().out
+
+
+def test_a_topic_of_no_recording_is_refused_before_any_work(
+        here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / 'in/broken.mcap').write_bytes(b'x')
+    for arguments in ([], ['--dry-run']):
+        assert label('in', '--image-topic', '/camera/imag_raw', *arguments) == 2
+        error = capsys.readouterr().err
+        assert 'no recording has images on /camera/imag_raw' in error
+        assert f'Image topics: {TOPIC} (6)' in error and not (here / 'out').exists()
+
+
+def test_damaged_recordings_are_named(here: Path, capsys: pytest.CaptureFixture[str],
+                                      monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr('trt_segmentation.commands.label.damaged.MOST_DAMAGED', 2)
+    for number in range(4):
+        messages = image_messages(pictures(4, seed=number))
+        for bad in range(min(number, 2)):
+            messages[bad] = Message(TOPIC, messages[bad].msgtype, messages[bad].log_time_ns,
+                                    bytes(12 + bad))
+        write_bag(here / f'bad/drive{number}', messages)
+    for arguments in (['bad'], ['bad', '--summary'], ['--summary']):
+        assert label(*arguments) == 1
+        lines = [line for line in capsys.readouterr().out.splitlines() if line[:2] == '  '
+                 and ('lost' in line or 'more' in line)]
+        assert [line.partition(' lost (')[0] for line in lines] == [
+            f'  file://{here}/bad/drive1: 1 frame', f'  file://{here}/bad/drive2: 2 frames',
+            '  1 more']
+        assert len(lines[0].partition(' lost (')[2]) > 10
+        assert lines[1].endswith('). The manifest has 1 other reason')
+
+
+def test_a_dry_run_tells_what_is_left(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert label('in/drive000', '--shard-seconds', '0.3') == 0
+    before = sorted((here / 'out').rglob('*'))
+    (here / 'in/drive000').rename(here / 'in/moved')
+    capsys.readouterr()
+    assert label('in', '--shard-seconds', '0.3', '--dry-run') == 0
+    out = capsys.readouterr().out
+    assert '6 shards, 18 frames' in out
+    (run,) = (here / 'out').iterdir()
+    assert f'2 shards are already complete in {run}. Left: 4 shards, 12 frames' in out
+    refusals = []
+    for arguments in ([], ['--dry-run']):
+        assert label('in', *arguments) == 2
+        refusals.append(capsys.readouterr().err)
+    assert refusals[0] == refusals[1] and 'Give --shard-seconds 0.3' in refusals[0]
+    assert sorted((here / 'out').rglob('*')) == before
+
+
+def test_picks_name_what_is_missing(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert label('in', '--pick', 'uncertain:5000', '--pick-seconds', '0.01') == 0
+    out = capsys.readouterr().out
+    assert 'there are only 18 frames with labels' in out and '--pick-seconds' not in out
+    (here / 'in/drive001').rename(here / 'moved')
+    assert label('--pick', 'uncertain:5000', '--pick-seconds', '0.01') == 2
+    assert (f'file://{here}/in/drive001 was moved or deleted. If it was moved, label it again '
+            'from its new place') in capsys.readouterr().err
+    assert label('moved') == 0 and label('--pick', 'uncertain:18', '--pick-seconds', '0.01') == 0
+    assert '18 of 18 frames for annotation' in capsys.readouterr().out
 
 
 def test_a_dry_run_writes_nothing(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -158,6 +225,28 @@ def test_results_are_never_labelled(here: Path, capsys: pytest.CaptureFixture[st
     assert 'out is inside the folder of the results, out' in capsys.readouterr().err
     assert label('in', '--out', str(here)) == 2
     assert f'in is inside the folder of the results, {here}' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('kind', ['bag', 'png'])
+def test_results_of_another_run_are_left_out(here: Path, capsys: pytest.CaptureFixture[str],
+                                             kind: str) -> None:
+    assert label('in', '--format', kind) == 0
+    (run,) = (here / 'out').iterdir()
+    shard = next((run / 'shards').iterdir())
+    capsys.readouterr()
+    for source in ('out', str(run), str(run / 'shards'), str(shard)):
+        assert label(source, '--format', kind) == 2
+        assert f'{source} is inside the folder of the results, out' in capsys.readouterr().err
+        assert label(source, '--out', 'second') == 2
+        error = capsys.readouterr().err
+        assert 'holds results of trt_seg label, not recordings' in error
+        assert error.count('\n') == 1 and not (here / 'second').exists()
+    assert label('.', '--out', 'second') == 0
+    out = capsys.readouterr().out
+    assert '3 of 3 recordings are complete: 3 shards, 3 of them new' in out
+    assert out.count('left out: ') == (kind == 'bag')
+    if kind == 'bag':
+        assert f'left out: file://{run} holds results of trt_seg label, not recordings' in out
 
 
 def test_bad_frames_give_exit_code_1(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -43,6 +43,7 @@ from ...picking.cover import choose_by_cover, describe_frames
 from ...untrusted.output_files import raise_output_errors, write_json
 from ...view.progress import ProgressBars
 from .options import CalibrationOptions
+from .topics import check_image_topic
 from .workers import (
     open_work_folder,
     open_workers,
@@ -143,7 +144,8 @@ def choose_fleet_frames(card: ModelCard, model: str, options: CalibrationOptions
 
 def _find_candidates(card: ModelCard, model: str, options: CalibrationOptions,
                      bars: ProgressBars) -> Candidates:
-    recordings = find_recordings(options.calibrate)
+    recordings = find_recordings(options.calibrate, say=bars.print_line)
+    check_image_topic(recordings, options.topic)
     with open_work_folder(options.work) as folder:
         job = place_job(card, LabelJob(folder, '', model, ENGINE, topic=options.topic,
                                        label_format='none', every_s=options.every))
@@ -160,7 +162,7 @@ def _find_candidates(card: ModelCard, model: str, options: CalibrationOptions,
             # The manifest also has the frames of earlier commands with the same --work.
             table = table.filter(pc.is_in(table['shard'], pa.array(result.shards, pa.string())))
     print_left_out(result.left_out, '--topic')
-    print_quarantine(result)
+    print_quarantine(result.quarantined, can_retry=options.work is not None)
     picks = read_picks(table, needs_entropy=False)
     if not picks:
         raise GraphError(f'no frame of {", ".join(options.calibrate)} can be decoded')

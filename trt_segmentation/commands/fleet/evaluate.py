@@ -18,6 +18,7 @@ from ...fleet.schedule import FleetResult
 from ...model.card import ModelCard
 from .options import WorkerOptions
 from .progress import FleetProgress
+from .topics import check_image_topic, check_label_topic
 from .workers import (
     count_noun,
     describe_frames,
@@ -55,7 +56,7 @@ class FleetScores:
                    f'{unlabelled} without a label map. '
                    f'{count_noun(len(self.result.shards), "shard")}, {self.result.new} of them '
                    f'new. Complete recordings: {self.result.recordings}')
-        print_quarantine(self.result)
+        print_quarantine(self.result.quarantined, can_retry=self.has_work)
 
 
 def evaluate_recordings(card: ModelCard, job: EvaluateJob, sources: Sequence[str],
@@ -65,14 +66,17 @@ def evaluate_recordings(card: ModelCard, job: EvaluateJob, sources: Sequence[str
     :param job: the job, whose ``out`` and ``key`` are not used.
     :param work: folder or URL for the results of the workers; None for a temporary folder.
     :raises SourceError: if a source cannot be read.
-    :raises EvaluationError: if no frame has a label map, or if a recording is a bag and the job
-        has no label topic.
+    :raises EvaluationError: if no frame has a label map, if a recording is a bag and the job has
+        no label topic, or if the label topic has camera images.
+    :raises BagError: if no bag has the image topic.
     :raises FleetError: see :meth:`.FleetRun.run`.
     """
     recordings = find_recordings(sources, labelled=True, say=print_line)
     if job.label_topic is None and (bag := next(filter(is_bag, recordings), None)):
         raise EvaluationError(f'{bag.url} is a bag. Give the topic of its label maps with '
                               '--label-topic')
+    check_image_topic(recordings, job.topic)
+    check_label_topic(recordings, job.label_topic)
     with open_work_folder(work) as folder:
         job = place_job(card, replace(job, out=folder))
         with closing(open_store(job.out)) as store:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 import sys
 
@@ -13,7 +13,8 @@ from rich.console import Console
 
 from ...fleet.local_workers import LocalWorkers, Workers
 from ...fleet.recordings import Recording
-from ...fleet.run import FleetRun, forget_quarantine
+from ...fleet.run import FleetRun
+from ...fleet.run_folder import forget_quarantine
 from ...fleet.schedule import FleetResult, FleetStatus
 from ...fleet.scratch import ScratchFolder
 from ...fleet.shards import FleetJob, FrameCounts
@@ -61,14 +62,19 @@ def open_work_folder(work: str | None) -> Iterator[str]:
         yield str(scratch.path / 'work')
 
 
-def print_quarantine(result: FleetResult) -> None:
-    """Print the shards and recordings that were given up, and the reasons."""
-    if result.quarantined:
-        count = len(result.quarantined)
-        these = ('1 shard or recording is in quarantine (--retry tries it again)' if count == 1
-                 else f'{count} shards or recordings are in quarantine (--retry tries them again)')
-        print_line(f'{these}:')
-        for name, reason in result.quarantined.items():
+def print_quarantine(quarantined: Mapping[str, str], can_retry: bool = True) -> None:
+    """Print the shards and recordings that were given up, and the reasons.
+
+    :param quarantined: see :attr:`.FleetResult.quarantined`.
+    :param can_retry: whether the results are kept, so that ``--retry`` is useful.
+    """
+    if quarantined:
+        count = len(quarantined)
+        these = ('1 shard or recording is in quarantine' if count == 1 else
+                 f'{count} shards or recordings are in quarantine')
+        hint = f' (--retry tries {"it" if count == 1 else "them"} again)' if can_retry else ''
+        print_line(f'{these}{hint}:')
+        for name, reason in quarantined.items():
             print_line(f'  {name}: {reason}')
 
 

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 import time
@@ -14,6 +14,7 @@ from ...errors import FleetError, SegmentationError
 from ...fleet.frames import read_shard
 from ...fleet.jobs.label import LabelJob
 from ...fleet.recordings import describe_error, Recording, RecordingCopies
+from ...fleet.run_folder import check_folder_of, name_as_before, open_store, read_plans
 from ...fleet.scratch import ScratchFolder
 from ...fleet.shards import Shard, ShardPlan
 from ...model.card import ModelCard
@@ -30,15 +31,20 @@ def print_dry_run(recordings: Sequence[Recording], job: LabelJob, card: ModelCar
 
     Each remote recording is copied to this machine. The copy is deleted afterwards.
 
-    :raises FleetError: if no recording can be read.
+    :raises FleetError: if no recording can be read, or if the real command would refuse the
+        folder of the run, see :func:`.check_folder_of`.
     """
     shards: list[Shard] = []
     left_out: Counter[tuple[str, str]] = Counter()
     rate, bad = 0.0, 0
-    for recording in recordings:
-        with closing(ScratchFolder()) as scratch:
+    with closing(ScratchFolder()) as scratch:
+        store = open_store(job.out, scratch.path)
+        check_folder_of(job, store)
+        done = store.find_done()
+        copies = RecordingCopies(scratch.path / 'copy')
+        for recording in name_as_before(recordings, read_plans(store)):
             try:
-                path = RecordingCopies(scratch.path / 'copy').find(recording)
+                path = copies.find(recording)
                 plan = job.plan(recording, path)
                 print_line(f'{recording.url}: {_list_topics(plan)}')
                 rate = rate or _measure_rate(plan.shards[0], path, job, card)
@@ -57,8 +63,20 @@ def print_dry_run(recordings: Sequence[Recording], job: LabelJob, card: ModelCar
     print_line(f'{count_noun(len(recordings), "recording")}{unread}, {size:.2f} GB: '
                f'{count_noun(len(shards), "shard")}, {count_noun(frames, "frame")}, '
                f'{describe_time(seconds)} of camera images')
+    frames = _print_what_is_left(shards, done, job)
     print_line(f'One worker on this machine labels {rate:.1f} frames/s, so it needs about '
                f'{describe_time(frames / rate)}')
+
+
+def _print_what_is_left(shards: Sequence[Shard], done: Container[str], job: LabelJob) -> int:
+    """Print how many shards are complete already, if any. Return the number of frames left."""
+    left = [shard for shard in shards if shard.name(job) not in done]
+    frames = sum(shard.frames for shard in left)
+    if complete := len(shards) - len(left):
+        are = 'is' if complete == 1 else 'are'
+        print_line(f'{count_noun(complete, "shard")} {are} already complete in {job.out}. '
+                   f'Left: {count_noun(len(left), "shard")}, {count_noun(frames, "frame")}')
+    return frames
 
 
 def _list_topics(plan: ShardPlan) -> str:

@@ -50,7 +50,10 @@ def write_picks(job: LabelJob, card: ModelCard, store: Store, options: LabelOpti
             written = write_annotation_folder(
                 store, folder, card, _segment(segmenter, chosen, shards, scratch.path))
     say(f'{written} of {len(picks)} frames for annotation → {job.out}/{folder}')
-    if written < count:
+    if len(picks) < count:
+        frames = 'is only 1 frame' if len(picks) == 1 else f'are only {len(picks)} frames'
+        say(f'there {frames} with labels')
+    if written < min(count, len(picks)):
         say(f'every other frame is less than {options.pick_seconds:g} s (--pick-seconds) from a '
             'picked frame of its camera')
 
@@ -74,5 +77,15 @@ def _score_disagreement(picks: Sequence[Pick], job: LabelJob, card: ModelCard, s
 def _segment(segmenter: Segmenter, chosen: Sequence[Pick], shards: dict[str, Shard],
              scratch: Path) -> Iterator[tuple[str, SegmentedImage]]:
     copies = RecordingCopies(scratch / 'copy')
-    for pick, image in read_picked(chosen, shards, lambda shard: copies.find(shard.recording)):
+
+    def find(shard: Shard) -> Path:
+        try:
+            path = copies.find(shard.recording)
+            path.stat()
+        except FileNotFoundError as error:
+            raise FleetError(f'{shard.recording.url} was moved or deleted. If it was moved, label '
+                             'it again from its new place. Its shards stay complete') from error
+        return path
+
+    for pick, image in read_picked(chosen, shards, find):
         yield f'{pick.shard}-{pick.number:06d}', segmenter(image.image)

@@ -4,23 +4,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from rich.console import Console
 from rich.table import Table
 
 from ...errors import FleetError
 from ...fleet.jobs.label import LabelJob
 from ...fleet.manifest import count_bad, read_table
-from ...fleet.recordings import find_recordings, Recording
-from ...fleet.run_folder import claim_run, open_store, place_job
+from ...fleet.recordings import Recording
+from ...fleet.run_folder import claim_run, open_store, place_job, read_quarantine
 from ...fleet.schedule import FleetResult
 from ...fleet.shards import FrameCounts
 from ...fleet.store import Store
 from ...model.card import load_card, ModelCard
 from ..fleet.progress import FleetProgress
+from ..fleet.topics import check_image_topic
 from ..fleet.workers import (
     count_noun,
     describe_frames,
@@ -30,10 +33,12 @@ from ..fleet.workers import (
     print_quarantine,
     run_workers,
 )
+from .damaged import print_damaged
 from .dry_run import print_dry_run
 from .existing import check_run
 from .options import LabelOptions
 from .pick import write_picks
+from .sources import find_sources
 from .summary import draw_summary, summarise_manifest
 
 SUMMARY = 'summary.png'
@@ -60,32 +65,39 @@ def run_label(options: LabelOptions) -> int:
     job = place_job(card, LabelJob(
         options.out, '', options.model, options.engine, options.precision, options.image_topic,
         options.shard_seconds, options.format))
-    recordings = find_recordings(options.sources, out=options.out)
+    recordings = find_sources(options.sources, options.out, print_line)
     if not recordings:
         check_run(options, job)
+    check_image_topic(recordings, options.image_topic)
     if options.dry_run:
         print_dry_run(recordings, job, card)
         return 0
-    code = 0
+    code, quarantined = 0, dict[str, str]()
     with closing(open_store(job.out)) as store:
         run = OpenRun(job, card, store)
         if recordings:
             claim_run(store, job, card)
-            code = _label(run, recordings, options)
+            result = _label(run, recordings, options)
+            code, quarantined = result.exit_code, result.quarantined
         if options.summary and code < 128:
-            _summarise(run)
+            code = max(code, _summarise(run, quarantined))
         if options.pick and code < 128:
             write_picks(job, card, store, options, print_line)
     return code
 
 
-def _label(run: OpenRun, recordings: Sequence[Recording], options: LabelOptions) -> int:
+def _label(run: OpenRun, recordings: Sequence[Recording], options: LabelOptions) -> FleetResult:
     workers = open_workers(run.job, options)
     with FleetProgress() as progress:
         result = run_workers(run.job, run.store, recordings, run.card.classes, workers, options,
                              progress.show, progress.print_line)
     _print_result(result, len(recordings), run.job.out)
-    return result.exit_code
+    if result.frames.bad and not options.summary:
+        table = read_table(run.store)
+        shards = pa.array(result.shards, pa.string())
+        print_damaged(table.filter(pc.is_in(table['shard'], shards)))
+    print_quarantine(result.quarantined)
+    return result
 
 
 def _print_result(result: FleetResult, recordings: int, out: str) -> None:
@@ -101,10 +113,13 @@ def _print_result(result: FleetResult, recordings: int, out: str) -> None:
     if result.stopped_by:
         print_line('stopped. Run the same command again to label the rest')
     print_left_out(result.left_out, '--image-topic')
-    print_quarantine(result)
 
 
-def _summarise(run: OpenRun) -> None:
+def _summarise(run: OpenRun, printed: Collection[str]) -> int:
+    """Print the summary, and return the exit code.
+
+    :param printed: tasks in quarantine that are already printed.
+    """
     try:
         table = read_table(run.store)
     except FileNotFoundError as error:
@@ -125,3 +140,7 @@ def _summarise(run: OpenRun) -> None:
     if found:
         run.store.write(SUMMARY, draw_summary(found, run.card))
         print_line(f'plot → {run.job.out}/{SUMMARY}')
+    print_damaged(table)
+    given_up = {facts['what']: facts['reason'] for facts in read_quarantine(run.store).values()}
+    print_quarantine({what: why for what, why in given_up.items() if what not in printed})
+    return 1 if bad or given_up else 0

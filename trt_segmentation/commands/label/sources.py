@@ -1,0 +1,69 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""Finds the recordings of ``trt_seg label``. The results of other runs are left out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import PurePosixPath
+
+from ...errors import SourceError
+from ...fleet.formats import BAG
+from ...fleet.recordings import find_recordings, is_inside, open_filesystem, Recording
+from ...fleet.run_folder import FACTS
+from ...fleet.store import SHARDS
+from ...untrusted.output_files import MARKER
+from ...untrusted.regular_file import expand_home
+
+_RESULTS = 'holds results of trt_seg label, not recordings'
+
+
+def find_sources(names: Sequence[str], out: str, say: Callable[[str], None]) -> list[Recording]:
+    """Find the recordings of the SOURCEs, without the bags that an earlier run wrote.
+
+    :param say: see :func:`.find_recordings`. It is also called with one line for each other run
+        that is left out.
+    :raises SourceError: see :func:`.find_recordings`. Also if a SOURCE only holds results.
+    """
+    try:
+        found = find_recordings(names, out=out, say=say)
+    except SourceError as error:
+        for name in names:
+            if not is_inside(name, out) and _is_result(name):
+                raise SourceError(f'{name} {_RESULTS}') from error
+        raise
+    runs = {recording: _find_run_of(recording) for recording in found}
+    others = sorted(set(filter(None, runs.values())))
+    kept = [recording for recording, run in runs.items() if run is None]
+    if others and not kept:
+        raise SourceError(f'{others[0]} {_RESULTS}')
+    for run in others:
+        say(f'left out: {run} {_RESULTS}')
+    return kept
+
+
+def _find_run_of(recording: Recording) -> str | None:
+    """Return the folder of the run that wrote a bag; None if the recording is no result."""
+    path = PurePosixPath(recording.url)
+    if path.name != BAG or path.parent.parent.name != SHARDS:
+        return None
+    run = recording.url.removesuffix('/'.join(['', *path.parts[-3:]]))
+    return run if _is_run(run) else None
+
+
+def _is_result(name: str) -> bool:
+    """Return whether a SOURCE is a run, is inside a run, or holds runs."""
+    url = name if '://' in name else str(expand_home(name).absolute())
+    fs, root = open_filesystem(url)
+    try:
+        inside = [path.rpartition('/')[0] for path in fs.glob(f'{root}/*/{FACTS}')]
+        around = [root, *map(str, list(PurePosixPath(root).parents)[:3])]
+        return any(_is_run(str(fs.unstrip_protocol(path))) for path in [*inside, *around])
+    except Exception:       # each object store has its own error classes
+        return False
+
+
+def _is_run(url: str) -> bool:
+    fs, root = open_filesystem(url)
+    path = f'{root}/{FACTS}'
+    return bool(fs.isfile(path)) and MARKER.encode() in fs.cat_file(path)
