@@ -119,8 +119,8 @@ def test_wrong_class_names_and_architectures_are_refused_before_any_work(card, i
 
 
 @pytest.mark.parametrize('gpus,advice', [
-    ((), "only TensorRT-RTX can build a plan, with --out. Run pip install '.[tensorrt-rtx,"),
-    (('GPU',), "Run pip install '.[tensorrt,tools]' if TensorRT is installed")])
+    ((), "install '.[tensorrt-rtx,tools]'"),
+    (('GPU',), "If TensorRT is installed, run pip install '.[tensorrt,tools]'. ")])
 def test_missing_packages_are_all_named_with_one_command(card, monkeypatch, capsys, gpus, advice):
     options = 'trt_segmentation.commands.build_options'
     monkeypatch.setattr(f'{options}.absent', lambda *names: [

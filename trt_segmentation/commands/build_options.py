@@ -159,8 +159,9 @@ def check_build_packages() -> None:
         missing.append('TensorRT')
     if not missing:
         return
-    advice = ("Run pip install '.[tensorrt,tools]' if TensorRT is installed, or pip install "
-              "'.[tensorrt-rtx,tools]' for a GPU of compute capability 7.5, 8.x or 12.x"
+    advice = ("If TensorRT is installed, run pip install '.[tensorrt,tools]'. For a GPU of "
+              "compute capability 7.5, 8.x or 12.x, you can also run pip install "
+              "'.[tensorrt-rtx,tools]'"
               if ask_driver().gpus else "Without a GPU, only TensorRT-RTX can build a plan, with "
               "--out. Run pip install '.[tensorrt-rtx,tools]'")
     raise EngineError(f'trt_seg build needs packages that are not installed here: '
