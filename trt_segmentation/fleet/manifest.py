@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ..errors import FleetError
@@ -139,6 +140,14 @@ def join_manifest(store: Store, shards: Sequence[str], classes: Sequence[str]
             rows[shard] = table.num_rows - bad, bad
     store.write(MANIFEST, sink.getvalue().to_pybytes())
     return rows
+
+
+def keep_shards(table: pa.Table, shards: Sequence[str]) -> pa.Table:
+    """Return the rows of a manifest that belong to some shards.
+
+    :param shards: names of the shards.
+    """
+    return table.filter(pc.is_in(table['shard'], pa.array(shards, pa.string())))
 
 
 def count_bad(table: pa.Table) -> int:

@@ -151,7 +151,7 @@ def is_bag(recording: Recording) -> bool:
 def is_inside(url: str, folder: str) -> bool:
     """Return whether a file or folder is in a folder, or is this folder."""
     url, folder = (fs.unstrip_protocol(path) for fs, path in map(
-        open_filesystem, map(_find_url, (url, folder))))
+        open_filesystem, map(find_url, (url, folder))))
     if url.startswith('file://') and folder.startswith('file://'):
         url, folder = (os.path.realpath(each.removeprefix('file://')) for each in (url, folder))
     return f'{url}/'.startswith(f'{folder.rstrip("/")}/')
@@ -230,7 +230,8 @@ def open_filesystem(url: str) -> tuple[Any, str]:
     return fs, path
 
 
-def _find_url(name: str) -> str:
+def find_url(name: str) -> str:
+    """Return the URL of a SOURCE or a folder. A URL stays unchanged."""
     return name if '://' in name else f'file://{expand_home(name).absolute()}'
 
 
@@ -244,7 +245,7 @@ def _find(name: str, labelled: bool, videos: list[str]) -> list[Recording]:
 
 
 def _search(name: str, labelled: bool, videos: list[str]) -> Iterator[Recording]:
-    fs, path = open_filesystem(_find_url(name))
+    fs, path = open_filesystem(find_url(name))
     entries = fs.glob(path, detail=True) if glob.has_magic(path) else {path: fs.info(path)}
     for root, info in sorted(entries.items()):
         files: Mapping[str, Any] = {root: info}

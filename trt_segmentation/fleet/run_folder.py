@@ -62,14 +62,14 @@ def claim_run(store: Store, job: FleetJob, card: ModelCard) -> None:
 
     :raises FleetError: see :func:`check_folder_of`.
     """
-    check_folder_of(job, store)
-    if store.read(FACTS) is None:
+    if not check_folder_of(job, store):
         store.write(FACTS, dump_json({'classes': card.classes, **asdict(job)}))
 
 
-def check_folder_of(job: FleetJob, store: Store) -> None:
+def check_folder_of(job: FleetJob, store: Store) -> bool:
     """Check that the folder of a job is new, or that it belongs to the run of the job.
 
+    :returns: whether the folder has the file :data:`FACTS` already.
     :raises FleetError: if the folder holds another run, shards of another length or files of
         another program.
     """
@@ -78,7 +78,7 @@ def check_folder_of(job: FleetJob, store: Store) -> None:
         raise FleetError(f'{job.out} holds files of another program. Give another folder with '
                          '--out')
     if data is None:
-        return
+        return False
     facts = json.loads(data)
     if facts.get('key') != job.key:
         raise FleetError(f'{job.out} belongs to another run. Give another folder with --out')
@@ -87,6 +87,7 @@ def check_folder_of(job: FleetJob, store: Store) -> None:
             f'the shards in {job.out} last {earlier:g} s. With shards of {job.window_s:g} s, all '
             f'frames would be labelled again. Give --shard-seconds {earlier:g}, or another folder '
             'with --out')
+    return True
 
 
 def list_runs(out: str) -> dict[str, dict[str, Any]]:
@@ -98,8 +99,7 @@ def list_runs(out: str) -> dict[str, dict[str, Any]]:
 
 def read_plans(store: Store) -> dict[str, dict[str, Any]]:
     """Return a mapping from the file name of each plan to its content, see :func:`dump_plan`."""
-    names = (f'{PLANS}/{name}' for name in sorted(store.find(PLANS)))
-    return {name: json.loads(data) for name in names if (data := store.read(name)) is not None}
+    return _read_folder(store, PLANS)
 
 
 def name_as_before(recordings: Iterable[Recording], plans: Mapping[str, dict[str, Any]]
@@ -117,7 +117,11 @@ def read_quarantine(store: Store) -> dict[str, dict[str, Any]]:
 
     ``what`` names the task, and ``reason`` says why it was given up.
     """
-    names = (f'{QUARANTINE}/{name}' for name in sorted(store.find(QUARANTINE)))
+    return _read_folder(store, QUARANTINE)
+
+
+def _read_folder(store: Store, folder: str) -> dict[str, dict[str, Any]]:
+    names = (f'{folder}/{name}' for name in sorted(store.find(folder)))
     return {name: json.loads(data) for name in names if (data := store.read(name)) is not None}
 
 

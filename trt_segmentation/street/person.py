@@ -25,8 +25,9 @@ class Person:
     """A person who stands, or walks along or across the road.
 
     :param pace: walking speed along the road in metres per second; 0 to stand.
-    :param crossing: 0 if the person does not cross the road. Otherwise a speed of the camera in
-        metres per second. At this speed, the camera arrives after the person has crossed.
+    :param crossing: 0 if the person does not cross the road. Otherwise, this is the speed of
+        a camera in metres per second. A camera with this speed arrives after the person has
+        crossed.
     """
 
     tail = 0.2

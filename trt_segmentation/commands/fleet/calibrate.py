@@ -16,8 +16,6 @@ import weakref
 import cv2
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from ...accuracy.held_out import spread_evenly
 from ...accuracy.recordings import Folder
@@ -32,7 +30,7 @@ from ...builder.frame_choice import (
 )
 from ...errors import GraphError, Interrupted
 from ...fleet.jobs.label import LabelJob
-from ...fleet.manifest import read_table
+from ...fleet.manifest import keep_shards, read_table
 from ...fleet.recordings import find_recordings, RecordingCopies
 from ...fleet.run_folder import claim_run, open_store, place_job, read_shards
 from ...fleet.scratch import ScratchFolder
@@ -158,9 +156,9 @@ def _find_candidates(card: ModelCard, model: str, options: CalibrationOptions,
             if result.stopped_by:
                 signal.raise_signal(result.stopped_by)      # as if the signal had not been caught
                 raise Interrupted('the process was told to end')
-            table, shards = read_table(store), read_shards(store, job)
             # The manifest also has the frames of earlier commands with the same --work.
-            table = table.filter(pc.is_in(table['shard'], pa.array(result.shards, pa.string())))
+            table = keep_shards(read_table(store), result.shards)
+            shards = read_shards(store, job)
     print_left_out(result.left_out, '--topic')
     print_quarantine(result.quarantined, can_retry=options.work is not None)
     picks = read_picks(table, needs_entropy=False)

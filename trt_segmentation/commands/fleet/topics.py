@@ -22,8 +22,10 @@ def check_image_topic(recordings: Sequence[Recording], topic: str | None) -> Non
     :param topic: the topic that the user chose; None for all cameras.
     :raises BagError: if no bag has the topic. The message lists the image topics of a bag.
     """
+    if topic is None:       # no request to an object store is needed then
+        return
     bags = [recording for recording in recordings if is_bag(recording)]
-    if topic is None or any(bag.local is None for bag in bags):
+    if any(bag.local is None for bag in bags):
         return
     missing = None
     for bag in _open_bags(bags):
@@ -41,11 +43,14 @@ def check_image_topic(recordings: Sequence[Recording], topic: str | None) -> Non
 def check_label_topic(recordings: Sequence[Recording], topic: str | None) -> None:
     """Check that no bag on this machine has camera images on the topic of the label maps.
 
+    :param topic: the topic that the user chose; None if no recording is a bag.
     :raises EvaluationError: if a bag has camera images there.
     """
+    if topic is None:
+        return
     bags = [each for each in recordings if each.local is not None and is_bag(each)]
-    for bag in _open_bags(bags) if topic else ():
-        if encoding := find_camera_encoding(bag, topic or ''):
+    for bag in _open_bags(bags):
+        if encoding := find_camera_encoding(bag, topic):
             raise EvaluationError(
                 f'the topic {topic} of {bag.path} has camera images ({encoding}), not label maps. '
                 f'Give another --label-topic. Image topics: {", ".join(bag.image_topics())}')

@@ -8,14 +8,12 @@ from collections.abc import Collection, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
-import pyarrow as pa
-import pyarrow.compute as pc
 from rich.console import Console
 from rich.table import Table
 
 from ...errors import FleetError
 from ...fleet.jobs.label import LabelJob
-from ...fleet.manifest import count_bad, read_table
+from ...fleet.manifest import count_bad, keep_shards, read_table
 from ...fleet.recordings import Recording
 from ...fleet.run_folder import claim_run, open_store, place_job, read_quarantine
 from ...fleet.schedule import FleetResult
@@ -93,9 +91,7 @@ def _label(run: OpenRun, recordings: Sequence[Recording], options: LabelOptions)
                              progress.show, progress.print_line)
     _print_result(result, len(recordings), run.job.out)
     if result.frames.bad and not options.summary:
-        table = read_table(run.store)
-        shards = pa.array(result.shards, pa.string())
-        print_damaged(table.filter(pc.is_in(table['shard'], shards)))
+        print_damaged(keep_shards(read_table(run.store), result.shards))
     print_quarantine(result.quarantined)
     return result
 

@@ -9,11 +9,16 @@ from pathlib import PurePosixPath
 
 from ...errors import SourceError
 from ...fleet.formats import BAG
-from ...fleet.recordings import find_recordings, is_inside, open_filesystem, Recording
+from ...fleet.recordings import (
+    find_recordings,
+    find_url,
+    is_inside,
+    open_filesystem,
+    Recording,
+)
 from ...fleet.run_folder import FACTS
 from ...fleet.store import SHARDS
 from ...untrusted.output_files import MARKER
-from ...untrusted.regular_file import expand_home
 
 _RESULTS = 'holds results of trt_seg label, not recordings'
 
@@ -23,7 +28,8 @@ def find_sources(names: Sequence[str], out: str, say: Callable[[str], None]) -> 
 
     :param say: see :func:`.find_recordings`. It is also called with one line for each other run
         that is left out.
-    :raises SourceError: see :func:`.find_recordings`. Also if a SOURCE only holds results.
+    :raises SourceError: see :func:`.find_recordings`. This error is also raised if a SOURCE holds
+        only results of runs.
     """
     try:
         found = find_recordings(names, out=out, say=say)
@@ -32,9 +38,9 @@ def find_sources(names: Sequence[str], out: str, say: Callable[[str], None]) -> 
             if not is_inside(name, out) and _is_result(name):
                 raise SourceError(f'{name} {_RESULTS}') from error
         raise
-    runs = {recording: _find_run_of(recording) for recording in found}
-    others = sorted(set(filter(None, runs.values())))
-    kept = [recording for recording, run in runs.items() if run is None]
+    folders = {recording: _find_run_folder(recording) for recording in found}
+    others = sorted(filter(_is_run, set(filter(None, folders.values()))))
+    kept = [recording for recording, folder in folders.items() if folder not in others]
     if others and not kept:
         raise SourceError(f'{others[0]} {_RESULTS}')
     for run in others:
@@ -42,19 +48,17 @@ def find_sources(names: Sequence[str], out: str, say: Callable[[str], None]) -> 
     return kept
 
 
-def _find_run_of(recording: Recording) -> str | None:
-    """Return the folder of the run that wrote a bag; None if the recording is no result."""
+def _find_run_folder(recording: Recording) -> str | None:
+    """Return the folder of the run that may have written a bag; None for other recordings."""
     path = PurePosixPath(recording.url)
     if path.name != BAG or path.parent.parent.name != SHARDS:
         return None
-    run = recording.url.removesuffix('/'.join(['', *path.parts[-3:]]))
-    return run if _is_run(run) else None
+    return recording.url.removesuffix('/'.join(['', *path.parts[-3:]]))
 
 
 def _is_result(name: str) -> bool:
     """Return whether a SOURCE is a run, is inside a run, or holds runs."""
-    url = name if '://' in name else str(expand_home(name).absolute())
-    fs, root = open_filesystem(url)
+    fs, root = open_filesystem(find_url(name))
     try:
         inside = [path.rpartition('/')[0] for path in fs.glob(f'{root}/*/{FACTS}')]
         around = [root, *map(str, list(PurePosixPath(root).parents)[:3])]
