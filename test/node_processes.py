@@ -67,6 +67,28 @@ class Peer:
             assert time.monotonic() < deadline, 'the condition did not become true'
             self._executor.spin_once(timeout_sec=0.05)
 
+    def call(self, kind: Any, service: str, request: Any) -> Any:
+        """Call a service of another process and return the response.
+
+        The client can find the service before the service finds the client. The response to an
+        early request is then lost, so this function sends the request again each second.
+        """
+        client = self.node.create_client(kind, service)
+        self.until(client.service_is_ready)
+        futures: list[Any] = []
+        due = 0.0
+
+        def answered() -> bool:
+            nonlocal due
+            if time.monotonic() >= due:
+                futures.append(client.call_async(request))
+                due = time.monotonic() + 1.0
+            return any(future.done() for future in futures)
+
+        self.until(answered)
+        self.node.destroy_client(client)
+        return next(future.result() for future in futures if future.done())
+
     def close(self) -> None:
         self._executor.shutdown()
         self.node.destroy_node()

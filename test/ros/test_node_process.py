@@ -116,11 +116,8 @@ def test_without_autostart_it_waits_to_be_configured(
     from lifecycle_msgs.srv import GetState
     node = process('node', '-p', 'autostart:=false', '-p', f'model:={card}')
     peer = Peer(ros)
-    client = peer.node.create_client(GetState, '/trt_segmentation/get_state')
-    peer.until(client.service_is_ready)
-    future = client.call_async(GetState.Request())
-    peer.until(future.done)
-    assert future.result().current_state.label == 'unconfigured'
+    response = peer.call(GetState, '/trt_segmentation/get_state', GetState.Request())
+    assert response.current_state.label == 'unconfigured'
     node.send(signal.SIGTERM)
     assert node.ended(timeout=5.0) == 0
     assert 'configured' not in node.log
@@ -158,11 +155,7 @@ def test_what_a_stranger_sends_ends_no_process(
     peer = Peer(ros)
 
     def call(kind: Any, service: str, request: Any) -> Any:
-        client = peer.node.create_client(kind, f'/{name}/{service}')
-        peer.until(client.service_is_ready)
-        future = client.call_async(request)
-        peer.until(future.done)
-        return future.result()
+        return peer.call(kind, f'/{name}/{service}', request)
 
     wrong = ParameterMessage(name='use_sim_time', value=ParameterValue(type=99))
     sim = Parameter('use_sim_time', value=True).to_parameter_msg()

@@ -131,11 +131,8 @@ def test_a_callback_that_raises_once_stops_nothing(
     process = start(methods)
     log = until(process, 'another one ran')
     peer = Peer(ros)
-    client = peer.node.create_client(ListParameters, '/program/list_parameters')
-    peer.until(client.service_is_ready)
-    future = client.call_async(ListParameters.Request())
-    peer.until(future.done)
-    assert 'use_sim_time' in future.result().result.names
+    response = peer.call(ListParameters, '/program/list_parameters', ListParameters.Request())
+    assert 'use_sim_time' in response.result.names
     peer.close()
     process.send_signal(signal.SIGINT)
     code, rest = ended(process)
@@ -157,12 +154,9 @@ def test_a_callback_that_always_raises_keeps_the_others_running(
     """)
     until(process, 'begun')
     peer = Peer(ros)
-    client = peer.node.create_client(GetParameters, '/program/get_parameters')
-    peer.until(client.service_is_ready)
     for _ in range(10):
-        future = client.call_async(GetParameters.Request(names=['use_sim_time']))
-        peer.until(future.done)
-        assert len(future.result().values) == 1
+        request = GetParameters.Request(names=['use_sim_time'])
+        assert len(peer.call(GetParameters, '/program/get_parameters', request).values) == 1
     peer.close()
     log = until(process, '130 errors')
     assert log.count('RuntimeError: call') < 20  # the log is throttled
