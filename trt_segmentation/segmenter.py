@@ -49,8 +49,7 @@ class Segmenter:
     :param alpha: weight of the class colours in the overlay, 0 to 1.
     :param confidence: whether the results have a confidence, if the model gives one. On the CPU,
         the postprocessing takes less than half as long without a confidence.
-    :param log: a function that is called with a line of text before long work, such as building an
-        engine.
+    :param log: see :func:`.open_pipeline`.
     :raises ModelCardError: if the card does not exist, or if the card is wrong.
     :raises FrameError: if ``alpha`` is not a number from 0 to 1.
     :raises EngineError: if the engine cannot be opened. The message says what can be used instead.
@@ -83,7 +82,7 @@ class Segmenter:
 
     @property
     def gives_confidence(self) -> bool:
-        """Whether the model gives a confidence. A model that outputs class ids gives none."""
+        """See :attr:`.Pipeline.gives_confidence`."""
         return self._pipeline.gives_confidence
 
     @property
@@ -95,7 +94,6 @@ class Segmenter:
         return self._pipeline.allocate
 
     def __repr__(self) -> str:
-        """Return the model, the engine, and whether the Segmenter is open."""
         state = 'closed' if self._is_closed else 'open'
         return f'<Segmenter {self.card.name} on {self.identity.engine}, {state}>'
 

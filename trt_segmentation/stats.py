@@ -14,8 +14,8 @@ import numpy as np
 PERCENTILES = (50, 95, 99)
 
 WINDOW = 10.0
-"""Default length of the time window, in seconds. Rates, latencies and recent losses are computed
-from the frames of this window, which ends now."""
+"""Default length of the time window in seconds. The window ends now. Rates, latencies and recent
+losses are computed from its frames."""
 
 MOST_FRAMES = 20_000
 """Largest number of frames in a window. A camera with 1000 fps sends half of this number in 10 s.
@@ -102,10 +102,7 @@ class Stats:
             self._forget(now)
 
     def count_frame_out(self, now: float, timings: Mapping[str, float]) -> None:
-        """Count a frame that was segmented.
-
-        :param timings: mapping from the name of each stage to its time in milliseconds.
-        """
+        """Count a frame that was segmented. ``timings`` has the milliseconds of each stage."""
         with self._lock:
             self._frames_out += 1
             self._out.append((now, dict(timings)))
@@ -143,16 +140,14 @@ class Stats:
                 self._lost, len(self._losses), self._skipped)
 
     def _rate(self, times: Sequence[float], now: float) -> float:
-        # If the window holds MOST_FRAMES frames, it covers only the time since the oldest of these
-        # frames. After the start, the window covers only the time since the first frame. So the
-        # rate uses the time that the window really covers.
+        # A full window covers only the time since its oldest frame, and a new window only the time
+        # since the first frame. So the rate uses the time that the window really covers.
         began = times[0] if len(times) == MOST_FRAMES else self._began
         return len(times) / min(self._window, max(1.0, now - (now if began is None else began)))
 
     def _forget(self, now: float) -> None:
-        while self._in and self._in[0] <= now - self._window:
-            self._in.popleft()
+        for times in (self._in, self._losses):
+            while times and times[0] <= now - self._window:
+                times.popleft()
         while self._out and self._out[0][0] <= now - self._window:
             self._out.popleft()
-        while self._losses and self._losses[0] <= now - self._window:
-            self._losses.popleft()

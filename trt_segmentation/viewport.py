@@ -38,7 +38,6 @@ class Viewport:
     lookup: npt.NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
-        """Check that the roi and the arrays fit the size of the images."""
         size = (self.height, self.width)
         for name, array, shape in (('hidden', self.hidden, size),
                                    ('lookup', self.lookup, (*size, 2))):
@@ -57,10 +56,7 @@ class Viewport:
                 'the image, as [x, y, width, height]')
 
     def check_size(self, height: int, width: int) -> None:
-        """Check the size of an image.
-
-        :raises FrameError: if the image has another size than this viewport.
-        """
+        """Raise a FrameError if an image has another size than the images of this viewport."""
         if (height, width) != (self.height, self.width):
             raise FrameError(f'the viewport is for images of {self.width}x{self.height} pixels, '
                              f'but this image has {width}x{height}')
