@@ -32,8 +32,8 @@ class EngineSettings:
     :param workspace: largest scratch memory of one layer, in bytes.
     :param level: TensorRT's optimization level, 0 to 5. At a higher level, TensorRT searches
         longer for fast kernels.
-    :param tune: whether several sets of options of ONNX Runtime CUDA are measured when a network is
-        first opened on a GPU. The network then uses the fastest set.
+    :param tune: whether several sets of options of ONNX Runtime CUDA are measured when a network
+        is first opened on a GPU. The network then uses the fastest set.
     :param exchange: 0 if no old network is in use. If the new network replaces an old network that
         is still in use, ``exchange`` is the number of this exchange; the first exchange has
         number 1. In an exchange, the opening disturbs the old network less, and ONNX Runtime

@@ -48,7 +48,7 @@ class Segmenter:
     :param overlay: whether the results have an overlay.
     :param alpha: weight of the class colours in the overlay, 0 to 1.
     :param confidence: whether the results have a confidence, if the model gives one. On the CPU,
-        the postprocessing takes less than half as long without a confidence.
+        the confidence more than doubles the time of the postprocessing.
     :param log: see :func:`.open_pipeline`.
     :raises ModelCardError: if the card does not exist, or if the card is wrong.
     :raises FrameError: if ``alpha`` is not a number from 0 to 1.

@@ -23,8 +23,8 @@ class Viewport:
     :param height: height of the images in pixels. ``width`` is the width of the images.
     :param roi: the part of the image that the network sees, as (left column, top row, width,
         height) in pixels. The pixels outside this part are unlabelled. None for the whole image.
-    :param hidden: (height, width) uint8, 0 or 1. The network sees the pixels with 1, but these
-        pixels are unlabelled. None if there is no such pixel.
+    :param hidden: (height, width) uint8, 0 or 1. Pixels with 1 are unlabelled, although the network
+        sees them. None if there is no such pixel.
     :param lookup: (height, width, 2) float32: column and row in the camera image for each pixel of
         the rectified image. If the camera image does not show the pixel, its column and row are
         negative. ``lens/rectify.py`` makes lookups. None if images are not rectified.

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The options of ``trt_seg inspect``, which describes an ONNX network or a TensorRT plan."""
+"""``trt_seg inspect``: describe an ONNX network or a TensorRT plan."""
 
 from __future__ import annotations
 

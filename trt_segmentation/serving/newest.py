@@ -69,8 +69,8 @@ class NewestFrames(Generic[Camera, Image]):
         """Wait until there is a frame. Return the waiting frames, or [] after :meth:`close`.
 
         :param most: largest number of frames to return. The other frames continue to wait.
-        :param patience: longest time in seconds, from the arrival of the first frame, to wait for
-            frames of other cameras.
+        :param patience: longest wait for frames of other cameras, in seconds after the arrival of
+            the first frame.
         :param is_over: if this function returns True, the result is [], and the frames continue to
             wait. The function is called again after each :meth:`wake`.
         """

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Protocols of what a worker uses: images, cameras, clock and settings. They need no ROS."""
+"""Protocols of what a worker uses: images, cameras, clock and settings. No ROS is needed."""
 
 from __future__ import annotations
 

@@ -66,8 +66,7 @@ class EngineHealth:
     def count_failure(self, error: Exception) -> None:
         """Count a failed batch, or a failed attempt to open the pipeline.
 
-        The state becomes FAILING. After :data:`REOPEN_AFTER` failures in a row, it becomes
-        REOPENING.
+        The state becomes FAILING, or REOPENING after :data:`REOPEN_AFTER` failures in a row.
         """
         with self._lock:
             self._failures += 1

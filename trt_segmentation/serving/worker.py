@@ -14,13 +14,7 @@ from ..frame import Segmentation
 from ..pipeline import Pipeline
 from ..tracing.stages import stage
 from .background import POLL_SECONDS
-from .drop_reasons import (
-    DEACTIVATED,
-    ENGINE_DOWN,
-    INTERNAL_ERROR,
-    SUPERSEDED,
-    TOO_OLD,
-)
+from .drop_reasons import DEACTIVATED, ENGINE_DOWN, INTERNAL_ERROR, SUPERSEDED, TOO_OLD
 from .engine_state import EngineState
 from .fetched_frames import FetchedFrames
 from .frame_log import FrameLog

@@ -96,10 +96,7 @@ def shares_of(stages: dict[str, float]) -> dict[str, int]:
 
 
 def stages_plot(run: Run, other: Run | None) -> go.Figure:
-    """Draw the median time of each stage. Each bar begins where the previous bar ends.
-
-    The label of a stage shows the name of the stage, and its share of the time in this run.
-    """
+    """Draw the median time of each stage. Each bar begins where the previous bar ends."""
     figure = _figure(HEIGHT, barmode='group')
     for found, color, _ in _runs(run, other):
         names = [escape(name) for name in found['stages_ms']]
@@ -142,7 +139,6 @@ def delay_plot(run: Run, other: Run | None) -> go.Figure:
 
 
 def _runs(run: Run, other: Run | None) -> list[tuple[Run, str, str]]:
-    """Return each run with its colour and with the suffix of its curve names."""
     return [(run, HERE, ''), *([(other, OTHER, ', the other run')] if other else [])]
 
 
@@ -157,10 +153,7 @@ def _cameras_figure(title: str, run: Run, other: Run | None) -> go.Figure:
 
 def _curve(figure: go.Figure, run: Run, value: Callable[[dict[str, float]], float], color: str,
            dash: str, name: str, side: str = 'bottom') -> None:
-    """Add a curve over the number of cameras. A curve of this run has a name at its right end.
-
-    :param side: ``top`` puts the name above the end of the curve, and ``bottom`` below.
-    """
+    """Add a curve. If it is of this run, its name is above or below (``side``) its right end."""
     cameras = run['cameras']
     end = '' if ',' in name else f' {name}'
     figure.add_scatter(
@@ -198,6 +191,5 @@ def memory_plot(run: Run, other: Run | None) -> go.Figure:
 
 
 def _cameras_in(phase: str) -> int:
-    """Return the number of cameras in a name such as ``4 cameras``; 0 for any other name."""
     first, _, what = phase.partition(' ')
     return int(first) if what.startswith('camera') else 0

@@ -24,17 +24,11 @@ SEED = 1_000_000
 """Seed of the first test scene. The training of the demo model used only smaller seeds."""
 
 LEAST_IOU = 0.85
-"""Smallest accepted mean IoU.
-
-The demo model reaches 0.90 on the test scenes. With a wrong kernel or swapped channels, the mean
-IoU is much smaller.
-"""
+"""Smallest accepted mean IoU. The demo model reaches 0.90 on the test scenes. With a wrong kernel
+or swapped channels, the mean IoU is much smaller."""
 
 LEAST_AGREEMENT = 0.99
-"""Smallest accepted fraction of pixels with the same label as on the CPU.
-
-An engine in FP16 reaches 0.9999.
-"""
+"""Smallest accepted fraction of pixels with the same label as on the CPU. FP16 reaches 0.9999."""
 
 ORACLE = 'onnxruntime-cpu'
 """Engine that gives the expected label maps."""
@@ -45,13 +39,11 @@ Log = Callable[[str], None]
 class Trial:
     """The result of one engine on a few scenes.
 
-    :param engine: name of the engine.
     :param why_not: why the engine cannot run on this machine; empty if the engine ran.
     :param wrong: what is wrong with the engine or with its label maps; empty if nothing is wrong.
     :param built: a sentence about a plan that was built but not run; empty if there is none.
     :param identity: library, precision and device of the engine.
     :param images: number of scenes.
-    :param mean_iou: mean IoU over all scenes, 0 to 1.
     :param agreement: fraction of pixels with the same label as on the CPU, 0 to 1, for the scene
         in which this fraction is smallest.
     :param latency_ms: median milliseconds of each stage.
@@ -69,10 +61,7 @@ class Trial:
 
     @property
     def is_good(self) -> bool:
-        """Whether the engine ran correctly, or cannot run on this machine.
-
-        The CPU engine must always run.
-        """
+        """Whether the engine ran correctly, or is a GPU engine that cannot run here."""
         return not self.wrong and (not self.why_not or self.engine != ORACLE)
 
     def __str__(self) -> str:
@@ -92,11 +81,10 @@ class Trial:
 
 
 def try_engines(gpu: int = 0, log: Log = lambda line: None, each: int = 2) -> list[Trial]:
-    """Run the demo model with every engine.
+    """Run the demo model with every engine. The best engine comes first.
 
-    The label maps are compared with the truth, and with the label maps of the CPU. The best engine
-    comes first. If TensorRT is installed, this function builds a plan. The first build may take
-    minutes.
+    The label maps are compared with the truth, and with the label maps of the CPU. If TensorRT is
+    installed, this function builds a plan. The first build may take minutes.
 
     :param gpu: index of the GPU in CUDA's order.
     :param log: function that receives lines about the progress.
@@ -156,10 +144,7 @@ def try_engine(engine: str, gpu: int, scenes: Sequence[Scene], expected: Sequenc
 
 
 def _build(log: Log) -> tuple[str, str]:
-    """Build a plan without a GPU, if TensorRT-RTX is installed. Return an error and a summary.
-
-    At least one of the two texts is empty.
-    """
+    """Build a plan without a GPU. Return an error and a summary; at least one text is empty."""
     from ...engines.plan import count_precisions, from_json
     from ...errors import SegmentationError
     library, _ = tensorrt_or_why_not()
@@ -216,7 +201,6 @@ def _judge(engine: str, pipeline: Pipeline, scenes: Sequence[Scene],
 
 
 def _segment(pipeline: Pipeline, scenes: Sequence[Scene]) -> list[Segmentation]:
-    """Segment scenes one after the other. The label maps in the result are copies."""
     from dataclasses import replace
 
     import numpy as np
@@ -227,8 +211,7 @@ def _segment(pipeline: Pipeline, scenes: Sequence[Scene]) -> list[Segmentation]:
     for scene in scenes:
         height, width = scene.image.shape[:2]
         data = np.ascontiguousarray(scene.image).reshape(-1)
-        segmentation = segment_one(
-            pipeline, Frame(data, 'bgr8', height, width, 3 * width))
+        segmentation = segment_one(pipeline, Frame(data, 'bgr8', height, width, 3 * width))
         found.append(replace(segmentation, labels=segmentation.labels.copy()))
         segmentation.release()
     return found

@@ -28,13 +28,12 @@ ENVIRONMENT = (
 OTHER_PACKAGES = ('nvidia-modelopt', 'opencv-python', 'opencv-contrib-python', 'rclpy')
 """Packages in the report that :mod:`trt_segmentation.installed.pip_names` does not name."""
 PREFIXES = ('cuda-', 'nvidia-cu', 'nvidia-nv', 'onnxruntime', 'tensorrt')
-"""Packages with these prefixes are in the report too. The names of all other packages may be
-private, so they are not in the report."""
+"""Packages with these prefixes are in the report too. Other names may be private."""
 NVIDIA_SMI = ('name', 'driver_version', 'pstate', 'memory.total', 'memory.used', 'utilization.gpu',
               'temperature.gpu', 'power.limit', 'clocks.sm', 'clocks.max.sm',
               'compute_mode', 'ecc.mode.current', 'mig.mode.current')
-"""The report has only these fields of ``nvidia-smi``. The usual table of ``nvidia-smi`` also names
-the processes of all users, so this table is not in the report."""
+"""The report has only these fields of ``nvidia-smi``, because the usual table also names the
+processes of all users."""
 LONGEST_S = 20.0
 """``nvidia-smi`` or ``nvpmodel`` is stopped after this many seconds."""
 
@@ -75,7 +74,6 @@ def _memory() -> dict[str, int]:
 
 
 def _jetson() -> dict[str, str]:
-    """Return board, L4T release and power mode of a Jetson; empty on another machine."""
     release = _read('/etc/nv_tegra_release').partition('\n')[0]
     if not release:
         return {}
@@ -116,7 +114,6 @@ def _read(path: str) -> str:
 
 
 def _run(*command: str) -> str:
-    """Return the output of a program, or a text that says why the program did not run."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False,
                               timeout=LONGEST_S, stdin=subprocess.DEVNULL)

@@ -54,7 +54,6 @@ def print_report(report: SegmentReport, pixels: npt.NDArray[np.int64], all_pixel
     """Print the share of each class, the speed, and what could not be read.
 
     :param pixels: for each class, its number of pixels in all images.
-    :param all_pixels: number of all pixels in all images.
     :param engine: name of the engine and its device.
     """
     console = Console()
@@ -87,15 +86,12 @@ def print_report(report: SegmentReport, pixels: npt.NDArray[np.int64], all_pixel
     if report.bad:
         lines.append(f'images or sources that could not be read: {len(report.bad)}')
         lines += [f'  {one_line(line)}' for line in report.bad]
-    for line in lines:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    print(*lines, sep='\n')
 
 
 def report_tree(report: SegmentReport, pixels: npt.NDArray[np.int64], all_pixels: int,
                 card: ModelCard, engine: str, images: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return the content of the file of --json.
-
-    The parameters are those of :func:`print_report`.
+    """Return the content of the file of --json. See :func:`print_report` for the parameters.
 
     :param images: an entry for each segmented image, in order.
     """
