@@ -87,10 +87,7 @@ class Segmenter:
 
     @property
     def allocate(self) -> Allocate | None:
-        """See :attr:`.Pipeline.allocate`. An image in this memory is not copied before its upload.
-
-        Before :meth:`close`, delete every reference to memory that this function allocated.
-        """
+        """See :attr:`.Pipeline.allocate`. An image in this memory is uploaded without a copy."""
         return self._pipeline.allocate
 
     def __repr__(self) -> str:

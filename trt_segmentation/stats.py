@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 import threading
 
@@ -71,6 +71,18 @@ def percentiles(values: Sequence[float]) -> dict[str, float]:
     return {f'p{p}': float(v) for p, v in zip(PERCENTILES, found)}
 
 
+def stage_percentiles(frames: Iterable[Mapping[str, float]]) -> dict[str, dict[str, float]]:
+    """Return the percentiles of each stage.
+
+    :param frames: for each frame, the milliseconds of its stages.
+    """
+    stages: dict[str, list[float]] = {}
+    for timings in frames:
+        for stage, ms in timings.items():
+            stages.setdefault(stage, []).append(ms)
+    return {stage: percentiles(values) for stage, values in stages.items()}
+
+
 class Stats:
     """Counters and latency windows of one camera. Any thread may call the methods.
 
@@ -129,14 +141,10 @@ class Stats:
         """Return the counts since the start, and the rates and latencies of the window."""
         with self._lock:
             self._forget(now)
-            stages: dict[str, list[float]] = {}
-            for _, timings in self._out:
-                for stage, ms in timings.items():
-                    stages.setdefault(stage, []).append(ms)
             return Snapshot(
                 self._frames_in, self._frames_out, dict(self._dropped),
                 self._rate(self._in, now), self._rate([at for at, _ in self._out], now),
-                {stage: percentiles(values) for stage, values in stages.items()},
+                stage_percentiles(timings for _, timings in self._out),
                 self._lost, len(self._losses), self._skipped)
 
     def _rate(self, times: Sequence[float], now: float) -> float:

@@ -23,7 +23,7 @@ class Viewport:
     :param height: height of the images in pixels. ``width`` is the width of the images.
     :param roi: the part of the image that the network sees, as (left column, top row, width,
         height) in pixels. The pixels outside this part are unlabelled. None for the whole image.
-    :param hidden: (height, width) uint8, 0 or 1. Pixels with 1 are unlabelled, although the network
+    :param hidden: (height, width) uint8, 0 or 1. Pixels with 1 are unlabelled, but the network
         sees them. None if there is no such pixel.
     :param lookup: (height, width, 2) float32: column and row in the camera image for each pixel of
         the rectified image. If the camera image does not show the pixel, its column and row are

@@ -56,7 +56,7 @@ class BuildCommandOptions(CalibrationOptions):
     cut_resize: bool = False
 
     def check(self) -> None:
-        """Refuse options that contradict each other, before any long work begins.
+        """Check the options before any long work begins.
 
         :raises GraphError: if options contradict each other, or if ``out`` exists and is not a
             plan of this package.

@@ -22,10 +22,7 @@ BROKEN = 70
 
 ECHO = 1.0
 """A signal that comes at most this many seconds after the first signal counts as the same signal.
-
-Some programs send one signal twice. For example, ``timeout -s INT`` sends it to the process and
-then to the process group.
-"""
+For example, ``timeout -s INT`` sends one signal to the process and then to the process group."""
 
 _unstoppable: WeakSet[threading.Thread] = WeakSet()
 _lock = threading.Lock()

@@ -22,7 +22,7 @@ from ...pipeline import Pipeline, segment_one
 from ...street import Drive
 
 PICTURES = 4
-"""Number of different street scenes. Consecutive frames show different scenes."""
+"""Number of different street scenes in the frames."""
 
 WARM_UP = 0.5
 """Seconds of warm-up before the latency is measured. Frames in this time do not count."""

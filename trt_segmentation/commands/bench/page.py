@@ -30,11 +30,12 @@ def write_page(run: dict[str, Any], path: Path, other: dict[str, Any] | None = N
     plots = {'latency': latency_plot(run, other), 'stages': stages_plot(run, other),
              'memory': memory_plot(run, other), 'rate': rate_plot(run, other),
              'delay': delay_plot(run, other)}
+    doubts = [*run['cautions'], *(cautions(run, other) if other else [])]
     page = Template(TEMPLATE.read_text(encoding='utf-8')).substitute(
         marker=MARKER, title=escape(title(run)), frames=len(run['latency_ms']),
         device=escape(str(run['setting'].get('device', ''))),
         against=_against(other), tiles=_tiles(run), words=_items(_sentences(run)),
-        cautions=_cautions([*run['cautions'], *(cautions(run, other) if other else [])]),
+        cautions=f'<ul class="cautions">{_items(doubts)}</ul>' if doubts else '',
         rows=_rows(run, other), facts=_facts(run), plotly=get_plotlyjs(),
         plots=_script_json({name: json.loads(plot.to_json()) for name, plot in plots.items()}))
     write_file(path, page.encode())
@@ -97,10 +98,6 @@ def _sentences(run: dict[str, Any]) -> Iterable[str]:
 
 def _items(texts: Iterable[str]) -> str:
     return ''.join(f'<li>{escape(text)}</li>' for text in texts)
-
-
-def _cautions(texts: list[str]) -> str:
-    return f'<ul class="cautions">{_items(texts)}</ul>' if texts else ''
 
 
 def _rows(run: dict[str, Any], other: dict[str, Any] | None) -> str:

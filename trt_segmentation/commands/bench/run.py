@@ -179,10 +179,7 @@ def _thin_out(values: Sequence[float]) -> list[float]:
 
 
 def _cautions(load: float, drift: float, frames: dict[str, int]) -> list[str]:
-    """Return sentences about conditions that make the numbers less reliable.
-
-    :param frames: maps the name of each measurement that reports a p99 to its number of frames.
-    """
+    # ``frames`` has the number of frames of each measurement that reports a p99.
     found = []
     if few := [f'{name} ({count})' for name, count in frames.items() if count < ENOUGH]:
         found.append(f'Too few frames for p99: {", ".join(few)}. At least {ENOUGH} frames are '

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import islice
 import json
@@ -21,7 +21,7 @@ from ...bags.reader import BagReader
 from ...errors import DemoError
 from ...host.decode_raw import decode
 from ...model.card import ModelCard
-from ...stats import percentiles
+from ...stats import percentiles, stage_percentiles
 from ...street import CLASSES, Drive
 from ...view.ground_picture import draw_ground, ground_colors
 from ...view.montage import GroundLegend, MontageRow
@@ -112,7 +112,10 @@ def make_report(out: Path, card: ModelCard, live: LiveRun, bars: ProgressBars) -
                     for key, value in pipeline.items() if key.startswith('frames_dropped_')},
         'frames_recorded': len(live.arrived),
         'fps': (len(done) - 1) / (max(done) - min(done)) * 1e9 if len(done) > 1 else 0.0,
-        'latency_ms': _latencies(times), **_accuracy_tree(scores),
+        'latency_ms': {
+            'end_to_end': percentiles([t.received_ms for t in times if t.received_ms is not None]),
+            **stage_percentiles(time.timings for time in times)},
+        **_accuracy_tree(scores),
         'engine': live.diagnostics['engine']['engine'],
         'identity': live.diagnostics['engine']}
     caption = (f'{live.engine} · camera at {live.fps:g} Hz · {tree["frames_out"]} of '
@@ -148,15 +151,6 @@ def _frame_time(entry: Mapping[str, Any], arrived: Mapping[int, int]) -> FrameTi
     stamp = entry['stamp_ns']
     received = (arrived[stamp] - stamp) / 1e6 if stamp in arrived else None
     return FrameTime(stamp, entry['timings'], received)
-
-
-def _latencies(times: Sequence[FrameTime]) -> dict[str, dict[str, float]]:
-    values: dict[str, list[float]] = {'end_to_end': [
-        time.received_ms for time in times if time.received_ms is not None]}
-    for time in times:
-        for stage, ms in time.timings.items():
-            values.setdefault(stage, []).append(ms)
-    return {stage: percentiles(found) for stage, found in values.items()}
 
 
 def _read_log(path: Path) -> list[dict[str, Any]]:

@@ -182,22 +182,22 @@ def _judge(engine: str, pipeline: Pipeline, scenes: Sequence[Scene],
     import numpy as np
 
     from ...accuracy.metrics import confusion, Scores
-    from ...stats import percentiles
+    from ...stats import stage_percentiles
     count = len(pipeline.card.classes)
     matrix = np.zeros((count, count + 1), np.int64)
-    same, stages = [], dict[str, list[float]]()
+    same = []
     _segment(pipeline, scenes[:1])      # warm-up: the first frame allocates memory and compiles
-    for found, scene, labels in zip(_segment(pipeline, scenes), scenes, expected):
+    results = _segment(pipeline, scenes)
+    for found, scene, labels in zip(results, scenes, expected):
         matrix += confusion(scene.truth, found.labels, count)
         same.append(float(np.mean(found.labels == labels)))
-        for stage, ms in found.timings.items():
-            stages.setdefault(stage, []).append(ms)
     iou, agreement = Scores(pipeline.card.classes, matrix, len(scenes)).mean_iou, min(same)
     wrong = (f'WRONG: mean IoU {iou:.4f}, expected at least {LEAST_IOU}' if iou < LEAST_IOU else
              f'WRONG: on one scene only {agreement:.3%} of the labels are as on the CPU, '
              f'expected at least {LEAST_AGREEMENT:.0%}' if agreement < LEAST_AGREEMENT else '')
     return Trial(engine, '', wrong, '', _identity(pipeline), len(scenes), iou, agreement,
-                 {stage: percentiles(values)['p50'] for stage, values in stages.items()})
+                 {stage: found['p50'] for stage, found in stage_percentiles(
+                     result.timings for result in results).items()})
 
 
 def _segment(pipeline: Pipeline, scenes: Sequence[Scene]) -> list[Segmentation]:

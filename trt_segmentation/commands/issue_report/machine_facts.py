@@ -45,7 +45,8 @@ def collect_facts() -> dict[str, Any]:
         'python': {'version': platform.python_version(), 'executable': sys.executable,
                    'build': ' '.join(platform.python_build()), 'path': sys.path[1:]},
         'system': _system(), 'cpu': _cpu(), 'memory': _memory(), 'jetson': _jetson(),
-        'gpu': {**asdict(ask_driver()), 'nvidia_smi': _nvidia_smi()},
+        'gpu': {**asdict(ask_driver()), 'nvidia_smi': _run(
+            'nvidia-smi', f'--query-gpu={",".join(NVIDIA_SMI)}', '--format=csv')},
         'packages': _packages(),
         'environment': {name: _split(os.environ[name]) for name in ENVIRONMENT
                         if name in os.environ}}
@@ -79,10 +80,6 @@ def _jetson() -> dict[str, str]:
         return {}
     return {'board': _read('/proc/device-tree/model').strip('\0'), 'release': release,
             'power_mode': _run('nvpmodel', '-q')}
-
-
-def _nvidia_smi() -> str:
-    return _run('nvidia-smi', f'--query-gpu={",".join(NVIDIA_SMI)}', '--format=csv')
 
 
 def _packages() -> dict[str, str]:

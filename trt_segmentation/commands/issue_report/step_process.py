@@ -30,7 +30,7 @@ class StepResult:
     """The result of a step.
 
     :param status: :data:`OK`, :data:`FAILED` or :data:`CANNOT_RUN`.
-    :param why: why the step failed or cannot run; empty if ``status`` is :data:`OK`.
+    :param why: why the step failed or cannot run.
     :param found: the values that the step found. After an error, some values may be missing.
     :param log: everything that the process printed, with the traceback of an error.
     """

@@ -113,7 +113,7 @@ def _list_old_maps(name: str, options: SegmentOptions) -> list[str]:
 
 def find_renamed_results(sources: Sequence[ImageSource], options: SegmentOptions
                          ) -> list[tuple[str, str]]:
-    """Return each source whose result file has an unexpected name, and this name.
+    """Return each source whose result has an unexpected name, and this name.
 
     If overlays are written, the name has an ending, as in ``street_jpg.jpg``.
     """
