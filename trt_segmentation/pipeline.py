@@ -149,8 +149,8 @@ def open_pipeline(card: ModelCard, engine: str = 'auto', *, gpu: int = 0,
     :param wait: how ``collect`` waits for the GPU: ``timed``, ``block`` or ``spin``; see
         ``Wait`` in ``gpu/wait.py``.
     :param log: called with a line of text before long work, such as building an engine.
-    :param settings: a TensorRT engine in the cache is used only if it was built with the same
-        settings.
+    :param settings: how engines are built and tuned. A TensorRT engine in the cache is used only
+        if it was built with the same settings.
     :raises EngineError: if the engine cannot be opened.
     """
     for what, value, known in (('engine', engine, ENGINES),
@@ -170,7 +170,7 @@ def open_pipeline(card: ModelCard, engine: str = 'auto', *, gpu: int = 0,
 
 
 def _open_first(openers: Mapping[str, Callable[[str], Pipeline]], gpu: int) -> Pipeline:
-    """Open the first pipeline that works. Its ``identity.reason`` says why earlier ones do not.
+    """Open the first pipeline that works. ``identity.reason`` says why better engines do not work.
 
     If the driver does not find the GPU, only this reason is given, and missing GPU packages are
     not named.

@@ -67,8 +67,7 @@ class SegmentedImage:
         Some pixels may belong to no class, so the sum of all shares may be below 1.
         """
         counts = count_labels(self.labels, len(self.classes))
-        return {name: float(count) / self.labels.size
-                for name, count in zip(self.classes, counts)}
+        return {name: float(count) / self.labels.size for name, count in zip(self.classes, counts)}
 
     def __repr__(self) -> str:
         largest = sorted(self.share.items(), key=lambda item: -item[1])[:3]

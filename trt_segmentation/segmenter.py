@@ -62,8 +62,7 @@ class Segmenter:
         if not 0 <= alpha <= 1:
             raise FrameError(f'alpha is {alpha}; it must be a number from 0 to 1')
         self.card = model if isinstance(model, ModelCard) else load_card(model)
-        self._pipeline = open_pipeline(self.card, engine, gpu=gpu, precision=precision,
-                                       log=log)
+        self._pipeline = open_pipeline(self.card, engine, gpu=gpu, precision=precision, log=log)
         self._pipeline.alpha = alpha
         self._wanted = Wanted(overlay, confidence and self._pipeline.gives_confidence)
         self._lock = threading.Lock()

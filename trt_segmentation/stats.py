@@ -28,12 +28,10 @@ class Snapshot:
 
     This equation always holds: ``frames_in == frames_out + sum(dropped.values()) + in_flight``.
 
-    :param frames_in: number of received frames.
-    :param frames_out: number of segmented frames.
+    :param frames_in: number of received frames. ``frames_out`` of them were segmented.
     :param dropped: maps each reason to the number of frames that were received and then dropped.
-    :param lost: number of frames that were lost before the node received them. ``frames_in`` does
-        not include these frames.
-    :param lost_lately: number of frames that were lost within the window.
+    :param lost: number of frames that were lost before the node received them. ``lost_lately`` of
+        them were lost within the window.
     :param skipped: number of frames that are missing in the camera's own numbering. Such a frame
         was lost, or a newer frame replaced it before the node received it.
     :param fps_in: received frames per second within the window.

@@ -92,8 +92,7 @@ def run_build(options: BuildCommandOptions) -> int:
         if given.split is not None:
             _report_kernels(options, card, graph, calibration, plan, given.split.int8, identity,
                             bars)
-    Console().print(summarise_plan(plan, options.out), markup=False, highlight=False,
-                    soft_wrap=True)
+    print(summarise_plan(plan, options.out))
     return 0
 
 
@@ -180,8 +179,7 @@ def _give_precision(options: BuildCommandOptions, card: ModelCard, graph: Prepar
                         f'int8, but stay fp16')
     accuracy = compare_models(card, _models(options, card, graph, given, calibration, bars),
                               bars.track('accuracy', shots, len(shots)))
-    write_accuracy(accuracy, card, _report_folder(options, card), Console(), given.fp32,
-                   warning)
+    write_accuracy(accuracy, card, _report_folder(options, card), Console(), given.fp32, warning)
     if options.max_miou_drop is not None:
         refuse_loss(accuracy, _compared_name(options), options.max_miou_drop, warning)
     return calibration, given

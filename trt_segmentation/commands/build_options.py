@@ -83,8 +83,7 @@ class BuildCommandOptions(CalibrationOptions):
                 raise GraphError(f'{_option(name)} is for a calibration; give recordings with '
                                  '--calibrate')
         if self.topic and not (self.calibrate or self.hold_out):
-            raise GraphError('--topic is for bags; give bags with --calibrate or '
-                             '--hold-out')
+            raise GraphError('--topic is for bags; give bags with --calibrate or --hold-out')
         if self.search and self.max_miou_drop is None:
             raise GraphError('--search needs a limit of the accuracy loss; give the limit with '
                              '--max-miou-drop')

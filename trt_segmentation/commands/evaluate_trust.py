@@ -65,9 +65,8 @@ class ReferenceWriter:
 def print_temperature(card: ModelCard, samples: Iterable[Sample], copy: Path | None) -> None:
     """Fit a temperature, print it, and write a copy of the card if a path is given.
 
-    Errors are also those of :func:`.fit_temperature` and :func:`.save_with_temperature`.
-
     :raises EvaluationError: if the temperature makes the calibration error larger.
+    :raises SegmentationError: see :func:`.fit_temperature` and :func:`.save_with_temperature`.
     """
     found = fit_temperature(card, samples)
     fit = f'{found.fitted} image{"s" * (found.fitted != 1)}'

@@ -63,7 +63,7 @@ def _commented(lines: list[str]) -> str:
 
 def guess(inputs: list[Tensor], outputs: list[Tensor],
           endings: Mapping[str, Ending] | None = None) -> Signature:
-    """Find out without a card what a network's tensors mean. One input channel is a gray image.
+    """Find out without a card what a network's tensors mean. One channel means a gray image.
 
     :raises EngineError: if the network is no segmentation network.
     """

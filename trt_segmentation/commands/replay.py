@@ -45,8 +45,8 @@ def run_replay(options: ReplayOptions) -> int:
     :returns: the exit code, see :attr:`ReplayResult.exit_code`.
     :raises ReplayError, ViewError, ModelCardError, FileNotFoundError: if an option, the card or a
         path is wrong. In this case, nothing is written.
-    :raises BagError, EngineError: if the bag cannot be read, or if the engine fails. The new bag
-        contains the results of all earlier frames.
+    :raises BagError, EngineError: if the bag cannot be read, or if the engine fails. After an
+        error during the replay, the new bag contains the earlier results.
     """
     root = topic_root(options.namespace)
     options.check()

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Run the command that has given options. Most commands are imported only when they run."""
+"""Run the command that has the given options. Most commands are imported only when they run."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def serve_cameras(pipeline: Pipeline, frames: Sequence[Frame], wanted: Wanted, s
     do not send at the same moment.
 
     :param frames: one frame for each camera. The camera sends this frame again and again.
-    :param seconds: seconds during which the cameras send ``fps`` frames per second each.
+    :param seconds: seconds during which each camera sends ``fps`` frames per second.
     :raises EngineError: if the engine failed.
     """
     return _CameraRun(pipeline, frames, wanted).run(seconds, fps)

@@ -45,7 +45,7 @@ class FigureReport:
 
     def add(self, name: str, value: float, unit: str, bar: str = '',
             holds: bool | None = None) -> None:
-        """Add a measured number. Raise a ValueError for ``bar`` without ``holds`` or vice versa."""
+        """Add a number. Raise a ValueError if ``bar`` and ``holds`` are not given together."""
         if bool(bar) != (holds is not None):
             raise ValueError(f'{name}: give both bar and holds, or neither')
         self.rows.append(Figure(name, float(value), unit, bar,

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Run a simulated street camera and the node in own processes, and a recorder in this process."""
+"""Run a simulated street camera and the node as processes, and a recorder in this process."""
 
 from __future__ import annotations
 

@@ -15,8 +15,8 @@ from .libraries import absent, BUILDER, CUDA, RTX_CAPABILITIES, rtx_fits, tensor
 class EngineChoice:
     """The engines that can and cannot run on this machine.
 
-    :param why_not: the reason why each engine cannot run, by its name; empty if the engine can
-        run. The best engine comes first.
+    :param why_not: for each engine, the reason why it cannot run; empty if the engine can run.
+        The best engine comes first.
     """
 
     why_not: Mapping[str, str]

@@ -43,7 +43,7 @@ def absent(*names: str) -> list[str]:
 
 
 def tensorrt_or_why_not() -> tuple[str, str]:
-    """Return name and version of TensorRT, and the reason why it cannot be imported.
+    """Return the name and version of TensorRT, or the reason why it cannot be imported.
 
     One of the two texts is empty.
     """

@@ -43,7 +43,6 @@ class Trial:
     :param wrong: what is wrong with the engine or with its label maps; empty if nothing is wrong.
     :param built: a sentence about a plan that was built but not run; empty if there is none.
     :param identity: library, precision and device of the engine.
-    :param images: number of scenes.
     :param agreement: fraction of pixels with the same label as on the CPU, 0 to 1, for the scene
         in which this fraction is smallest.
     :param latency_ms: median milliseconds of each stage.

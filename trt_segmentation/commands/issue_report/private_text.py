@@ -28,8 +28,8 @@ ORDINARY = frozenset([
     'test', 'ubuntu', 'user', 'xavier'])
 """Names of users and hosts that are the same on many machines. Such a name stays in the text."""
 SHORTEST_NAME, SHORTEST_SECRET = 3, 6
-"""Smallest length of a name, and of a secret value, that is removed. Shorter ones often occur in
-ordinary text."""
+"""Smallest length of a name, and of a secret value, that is removed. Shorter texts often occur
+in ordinary text."""
 _SECRET_NAME = re.compile(r'KEY|TOKEN|SECRET|PASS|CREDENTIAL|AUTH', re.I)
 _KEPT_FILE = re.compile(r'[\w.+-]+\.(?:py|so[\d.]*)')
 _URL_USER = re.compile(r'(\w://)[^\s/@"\']+@')

@@ -26,7 +26,6 @@ MOST_RENAMED = 20
 class SegmentReport:
     """The result of one run of the command.
 
-    :param segmented: number of images that were segmented.
     :param dropped: number of camera images that were skipped because the network was busy.
     :param bad: one line for each image or source that could not be read.
     :param seconds: seconds from the opening of the first source until all results were written.

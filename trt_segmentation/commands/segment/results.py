@@ -91,7 +91,7 @@ def _check_old_classes(out: Path, names: set[str], card: ModelCard) -> None:
 
 
 def _list_names(source: ImageSource, options: SegmentOptions) -> list[str]:
-    """Return the paths of the results, relative to --out. For a video, add the old maps."""
+    """Return the results of a source and the old maps of a video, as paths below --out."""
     if source.name is not None:
         return [*[source.name + VIDEO] * options.overlay, *_list_old_maps(source.name, options)]
     names = source.picture_names
