@@ -108,7 +108,7 @@ class Frame:
 
     @property
     def roi(self) -> tuple[int, int, int, int] | None:
-        """See :attr:`.Viewport.roi`; None for the whole image."""
+        """The part of the image that the network gets. None for the whole image."""
         return self.viewport.roi if self.viewport else None
 
     @property
