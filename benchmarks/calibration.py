@@ -80,7 +80,6 @@ def measure(report: FigureReport, quick: bool) -> None:
         'boundary IoU': lambda a, name, where: a.boundary_iou(name, where)}
 
     def values(what: str, method: str, name: str, where: str) -> Numbers:
-        """Return one measure for each draw."""
         return np.array([measures[what](found[draw, name], method, where)
                          for draw in range(size.draws)])
 
@@ -117,7 +116,6 @@ Values = Callable[[str, str, str, str], Numbers]
 
 
 def add_rows(report: FigureReport, size: Size, measures: list[str], values: Values) -> None:
-    """Add the rows of FP32 and of each calibration, with the spread over the draws."""
     for where in street.CONDITIONS:
         for what in measures:
             report.add(f'{REFERENCE}: {what}, {where}',

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from functools import partial
 import statistics
-import sys
 import threading
 import time
 from typing import Any
@@ -24,14 +23,11 @@ import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import QoSProfile
 from report import FigureReport, run
+from ros_end_to_end import node_command
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
-from trt_segmentation.commands.demo.node_process import (
-    keep_to_this_machine,
-    ros_arguments,
-    running,
-)
+from trt_segmentation.commands.demo.node_process import keep_to_this_machine, running
 from trt_segmentation.memory import ArrayMemory
 from trt_segmentation.ros.transport.choose import choose_transport
 from trt_segmentation.ros.transport.qos import NEWEST
@@ -69,21 +65,17 @@ class PacedCameras:
         self._thread = threading.Thread(target=self._send, daemon=True)
 
     def is_matched(self) -> bool:
-        """Return whether all publishers and subscriptions have matched the node."""
         return all(p.get_subscription_count() for p in self._publishers.values()) and all(
             s.subscription.get_publisher_count() for s in self._subscriptions)
 
     def start(self) -> None:
-        """Start sending images. Call :meth:`stop` at the end."""
         self._thread.start()
 
     def reset(self) -> None:
-        """Reset all counts."""
         self.sent = dict.fromkeys(self.sent, 0)
         self.ms = {name: [] for name in self.ms}
 
     def stop(self) -> None:
-        """Stop sending and receiving."""
         self._stop.set()
         self._thread.join()
         for subscription in self._subscriptions:
@@ -107,19 +99,17 @@ class PacedCameras:
         taken.release()
 
 
-def run_case(count: int, seconds: float, parameters: dict[str, object]
-             ) -> PacedCameras:
+def run_case(count: int, seconds: float, parameters: dict[str, object]) -> PacedCameras:
     """Run ``count`` cameras for some seconds, and return them with their counts and latencies."""
     names = [f'camera{index}' for index in range(count)]
-    arguments = ros_arguments({
+    command = node_command('node', {
         'cameras': f'[{", ".join(names)}]', 'stale_after': 60.0, **parameters})
     node = rclpy.create_node('cameras')
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     cameras = PacedCameras(node, names)
     try:
-        with running([sys.executable, '-m', 'trt_segmentation.ros.node', *arguments,
-                      '--log-level', 'warn']) as process:
+        with running(command) as process:
             end = time.monotonic() + 60.0
             while not cameras.is_matched():
                 executor.spin_once(timeout_sec=0.1)
@@ -141,7 +131,6 @@ def run_case(count: int, seconds: float, parameters: dict[str, object]
 
 
 def measure(report: FigureReport, quick: bool) -> None:
-    """Measure each number of cameras, and four cameras with batches of four."""
     keep_to_this_machine()
     rclpy.init(args=[])
     seconds = 3.0 if quick else 20.0
@@ -156,7 +145,6 @@ def measure(report: FigureReport, quick: bool) -> None:
 
 
 def add_rows(report: FigureReport, title: str, cameras: PacedCameras, seconds: float) -> None:
-    """Add the rows of one case."""
     served = {name: len(ms) for name, ms in cameras.ms.items()}
     every = sorted(ms for found in cameras.ms.values() for ms in found)
     report.add(f'{title}: images sent', sum(cameras.sent.values()) / seconds, '/s')

@@ -93,6 +93,18 @@ def score_demo_model(pipeline: Pipeline, samples: Sequence[Sample], scale: int
     return Scores(known, matrix, len(samples)), trust
 
 
+def score_by_light(pipeline: Pipeline, samples: Sequence[Sample], scale: int
+                   ) -> dict[str, tuple[Scores, Counts]]:
+    """Map ``day``, ``dusk`` and ``all`` to the results of :func:`score_demo_model`."""
+    found = {light: score_demo_model(
+        pipeline, [sample for sample in samples if sample.condition == light], scale)
+        for light in ('day', 'dusk')}
+    (day, day_trust), (dusk, dusk_trust) = found.values()
+    found['all'] = (Scores(day.classes, day.matrix + dusk.matrix, len(samples)),
+                    day_trust + dusk_trust)
+    return found
+
+
 def risk_coverage_area(trust: Counts) -> float:
     """Return the area under the risk-coverage curve, 0 to 1. A smaller area is better.
 

@@ -91,7 +91,6 @@ def draw_recordings(seed: int = 1) -> list[float]:
 
 
 def measure(report: FigureReport, is_quick: bool) -> None:
-    """Add the rows of each kind of recording and each number of GPUs."""
     rates, recordings = Rates(), draw_recordings()
     frames = sum(recordings)
     report.add('frames', frames / 1e6, 'million')

@@ -83,7 +83,6 @@ def ways_of(name: str, quick: bool) -> list[str]:
 
 
 def measure_network(folder: str, name: str, quick: bool) -> Found:
-    """Measure every way of a network, each in its own process."""
     tried = {way: measure_way(folder, name, way) for way in ways_of(name, quick)}
     return {way: found for way, found in tried.items() if found is not None}
 
@@ -125,7 +124,6 @@ def measure_way(folder: str, name: str, way: str) -> dict[str, Any] | None:
 
 
 def export(folder: str, names: list[str]) -> None:
-    """Export networks to ONNX, in parallel processes."""
     for done in start_all([[str(HERE / 'networks.py'), folder, name] for name in names]):
         done.wait()
 

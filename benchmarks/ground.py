@@ -85,13 +85,11 @@ def measure(report: FigureReport, quick: bool) -> None:
 
 
 def draw(scenes: int, condition: str) -> Iterator[tuple[Drive, int]]:
-    """Yield a drive and the number of a frame for each scene."""
     for number in range(scenes):
         yield Drive(SEED + number, condition), FRAMES[number % len(FRAMES)]
 
 
 def compare(pipeline: Pipeline, drive: Drive, index: int, values: Values) -> Errors:
-    """Segment one frame, and compare its grid with the truth."""
     scene, camera = drive.frame(index), drive.camera(index)
     height, width = scene.truth.shape
     labels = segment_one(pipeline, Frame(scene.image.reshape(-1), 'bgr8', height, width,
@@ -173,7 +171,6 @@ def compare_free_distances(camera: PinholeCamera, scene: Scene, values: Values, 
 
 
 def add_rows(report: FigureReport, condition: str, found: Errors, scenes: int) -> None:
-    """Add the rows of one condition."""
     report.add(f'{condition}: scenes', scenes, '')
     report.add(f'{condition}: cell accuracy', found.right.mean(), '')
     report.add(f'{condition}: cells called ground, but are not', found.unsafe.mean(), '')

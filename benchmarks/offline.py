@@ -25,7 +25,6 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 import re
-import resource
 import shutil
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -44,7 +43,7 @@ from offline_parts import (
     write_file,
 )
 from report import FigureReport, run
-from segment import call
+from segment import call, call_timed
 
 from trt_segmentation.engines.nvidia_driver import ask_driver
 from trt_segmentation.threads.ordered_map import CORES
@@ -84,7 +83,6 @@ class Run(NamedTuple):
 
 
 def measure(report: FigureReport, quick: bool) -> None:
-    """Measure the parts alone, and then the command with each network."""
     args, _ = OPTIONS.parse_known_args()
     has_gpu = bool(ask_driver().gpus) and args.engine != 'onnxruntime-cpu'
     seconds = args.seconds or (1.0 if quick else 3.0 if has_gpu else 12.0)
@@ -103,7 +101,6 @@ def measure(report: FigureReport, quick: bool) -> None:
 
 def measure_parts(report: FigureReport, bags: dict[str, Path], pictures: Sequence[Pixels],
                   has_gpu: bool, seconds: float) -> None:
-    """Measure the disk, the decoders and the encoders alone, and add their rates."""
     report.add('disk alone, write and wait for the disk', write_file(bags['raw'].parent), 'GB/s')
     for kind, bag in bags.items():
         report.add(f'disk alone, read the {kind} bag', read_file(bag), 'GB/s')
@@ -179,15 +176,12 @@ def add_cpu_rows(report: FigureReport, title: str, alone: Sequence[float], runs:
 
 
 def replay(bag: Path, out: Path, count: int, options: Sequence[str]) -> Run:
-    """Run the command on a bag in a separate process."""
     shutil.rmtree(out, ignore_errors=True)
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    printed = call('-m', 'trt_segmentation', 'replay', str(bag), '--out', str(out), *options)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    printed, cpu_seconds = call_timed('-m', 'trt_segmentation', 'replay', str(bag), '--out',
+                                      str(out), *options)
     found = re.search(rf'{count} of {count} frames in .* \(([\d.]+) fps\)', printed)
     assert found, printed
-    return Run(float(found[1]),
-               after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    return Run(float(found[1]), cpu_seconds)
 
 
 if __name__ == '__main__':

@@ -86,7 +86,6 @@ def scenes(count: int) -> Iterator[Sample]:
 
 
 def add_rows(report: FigureReport, accuracy: Accuracy, name: str, where: str) -> None:
-    """Add the rows of one precision: all conditions, each condition, and every class."""
     loss, title, bar = accuracy.loss(name), f'{name}{where}', BARS.get(name)
     report.add(f'{title}: mean IoU', accuracy.scores(name).mean_iou, '')
     if name != 'fp32':

@@ -111,7 +111,6 @@ class Run(NamedTuple):
 
 
 def measure(report: FigureReport, quick: bool) -> None:
-    """Measure the pipeline alone, the folder and the video in turns."""
     args, _ = OPTIONS.parse_known_args()
     turns, seconds = (1, 4.0) if quick else (args.turns, args.seconds)
     with TemporaryDirectory() as name:
@@ -191,20 +190,23 @@ def measure_alone(folder: Path, args: argparse.Namespace, seconds: float
 
 
 def measure_command(source: Path, out: Path, args: argparse.Namespace) -> Run:
-    """Run the command on a source in a separate process."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    printed = call('-c', COMMAND, 'segment', str(source), '--out', str(out), '--model',
-                   args.model, '--engine', args.engine, '--gpu', str(args.gpu))
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    printed, cpu_seconds = call_timed(
+        '-c', COMMAND, 'segment', str(source), '--out', str(out), '--model', args.model,
+        '--engine', args.engine, '--gpu', str(args.gpu))
     rate, busy = re.search(r'([\d.]+) frames/s', printed), re.search(r'busy ([\d.]+)', printed)
     assert rate, printed
-    return Run(float(rate[1]),
-               after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
-               float(busy[1]) if busy else None)
+    return Run(float(rate[1]), cpu_seconds, float(busy[1]) if busy else None)
+
+
+def call_timed(*arguments: str) -> tuple[str, float]:
+    """Run Python with arguments. Return what it printed, and its CPU seconds on all cores."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    printed = call(*arguments)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return printed, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def call(*arguments: str) -> str:
-    """Run Python with arguments, and return what it printed."""
     done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True,
                           check=False)
     if done.returncode:

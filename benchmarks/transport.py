@@ -193,7 +193,6 @@ def cases(quick: bool) -> list[Case]:
 
 
 def run_case(case: Case) -> dict[str, Any]:
-    """Measure a case in new processes."""
     done = subprocess.run([sys.executable, __file__, '--receive', json.dumps(asdict(case))],
                           capture_output=True, text=True, timeout=300, check=False)
     if done.returncode:
@@ -203,7 +202,6 @@ def run_case(case: Case) -> dict[str, Any]:
 
 
 def measure(report: Any, quick: bool) -> None:
-    """Run every case, and report the medians and the ratios of typed to direct."""
     keep_to_this_machine()
     every = cases(quick)
     ms: dict[Case, list[float]] = {case: [] for case in every}
@@ -248,7 +246,6 @@ def label(case: Case) -> str:
 
 
 def main() -> None:
-    """Run the benchmark, or one of its processes."""
     if len(sys.argv) == 3 and sys.argv[1] in ('--receive', '--publish'):
         case = Case(**json.loads(sys.argv[2]))
         if case.mallopt:

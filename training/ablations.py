@@ -41,7 +41,6 @@ VARIANTS = {
 
 
 def main() -> None:
-    """Draw scenes, then train every variant."""
     args = arguments()
     check_absent(args.out, '--out', [f'{name}.onnx' for name in args.only] + ['ablations.json'])
     args.out.mkdir(parents=True, exist_ok=True)

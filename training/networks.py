@@ -93,29 +93,34 @@ class StreetNet(nn.Module):  # type: ignore[misc]
 
 
 class UNet(nn.Module):  # type: ignore[misc]
-    """A UNet on ResNet-18. Its logits have stride 2, so that thin objects stay visible."""
+    """A UNet on a ResNet. Its logits have stride 2, so that thin objects stay visible.
+
+    :param resnet: ResNet-18 or ResNet-34; None for a new ResNet-18.
+    """
 
     STAGES = ('relu', 'layer1', 'layer2', 'layer3', 'layer4')
     CHANNELS = (64, 64, 128, 256, 512)
 
-    def __init__(self) -> None:
+    def __init__(self, resnet: nn.Module | None = None, classes: int = len(CLASSES)) -> None:
         super().__init__()
-        self.encoder = IntermediateLayerGetter(resnet18(weights=None),
+        self.encoder = IntermediateLayerGetter(resnet or resnet18(weights=None),
                                                {name: name for name in self.STAGES})
         self.decoder = nn.ModuleList(
             nn.Sequential(nn.Conv2d(below + here, here, 3, padding=1, bias=False),
                           nn.BatchNorm2d(here), nn.ReLU(inplace=True))
             for below, here in zip(self.CHANNELS[:0:-1], self.CHANNELS[-2::-1]))
-        self.classifier = nn.Conv2d(self.CHANNELS[0], len(CLASSES), 1)
+        self.classifier = nn.Conv2d(self.CHANNELS[0], classes, 1)
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Compute (N, classes, H/2, W/2) logits of (N, 3, H, W) normalised RGB."""
         *rest, x = self.encoder(image).values()
         for block, skip in zip(self.decoder, reversed(rest)):
-            x = interpolate(x, scale_factor=2.0, mode='bilinear', align_corners=False)
-            x = block(torch.cat([x, skip], 1))
+            x = block(torch.cat([self._enlarge(x, skip), skip], 1))
         logits: torch.Tensor = self.classifier(x)
         return logits
+
+    def _enlarge(self, x: torch.Tensor, _skip: torch.Tensor) -> torch.Tensor:
+        return interpolate(x, scale_factor=2.0, mode='bilinear', align_corners=False)
 
 
 def count_parameters(net: nn.Module) -> int:

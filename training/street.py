@@ -31,7 +31,6 @@ from trt_segmentation.untrusted.output_files import check_absent
 
 
 def main() -> None:
-    """Train and export the network. Write the log and the curve."""
     args = arguments()
     check_absent(args.out, '--out', ('street.onnx', 'street.pt', 'street_log.json',
                                      'street_curve.png'))

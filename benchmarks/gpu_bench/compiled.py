@@ -57,13 +57,7 @@ def make_segment(name: str, freezing: bool = False,
     parts, card = networks.read_name(name), networks.card(Path(), name)
     model = networks.build(name, cut).to(memory_format=shape)
     dtype = torch.float16 if parts.precision == 'fp16' else torch.float32
-
-    def on_gpu(values: Any) -> Any:
-        return torch.tensor(np.asarray(values), device='cuda')
-
-    mean, std = (on_gpu(v).reshape(1, 3, 1, 1).to(dtype) for v in (card.input.mean,
-                                                                    card.input.std))
-    palette = on_gpu(np.ascontiguousarray(card.palette[:, ::-1])).float()
+    mean, std, palette = networks.on_gpu(card, dtype)
 
     def segment(frames: Any) -> tuple[Any, Any]:
         image = frames.permute(0, 3, 1, 2).flip(1).to(dtype) / 255

@@ -43,7 +43,6 @@ class PinnedNetwork:
         self._binding = self._engine.bind(1, *self._device)
 
     def run(self) -> None:
-        """Copy the input to the GPU, run the network, and copy the output back."""
         from cuda.bindings import driver
 
         from trt_segmentation.engines.cuda_driver import call

@@ -93,7 +93,6 @@ class KernelBench:
 
 
 def measure_kernels(report: FigureReport, quick: bool) -> None:
-    """Add rows with the time and the bandwidth of each kernel to the report."""
     memory = GpuAllocator()
     streams = Streams()
     bench = KernelBench(memory)

@@ -121,7 +121,6 @@ class Alone:
         (self._graph or self._run).enqueue(self._streams.compute[0])
 
     def once(self) -> None:
-        """Run the network once, and wait for the end of the run."""
         self._enqueue()
         self._done.record(self._streams.compute[0])
         self._done.wait()
@@ -145,7 +144,6 @@ class Alone:
         return count / (perf_counter() - began)
 
     def close(self) -> None:
-        """Free all memory."""
         self._memory.synchronize()
         if self._graph is not None:
             self._graph.close()

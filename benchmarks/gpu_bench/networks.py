@@ -14,6 +14,8 @@ from pathlib import Path
 import sys
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from trt_segmentation.model.card import ModelCard, OutputCard, spread_palette
 
 CLASSES, HEIGHT, WIDTH = 19, 512, 1024
@@ -29,8 +31,6 @@ ENLARGING = ('lraspp', 'deeplabv3')
 
 
 class NetworkName(NamedTuple):
-    """The parts of the name of a network."""
-
     family: str
     precision: str
     batch: int = 1
@@ -38,7 +38,6 @@ class NetworkName(NamedTuple):
 
 
 def read_name(name: str) -> NetworkName:
-    """Split the name of a network into its parts."""
     family, precision, *rest = name.split('-')
     batch = [int(part[1:]) for part in rest if part.startswith('b')]
     return NetworkName(family, precision, batch[0] if batch else 1, 'argmax' in rest)
@@ -52,6 +51,15 @@ def card(folder: Path, name: str, cut: bool = False) -> ModelCard:
     return ModelCard(name, folder / f'{name}.onnx',
                      tuple(f'class {i}' for i in range(CLASSES)), spread_palette(CLASSES),
                      output=OutputCard(cut_resize=cut))
+
+
+def on_gpu(card: ModelCard, dtype: Any) -> tuple[Any, Any, Any]:
+    """Return the mean and the std of a card as ``dtype``, and its BGR palette as float32."""
+    import torch
+    mean, std = (torch.tensor(np.asarray(v), device='cuda').reshape(1, 3, 1, 1).to(dtype)
+                 for v in (card.input.mean, card.input.std))
+    palette = np.ascontiguousarray(card.palette[:, ::-1])
+    return mean, std, torch.tensor(palette, device='cuda').float()
 
 
 def build(name: str, cut: bool = False) -> Any:
@@ -110,7 +118,6 @@ def _make(family: str) -> Any:
 
 
 def export(folder: Path, name: str) -> None:
-    """Export one network to the file ``NAME.onnx`` in the folder."""
     import torch
     model, parts = build(name), read_name(name)
     image = torch.randn(parts.batch, 3, HEIGHT, WIDTH, device='cuda')

@@ -57,13 +57,7 @@ def pytorch(folder: Path, name: str) -> Way:
     model, card = networks.build(name), networks.card(folder, name)
     torch.cuda.empty_cache()  # the memory that only the construction needs is not counted
     dtype = torch.float16 if name.endswith('fp16') else torch.float32
-
-    def on_gpu(values: Any) -> Any:
-        return torch.tensor(np.asarray(values), device='cuda')
-
-    mean, std = (on_gpu(v).reshape(1, 3, 1, 1).to(dtype) for v in (card.input.mean,
-                                                                    card.input.std))
-    palette = on_gpu(np.ascontiguousarray(card.palette[:, ::-1])).float()
+    mean, std, palette = networks.on_gpu(card, dtype)
     up = torch.empty((HEIGHT, WIDTH, 3), dtype=torch.uint8, pin_memory=True)
     labels_down = torch.empty((HEIGHT, WIDTH), dtype=torch.uint8, pin_memory=True)
     overlay_down = torch.empty((HEIGHT, WIDTH, 3), dtype=torch.uint8, pin_memory=True)
@@ -141,7 +135,6 @@ def ours(folder: Path, name: str, settings: GpuSettings = GpuSettings(), cut: bo
 
 
 def untuned(folder: Path, name: str) -> Way:
-    """Run the pipeline of this package without tuned options."""
     from trt_segmentation.engines.onnxruntime_cuda import OnnxRuntimeCuda
     return ours(folder, name, open_engine=OnnxRuntimeCuda)
 
@@ -158,7 +151,6 @@ WAYS: dict[str, Callable[[Path, str], Way]] = {
 
 
 def measure(way: str, folder: Path, name: str, seconds: float) -> dict[str, Any]:
-    """Measure one way with one network in this process."""
     from cuda.bindings import driver
 
     from trt_segmentation.engines.cuda_driver import call

@@ -34,7 +34,6 @@ class NetworkRows:
         self._report, self._name, self._found, self._main = report, name, found, main
 
     def add(self) -> None:
-        """Add a row for every measured number, and the factors with their limits."""
         for way, result in self._found.items():
             self._add_way(way, result)
         ours = [way for way in OURS if way in self._found]

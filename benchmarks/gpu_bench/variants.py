@@ -30,7 +30,6 @@ STAGES = ('upload', 'preprocess', 'inference', 'postprocess', 'download', 'overl
 
 
 def measure_variants(report: FigureReport, card: Any, name: str, seconds: float) -> None:
-    """Measure every variant of the pipeline."""
     # The first network of a process is up to 7 % faster than later ones, see LaunchGraph.
     GpuPipeline(card, OnnxRuntimeCuda).close()
     for variant, settings in VARIANTS.items():

@@ -43,7 +43,6 @@ class Rig:
             self.cameras.check_alive()
 
     def connect(self) -> None:
-        """Wait until the node publishes all topics."""
         end = time.monotonic() + START_SECONDS
         while not self.receiver.is_connected():
             self.spin(0.2)

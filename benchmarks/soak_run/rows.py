@@ -75,17 +75,14 @@ class Soaked:
 
     @property
     def counted(self) -> float:
-        """Seconds after the warm-up."""
         return self.seconds - self.warm
 
     @property
     def warmed(self) -> list[ProcessSample]:
-        """Samples after the warm-up."""
         return [s for s in self.samples if s.at >= self.warm]
 
 
 def add_rows(report: FigureReport, soak: Soaked) -> None:
-    """Add all rows."""
     _rate(report, soak)
     _process(report, soak)
     for name in ('p50', 'p99'):
@@ -145,7 +142,6 @@ def _process(report: FigureReport, soak: Soaked) -> None:
 
 
 def _losses(report: FigureReport, soak: Soaked) -> None:
-    """Add rows about lost and dropped images and label maps."""
     counts = soak.counts
     sent = int((soak.published[:, 2] >= soak.begin).sum())
     arrived = int((soak.arrived[:, 2] >= soak.begin).sum())

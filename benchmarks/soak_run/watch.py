@@ -83,7 +83,6 @@ class Watch:
         self._thread.start()
 
     def stop(self) -> list[ProcessSample]:
-        """Stop the thread and return all samples."""
         self._stop.set()
         self._thread.join()
         return self.samples

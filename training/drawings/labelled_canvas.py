@@ -64,19 +64,15 @@ class LabelledCanvas(Canvas):
         return label if label == IGNORED else label + len(CLASSES) * self.part
 
     def convex_fixed(self, points: npt.NDArray[np.int32], colour: Colour, label: int) -> None:
-        """Fill a convex polygon, as the base class does."""
         super().convex_fixed(points, colour, self.code(label))
 
     def fill(self, outlines: list[Floats], colour: Colour, label: int) -> None:
-        """Fill polygons, as the base class does."""
         super().fill(outlines, colour, self.code(label))
 
     def lines(self, lines: list[Floats], colour: Colour, label: int, thick: int = 1) -> None:
-        """Draw lines, as the base class does."""
         super().lines(lines, colour, self.code(label), thick)
 
     def disc(self, centre: Floats, radius: float, colour: Colour, label: int) -> None:
-        """Fill a circle, as the base class does."""
         super().disc(centre, radius, colour, self.code(label))
 
     def plane(self, texture: Texture, quad: Floats, gain: float, haze: Colour, label: int,

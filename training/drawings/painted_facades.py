@@ -165,7 +165,6 @@ class House(Building):
     """A building with chimneys, or with a tower."""
 
     def draw(self, view: SceneView, s: float, t: float) -> None:
-        """Draw the building, then the chimneys on its roof."""
         super().draw(view, s, t)
         tall = self._facade.height + self._roof
         rng = np.random.Generator(np.random.PCG64(int(abs(self._s) * 100)))
