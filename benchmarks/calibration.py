@@ -6,7 +6,7 @@ This benchmark tests a claim: with ranges from daylight frames, lane markings an
 get worse labels at night. The set of daylight frames and the set of frames of all conditions have
 the same size and show the same streets. Each set is drawn several times, because two draws differ
 by as much as the expected effect. The benchmark tests every calibration method, because the method
-decides how much the light matters. Spread is the standard deviation over the draws.
+decides how much the light matters. The rows "spread" give the standard deviation over the draws.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ DAY, EVERY = SETS
 FIGURE = Path(__file__).parent.parent / 'docs' / 'calibration.png'
 LANE = 'lane marking'
 MARGIN = 0.005
-"""Frames of all conditions must raise the mean IoU at night by at least this (mean of draws)."""
+"""Frames of all conditions must raise the mean IoU at night by this, as a mean over the draws."""
 
 Numbers = npt.NDArray[np.float64]
 

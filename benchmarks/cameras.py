@@ -11,7 +11,6 @@ the node segments the newest frame of each camera, and drops and counts older fr
 from __future__ import annotations
 
 from functools import partial
-import statistics
 import threading
 import time
 from typing import Any
@@ -28,7 +27,8 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from trt_segmentation.commands.demo.node_process import keep_to_this_machine, running
-from trt_segmentation.memory import ArrayMemory
+from trt_segmentation.memory import PageMemory
+from trt_segmentation.ros.transport.cdr import HEAD_ROOM
 from trt_segmentation.ros.transport.choose import choose_transport
 from trt_segmentation.ros.transport.qos import NEWEST
 from trt_segmentation.street import Drive
@@ -54,10 +54,9 @@ class PacedCameras:
         self._images = {name: self._transport.publisher(publisher)
                         for name, publisher in self._publishers.items()}
         picture = Drive(1, width=WIDTH, height=HEIGHT).frame(0).image
-        whole = np.empty(512 + picture.nbytes, np.uint8)
-        self._picture = whole[512:].reshape(picture.shape)
+        self._memory = PageMemory(HEAD_ROOM + picture.nbytes)
+        self._picture = self._memory.view[HEAD_ROOM:].reshape(picture.shape)
         self._picture[:] = picture
-        self._memory = ArrayMemory(self._picture, 512)
         self._subscriptions = [self._transport.subscribe(
             node, f'{name}/segmentation/label_map', NEWEST,
             ImageSink(partial(self._arrived, name))) for name in names]
@@ -146,19 +145,15 @@ def measure(report: FigureReport, quick: bool) -> None:
 
 def add_rows(report: FigureReport, title: str, cameras: PacedCameras, seconds: float) -> None:
     served = {name: len(ms) for name, ms in cameras.ms.items()}
-    every = sorted(ms for found in cameras.ms.values() for ms in found)
+    every = [ms for found in cameras.ms.values() for ms in found]
     report.add(f'{title}: images sent', sum(cameras.sent.values()) / seconds, '/s')
     report.add(f'{title}: label maps', len(every) / seconds, '/s')
-    report.add(f'{title}: p50', statistics.median(every), 'ms')
-    worst = max(_p99(found) for found in cameras.ms.values())
-    report.add(f'{title}: p99 of the worst camera', worst, 'ms')
+    report.add(f'{title}: p50', float(np.median(every)), 'ms')
+    report.add(f'{title}: p99 of the worst camera',
+               max(float(np.percentile(found, 99)) for found in cameras.ms.values()), 'ms')
     if len(served) > 1:
         fair = min(served.values()) / max(served.values())
         report.add(f'{title}: served least / most', fair, '', f'>= {FAIR:g}', fair >= FAIR)
-
-
-def _p99(values: list[float]) -> float:
-    return statistics.quantiles(values, n=100, method='inclusive')[98]
 
 
 if __name__ == '__main__':

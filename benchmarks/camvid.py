@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The photographs of CamVid: samples by condition, class ids of the demo model, and trust."""
+"""Reads the photographs of CamVid, and scores networks like the demo model on them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,6 @@ Labels = npt.NDArray[Any]
 def read_photographs(data: Path, split: str, step: int = 1) -> Iterator[Sample]:
     """Read the photographs of a split with their labels. The condition is ``dusk`` or ``day``.
 
-    :param data: the folder CamVid.
     :param split: ``train``, ``val`` or ``test``.
     :param step: only each ``step``-th photograph of each condition is returned.
     :raises EvaluationError: if a folder is missing, or if a file cannot be used.

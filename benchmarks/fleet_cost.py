@@ -69,8 +69,8 @@ def find_limits(rates: Rates, kind: str, gpus: int) -> dict[str, float]:
 def simulate_hours(rates: Rates, kind: str, gpus: int, recordings: list[float]) -> float:
     """Return the hours until the last host is ready.
 
-    :param recordings: number of frames of each recording. The largest is not given out first,
-        because the scheduler does not sort.
+    :param recordings: number of frames of each recording. The hosts get the recordings in this
+        order, because the scheduler does not sort them.
     """
     speed = min(find_limits(rates, kind, gpus).values())
     hosts = [rates.start_s] * gpus

@@ -34,7 +34,7 @@ LONGEST_S = 150
 """A process that needs more seconds is killed, and its rows are missing."""
 STARTED = monotonic()
 LAST = STARTED + 60 * float(os.environ.get('GPU_PIPELINE_MINUTES', 'inf'))
-"""After this time no other way is measured, so that a GPU is needed for a limited time only."""
+"""After this time nothing more is measured, so that a GPU is needed for a limited time only."""
 FAMILIES = os.environ.get('GPU_PIPELINE_FAMILIES', ' '.join(networks.FAMILIES)).split()
 """Families of networks that are measured."""
 BATCH_ONLY = os.environ.get('GPU_PIPELINE_BATCH_ONLY', '').split()
@@ -56,7 +56,7 @@ def measure(report: FigureReport, quick: bool) -> None:
         os.environ['XDG_CACHE_HOME'] = folder       # every network is tuned in this run
         export(folder, [*names, *batches, *(f'{name}-argmax' for name in names
                                              if 'careful' in ways_of(name, quick))])
-        # The fastest setting for one image is measured with batches too. It is not known yet.
+        # Batches use the fastest setting for one image. It is not known yet, so compile all.
         compile_all(folder, [(name, setting) for name in names for setting in settings_of(name)]
                     + [(name, setting) for name in batches for setting in settings_of(name)])
         for name in names:

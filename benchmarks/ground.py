@@ -29,13 +29,13 @@ import numpy as np
 import numpy.typing as npt
 from report import FigureReport, run
 
-from trt_segmentation.frame import Frame
+from trt_segmentation.accuracy.samples import label_image
 from trt_segmentation.ground.pose import Pose
 from trt_segmentation.ground.table import Cells, GridSize, GroundTable
 from trt_segmentation.ground.values import FREE, make_values, OCCUPIED, Values
 from trt_segmentation.lens.lens import Lens
 from trt_segmentation.model.card import load_card
-from trt_segmentation.pipeline import open_pipeline, Pipeline, segment_one
+from trt_segmentation.pipeline import open_pipeline, Pipeline
 from trt_segmentation.street import CONDITIONS, Drive, Scene
 from trt_segmentation.street.camera import Floats, PinholeCamera
 
@@ -92,8 +92,7 @@ def draw(scenes: int, condition: str) -> Iterator[tuple[Drive, int]]:
 def compare(pipeline: Pipeline, drive: Drive, index: int, values: Values) -> Errors:
     scene, camera = drive.frame(index), drive.camera(index)
     height, width = scene.truth.shape
-    labels = segment_one(pipeline, Frame(scene.image.reshape(-1), 'bgr8', height, width,
-                                         3 * width)).labels
+    labels = label_image(pipeline, scene.image)
     table = GroundTable(Lens(width, height, *drive.intrinsics), Pose.of_mount(*drive.mount, 0.0),
                         SIZE)
     grid = table.read(labels, values)

@@ -40,10 +40,8 @@ from trt_segmentation.pipeline import open_pipeline, Pipeline
 from trt_segmentation.untrusted.output_files import check_file
 
 BARS = {'fp16': 0.001, 'mixed': 0.01}
-"""Largest accuracy loss of each precision. The loss is FP32's mean IoU minus its mean IoU."""
-
+"""Largest accepted loss of mean IoU against FP32, for each precision."""
 FIGURE = Path(__file__).parent.parent / 'docs' / 'precision_differences.png'
-
 
 OPTIONS = argparse.ArgumentParser(add_help=False)
 OPTIONS.add_argument('--gpu', type=int, metavar='N', help='CUDA index of the GPU to use')

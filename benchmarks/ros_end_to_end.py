@@ -63,7 +63,7 @@ class LabelMapLatency:
     :param whole: from the stamp until the subscriber has received the label map.
     :param to_node: from the stamp until the node has received the image.
     :param in_node: from receiving the image until the node starts to publish the segmentation.
-    :param to_subscriber: from then until the subscriber has received the label map.
+    :param to_subscriber: from that start until the subscriber has received the label map.
     :param total: from receiving the image until the node has published the whole segmentation.
     """
 

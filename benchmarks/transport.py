@@ -9,7 +9,7 @@ waits in a queue. In the case "one process", the publisher has its own thread, a
 
 With typed messages, much time goes to the Linux kernel, which clears new memory for each message.
 In the case "one thread", publisher and executor share a thread. Then glibc reuses memory in some
-runs only. So this case has no bar. With mallopt, glibc always reuses the memory.
+runs only. So no ratio is required here. With mallopt, glibc always reuses the memory.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ DECAY = 0.998
 
 @dataclass
 class Budget:
-    """The length of a training in steps. If ``steps`` is 0, it is ``seconds`` with all tests."""
+    """The length of a training: ``steps``, or if this is 0, ``seconds`` with all tests."""
 
     steps: int = 0
     seconds: float = 0.0
@@ -155,7 +155,7 @@ def consistent(loss: Loss, mild: int, scenes: int, share: float) -> Loss:
 
 
 def test_iou(net: nn.Module, scenes: Scenes) -> list[float]:
-    """Return the IoU of each class at network size. `trt_seg eval` gives published figures."""
+    """Return the IoU of each class, measured at the input size of the network."""
     table = torch.zeros(len(CLASSES) ** 2, dtype=torch.int64, device=DEVICE)
     with torch.no_grad():
         for images, truths in zip(scenes.images.split(25), scenes.truths.split(25)):

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Give drawn scenes a random appearance on the device, so that shape counts and colour does not.
+"""Give drawn scenes a random appearance on the device, so that networks learn shapes, not colours.
 
 All images are (N, 3, H, W) float32 RGB from 0 to 1. Codes are as in ``drawings.labelled_canvas``.
 """
@@ -17,12 +17,12 @@ from torch.nn.functional import interpolate, pad
 from trt_segmentation.street.canvas import MARKING, ROAD, SIDEWALK, SKY, VEGETATION
 
 VEIL = VEGETATION + 240
-"""Code of a veil, such as a bare tree: ``VEIL_PART`` of ``drawings.labelled_canvas``."""
+"""Code of a veil, such as a bare tree: VEGETATION + 10 * ``VEIL_PART`` of the drawings."""
 
 
 @dataclass(frozen=True)
 class Style:
-    """Which steps of the restyling are used. Each is a row of the ablation."""
+    """Which steps of the restyling are used. ``ablations.py`` leaves out each step in turn."""
 
     surfaces: bool = True
     light: bool = True

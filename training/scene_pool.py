@@ -206,7 +206,7 @@ def warp(images: torch.Tensor, codes: torch.Tensor, size: tuple[int, int],
     def uniform(low: float, high: float) -> torch.Tensor:
         return torch.rand(n, device=DEVICE, generator=random) * (high - low) + low
     shrink = size[1] / WIDTH
-    # The part of the scene that is shown. A camera with 4:3 pixels is stretched to 16:9.
+    # The part of the scene that is shown. The aspect is that of a 4:3 image stretched to 16:9.
     zoom = torch.exp(uniform(math.log(0.45), math.log(1.0)) * 1.0)
     zoom = torch.minimum(zoom * (0.7 + 0.6 * shrink), torch.ones_like(zoom))
     aspect = torch.exp(uniform(-0.05, 0.42))

@@ -72,11 +72,7 @@ def make_segment(name: str, freezing: bool = False,
 
 
 class CompiledFrames:
-    """Sends frames from pinned memory through the compiled function.
-
-    :param name: name of the network.
-    :param setting: one of :data:`SETTINGS`.
-    """
+    """Sends frames from pinned memory through the compiled function."""
 
     def __init__(self, name: str, setting: str) -> None:
         import torch

@@ -17,11 +17,7 @@ from .way import Stages, Way
 
 
 class PinnedNetwork:
-    """A network on the GPU, with its input and its output in pinned memory.
-
-    :ivar tensor: the input tensor.
-    :ivar output: the output tensor.
-    """
+    """A network on the GPU, with its input ``tensor`` and its ``output`` in pinned memory."""
 
     def __init__(self, folder: Path, name: str) -> None:
         from trt_segmentation.engines.onnxruntime_cuda import OnnxRuntimeCuda

@@ -1,10 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Measures the two kernels.
-
-Their bandwidth is compared with that of a copy on the GPU. The preprocess kernel is also compared
-with CV-CUDA.
-"""
+"""Compares the bandwidth of the two kernels with a copy on the GPU, and one with CV-CUDA."""
 
 from __future__ import annotations
 
@@ -25,8 +21,9 @@ from trt_segmentation.gpu.streams import Streams
 from trt_segmentation.model.card import InputCard, ModelCard, spread_palette
 from trt_segmentation.model.kind import OutputKind
 from trt_segmentation.model.signature import ImageInput, NetworkOutput
+from trt_segmentation.sources.image import as_frame
 
-from .measure import back_to_back, copy_bandwidth, frame_of, HEIGHT, pictures, WIDTH
+from .measure import back_to_back, copy_bandwidth, HEIGHT, pictures, WIDTH
 from .networks import CLASSES
 from .networks import HEIGHT as ROWS
 from .networks import WIDTH as COLUMNS
@@ -41,7 +38,7 @@ class KernelBench:
     def __init__(self, memory: GpuAllocator) -> None:
         self.memory = memory
         self.arch = f'sm_{memory.device.arch}'
-        self.frames = [frame_of(p) for p in pictures(SETS)]
+        self.frames = [as_frame(p) for p in pictures(SETS)]
         self.images = [self.send(f.data) for f in self.frames]
 
     def send(self, array: Any) -> int:

@@ -48,12 +48,6 @@ def pictures(count: int, seed: int = 0) -> list[npt.NDArray[np.uint8]]:
             for c in coarse]
 
 
-def frame_of(picture: npt.NDArray[np.uint8]) -> Frame:
-    """Make a bgr8 frame in ordinary memory."""
-    height, width, _ = picture.shape
-    return Frame(picture.reshape(-1), 'bgr8', height, width, width * 3)
-
-
 def frames_in(pipeline: GpuPipeline, images: Sequence[npt.NDArray[np.uint8]]) -> list[Frame]:
     """Make frames in the pipeline's pinned buffers, as the direct transport does."""
     frames = []

@@ -68,7 +68,6 @@ def build(name: str, cut: bool = False) -> Any:
     The name gives the precision of the module. The batch normalisation layers are trained on
     random images. So the activations stay in the range of float16, as in a trained network.
 
-    :param name: name of the network.
     :param cut: whether the Resize at the end is left out, so that the logits stay small.
     """
     import torch

@@ -32,7 +32,6 @@ from gpu_bench.compiled import compiled, SETTINGS
 from gpu_bench.cpu_ways import article, careful
 from gpu_bench.measure import (
     Alone,
-    frame_of,
     frames_in,
     HEIGHT,
     latency,
@@ -47,6 +46,7 @@ from gpu_bench.way import Stages, Way
 from trt_segmentation.gpu.device_engine import DeviceEngine, OpenEngine
 from trt_segmentation.gpu.settings import GpuSettings
 from trt_segmentation.model.card import ModelCard
+from trt_segmentation.sources.image import as_frame
 
 
 def pytorch(folder: Path, name: str) -> Way:
@@ -128,7 +128,7 @@ def ours(folder: Path, name: str, settings: GpuSettings = GpuSettings(), cut: bo
         found = {'graphed': pipeline.uses_graph, 'allocated': pipeline.memory.device_bytes,
                  'opened': pipeline.identity.opened_s, 'tuning': pipeline.identity.tuning}
         if batch == 1:
-            staged, parts = latency(pipeline, [frame_of(p) for p in pictures(6)], seconds)
+            staged, parts = latency(pipeline, [as_frame(p) for p in pictures(6)], seconds)
             found |= {'from ordinary memory': float(np.median(staged)), 'copy': parts['stage']}
         return found
     return Way(way, stages, lambda s: rate(pipeline, frames, s, pipeline.depth), more)

@@ -22,11 +22,10 @@ LABELS_LATER_MS = 0.25
 
 
 class NetworkRows:
-    """Adds the rows of one network.
+    """Adds the rows of one network. Every row begins with its name.
 
-    :param name: name of the network. Every row begins with this name.
     :param found: result of each way.
-    :param main: whether the network has limits on its memory and its 99th percentile.
+    :param main: whether the network has a limit of its 99th percentile.
     """
 
     def __init__(self, report: FigureReport, name: str, found: Mapping[str, Mapping[str, Any]],

@@ -23,8 +23,6 @@ from trt_segmentation.commands.demo.node_process import running
 
 CAMERAS_A_PROCESS = 2
 """Cameras in a process. Two 1080p cameras at 30 Hz send 0.4 GB/s, which a process can copy."""
-ROOM = 512
-"""Bytes before the pixels, for the header of a message."""
 
 
 class CameraProcesses:
@@ -35,8 +33,7 @@ class CameraProcesses:
 
     def __init__(self, processes: Sequence[subprocess.Popen[bytes]], logs: dict[int, Path]
                  ) -> None:
-        self._processes = processes
-        self._logs = logs
+        self._processes, self._logs = processes, logs
 
     def set_rate(self, hz: float) -> None:
         """Let each camera publish ``hz`` images per second; 0 pauses the cameras."""
@@ -132,21 +129,20 @@ class _Camera:
     def __init__(self, node: Any, name: str, index: int, pictures: list[Path]) -> None:
         from sensor_msgs.msg import Image
 
-        from trt_segmentation.memory import ArrayMemory
+        from trt_segmentation.memory import PageMemory
+        from trt_segmentation.ros.transport.cdr import HEAD_ROOM
         from trt_segmentation.ros.transport.choose import choose_transport
         from trt_segmentation.ros.transport.qos import RELIABLE
-        self._name = name
-        self._index = index
+        self._name, self._index, self._sent = name, index, 0
         self._images = choose_transport().publisher(
             node.create_publisher(Image, f'{name}/image', RELIABLE))
         self._pictures = []
         for path in pictures:
             picture = np.load(path, allow_pickle=False)
-            whole = np.empty(ROOM + picture.nbytes, np.uint8)
-            pixels = whole[ROOM:].reshape(picture.shape)
+            memory = PageMemory(HEAD_ROOM + picture.nbytes)
+            pixels = memory.view[HEAD_ROOM:].reshape(picture.shape)
             pixels[:] = picture
-            self._pictures.append((pixels, ArrayMemory(pixels, ROOM)))
-        self._sent = 0
+            self._pictures.append((pixels, memory))
 
     def send(self) -> npt.NDArray[np.int64]:
         """Publish the next image and return its record for the log."""

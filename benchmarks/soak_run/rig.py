@@ -29,9 +29,7 @@ class Rig:
 
     def __init__(self, node: subprocess.Popen[bytes], cameras: CameraProcesses,
                  receiver: Receiver) -> None:
-        self.node = node
-        self.cameras = cameras
-        self.receiver = receiver
+        self.node, self.cameras, self.receiver = node, cameras, receiver
 
     def spin(self, seconds: float) -> None:
         """Receive messages for some seconds; exit if a process has ended."""

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""A canvas for training. Every pixel holds its class and a number of the thing that it shows.
+"""A canvas for training. Every pixel holds its class and a number for the thing that it shows.
 
 A code is ``class + 10 * part``. ``part`` is a number from 0 to 23. Neighbouring things usually
 have different parts, so that the training can give each thing a colour and a texture of its own.
@@ -79,7 +79,7 @@ class LabelledCanvas(Canvas):
               part: tuple[float, float] = (0.0, 1.0)) -> None:
         """Stretch a texture over a quad, as the base class does."""
         code, before = self.code(label), self.part
-        self.part = 0       # the base class may call a method of this class
+        self.part = 0       # the base class may call convex(), which would add the part again
         super().plane(texture, quad, gain, haze, code, part)
         self.part = before
 

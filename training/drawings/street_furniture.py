@@ -160,7 +160,7 @@ class Cyclist(AnyPerson):
 
 
 class Box(Standing):
-    """A bin, a cabinet, a letter box or a shelter. It counts as a building."""
+    """A bin, a cabinet, a letter box or a shelter. The loss ignores a narrow box."""
 
     def __init__(self, rng: Rng, s: float, t: float, period: float) -> None:
         super().__init__(s, t, period)
