@@ -6,11 +6,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from trt_segmentation.accuracy.label_values import LabelValues
 from trt_segmentation.accuracy.metrics import confusion, Counts, Scores
@@ -29,7 +27,6 @@ STREET_NAMES = {'sky': 'sky', 'building': 'building', 'pole': 'pole', 'road': 'r
 """Maps each class of CamVid that the demo model knows to its name in the demo model."""
 DUSK = '0001TP'
 """The names of the photographs at dusk begin with these letters."""
-Labels = npt.NDArray[Any]
 
 
 def read_photographs(data: Path, split: str, step: int = 1) -> Iterator[Sample]:
@@ -62,16 +59,11 @@ def score_demo_model(pipeline: Pipeline, samples: Sequence[Sample], scale: int
     :returns: scores, and (2, 256) int64: the number of wrong pixels and the number of right
         pixels, for each value of the confidence.
     """
-    names = pipeline.card.classes
-    known = list(STREET_NAMES)
-    to_known = np.full(UNLABELLED[np.dtype(np.uint8)] + 1, UNLABELLED[np.dtype(np.uint8)],
-                       np.uint8)
+    names, known = pipeline.card.classes, list(STREET_NAMES)
+    to_known, truth_ids = np.full((2, 256), UNLABELLED[np.dtype(np.uint8)], np.uint8)
     for index, name in enumerate(known):
-        to_known[names.index(STREET_NAMES[name])] = index
+        to_known[names.index(STREET_NAMES[name])] = truth_ids[CLASSES.index(name)] = index
     to_known[names.index('lane marking')] = known.index('road')
-    truth_ids = np.full(len(to_known), UNLABELLED[np.dtype(np.uint8)], np.uint8)
-    for index, name in enumerate(known):
-        truth_ids[CLASSES.index(name)] = index
     matrix = np.zeros((len(known), len(known) + 1), np.int64)
     trust = np.zeros((2, 256), np.int64)
     for sample in samples:

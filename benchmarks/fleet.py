@@ -32,6 +32,14 @@ from trt_segmentation.model.card import load_card
 from trt_segmentation.serving.stopping import StopSignals
 from trt_segmentation.street import Drive
 
+OPTIONS = argparse.ArgumentParser(add_help=False)
+OPTIONS.add_argument('--model', default='street')
+OPTIONS.add_argument('--engine', default='auto')
+OPTIONS.add_argument('--workers', type=int, nargs='+', default=[1, 2, 4])
+OPTIONS.add_argument('--bag', choices=('raw', 'jpeg'), default='jpeg')
+OPTIONS.add_argument('--frames', type=int, default=200, help='number of frames of each bag')
+OPTIONS.add_argument('--bags', type=int, default=16)
+
 
 def write_bags(folder: Path, bags: int, frames: int, kind: str) -> None:
     """Write bags with the same images at 10 Hz, but with different stamps."""
@@ -66,32 +74,21 @@ def measure_rate(source: Path, out: Path, options: argparse.Namespace, count: in
     return (result.frames.good - before) / (time.monotonic() - began)
 
 
-def main() -> None:
-    options = argparse.ArgumentParser(add_help=False)
-    options.add_argument('--model', default='street')
-    options.add_argument('--engine', default='auto')
-    options.add_argument('--workers', type=int, nargs='+', default=[1, 2, 4])
-    options.add_argument('--bag', choices=('raw', 'jpeg'), default='jpeg')
-    options.add_argument('--frames', type=int, default=200, help='number of frames of each bag')
-    options.add_argument('--bags', type=int, default=16)
-
-    def measure(report: FigureReport, is_quick: bool) -> None:
-        given, _ = options.parse_known_args()
-        bags, frames = (4, 40) if is_quick else (given.bags, given.frames)
-        with TemporaryDirectory() as folder:
-            source = Path(folder) / 'in'
-            source.mkdir()
-            write_bags(source, bags, frames, given.bag)
-            first = 0.0
-            for count in given.workers:
-                rate = measure_rate(source, Path(folder) / f'out{count}', given, count)
-                first = first or rate / count
-                report.add(f'{given.bag} bags, {count} workers', rate, 'frames/s')
-                report.add(f'{given.bag} bags, {count} workers: speed by one worker',
-                           rate / first, 'times')
-
-    run('trt_seg label', measure, [options])
+def measure(report: FigureReport, is_quick: bool) -> None:
+    given, _ = OPTIONS.parse_known_args()
+    bags, frames = (4, 40) if is_quick else (given.bags, given.frames)
+    with TemporaryDirectory() as folder:
+        source = Path(folder) / 'in'
+        source.mkdir()
+        write_bags(source, bags, frames, given.bag)
+        first = 0.0
+        for count in given.workers:
+            rate = measure_rate(source, Path(folder) / f'out{count}', given, count)
+            first = first or rate / count
+            title = f'{given.bag} bags, {count} workers'
+            report.add(title, rate, 'frames/s')
+            report.add(f'{title}: speed by one worker', rate / first, 'times')
 
 
 if __name__ == '__main__':
-    main()
+    run('trt_seg label', measure, [OPTIONS])

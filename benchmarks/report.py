@@ -23,7 +23,6 @@ def run(title: str, measure: Callable[[FigureReport, bool], None],
 
     :param measure: function that adds the rows to the report. Its second argument is True if the
         user gave ``--quick``.
-    :param options: parsers of more options, made with ``add_help=False``.
     """
     parser = argparse.ArgumentParser(description=title, parents=options)
     parser.add_argument('--quick', action='store_true', help='measure less, in under 40 s')

@@ -135,11 +135,7 @@ def measure(report: FigureReport, quick: bool) -> None:
 
 def add_rows(report: FigureReport, title: str, alone: Sequence[float], runs: Sequence[Run],
              cost: float) -> None:
-    """Add the rows of the folder or of the video.
-
-    :param alone: frames a second of the pipeline alone, for each turn.
-    :param cost: seconds of one core that the command needs for a frame.
-    """
+    """Add the rows of the folder or of the video."""
     report.add(title, float(np.median([run.rate for run in runs])), 'frames/s')
     add_share(report, title, alone, runs, cost, BAR)
     if busy := [run.busy for run in runs if run.busy is not None]:
@@ -153,6 +149,9 @@ def add_share(report: FigureReport, title: str, alone: Sequence[float], runs: Se
 
     With the needed number of cores, the command could reach the rate of the pipeline alone. If the
     machine has fewer cores, no rate is required.
+
+    :param alone: frames a second of the pipeline alone, for each turn.
+    :param cost: seconds of one core that the command needs for a frame.
     """
     share = float(np.median([run.rate / rate for run, rate in zip(runs, alone)]))
     needed = cost * float(np.median(alone))

@@ -138,11 +138,7 @@ def measure_iou(net: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> l
 
 
 class PhotoLearner:
-    """A network in training, and a network with its mean weights.
-
-    :ivar mean: this network is tested and exported.
-    :ivar steps: number of steps so far.
-    """
+    """A network in training, and ``mean``, a network with its mean weights."""
 
     def __init__(self, name: str, weight: torch.Tensor) -> None:
         self.steps, self._weight, self._rate = 0, weight, RATES[name]

@@ -51,10 +51,7 @@ class Recipe:
 
 def make_net(warm_start: Path | None, batches: StyledBatches, seed: int, large: bool = False
              ) -> nn.Module:
-    """Make the network, with the weights of the ONNX file if there is one.
-
-    :param large: whether to make the UNet, which is larger than the network of the demo model.
-    """
+    """Make the network, with the weights of the ONNX file if there is one."""
     torch.manual_seed(seed)
     net = UNet() if large else StreetNet(refined=True)
     net.to(DEVICE, memory_format=torch.channels_last)

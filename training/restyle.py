@@ -50,10 +50,7 @@ class Restyler:
         return self._uniform(0, 1, *shape) < share
 
     def __call__(self, x: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
-        """Return the restyled images.
-
-        :param codes: (N, H, W) int64.
-        """
+        """Return the restyled images. The codes are (N, H, W) int64."""
         n, _, height, width = x.shape
         fine = self._textures.sample(n, 2, height, width, 2.0, 0.4)
         wide = self._textures.sample(n, 2, height, width, 0.4, 0.05)
@@ -159,10 +156,8 @@ class Restyler:
         return x.clamp(0, 2)
 
     def _filter(self, x: torch.Tensor, size: int) -> torch.Tensor:
-        """Filter images with one random kernel.
-
-        This function calls no convolution: cuDNN tunes each new shape for seconds.
-        """
+        """Filter images with one random kernel."""
+        # A convolution would be slow, because cuDNN tunes each new shape for seconds.
         height, width = x.shape[-2:]
         edge = size // 2
         wide = pad(x, (edge,) * 4, mode='replicate')

@@ -105,7 +105,7 @@ class ScenePool:
     The constructor starts the processes. Call it before anything uses the GPU.
     """
 
-    def __init__(self, capacity: int, processes: int = 0) -> None:
+    def __init__(self, capacity: int) -> None:
         fork = multiprocessing.get_context('fork')
         self._memory = mmap.mmap(-1, _SLOTS * _BYTES)
         self._jobs, self._free, self._ready = fork.Value('q', 0), fork.Queue(), fork.Queue()
@@ -113,7 +113,7 @@ class ScenePool:
             self._free.put(slot)
         self._workers = [fork.Process(
             target=_draw, args=(self._memory, self._jobs, self._free, self._ready), daemon=True)
-            for _ in range(processes or max(len(os.sched_getaffinity(0)) - 1, 1))]
+            for _ in range(max(len(os.sched_getaffinity(0)) - 1, 1))]
         for worker in self._workers:
             worker.start()
         self._capacity, self.drawn = capacity, 0
@@ -170,16 +170,12 @@ class ScenePool:
             worker.terminate()
 
     def pick(self, count: int, plain: bool, rng: np.random.Generator) -> torch.Tensor:
-        """Return the places of random scenes.
-
-        :param plain: whether only plain scenes are picked.
-        """
+        """Return the places of random scenes, or of random plain scenes."""
         drawn = self.drawn
         # The oldest scenes of a full pool may be replaced at any moment.
         first = max(drawn + _SLOTS - self._capacity, 0)
         if plain:
-            places = np.flatnonzero(self._plain[:min(drawn, self._capacity)])
-            places = rng.choice(places, count)
+            places = rng.choice(np.flatnonzero(self._plain[:min(drawn, self._capacity)]), count)
         else:
             places = rng.integers(first, drawn, count) % self._capacity
         return torch.from_numpy(places).to(DEVICE)
@@ -236,10 +232,8 @@ def to_truth(codes: torch.Tensor) -> torch.Tensor:
 class StyledBatches:
     """An endless iterator of normalised images and their truths, in the order mild, restyled.
 
-    With two views, the second view of the restyled scenes follows the first.
-
-    :param plain: whether plain scenes are used alone.
-    :param sizes: (height, width) of the images. Each batch has one of these sizes.
+    With two views, the second view of the restyled scenes follows the first. For ``plain`` and
+    ``sizes``, see :class:`recipes.Recipe`.
     """
 
     def __init__(self, pool: ScenePool, mixture: Mixture, restyler: Restyler,
@@ -247,8 +241,7 @@ class StyledBatches:
                  sizes: tuple[tuple[int, int], ...] = SIZES) -> None:
         self._pool, self._mixture, self._restyler = pool, mixture, restyler
         self._random, self._rng = random, np.random.Generator(np.random.PCG64(seed))
-        self._plain = plain
-        self._sizes = sizes
+        self._plain, self._sizes = plain, sizes
 
     def __iter__(self) -> StyledBatches:
         return self

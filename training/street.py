@@ -80,7 +80,7 @@ def arguments() -> argparse.Namespace:
     add('--steps', type=int, default=0, help='steps of the training, instead of --minutes')
     add('--pool', type=int, default=24000, help='number of scenes on the device')
     add('--first', type=int, default=3000, help='number of scenes before the first step')
-    add('--warm-start', type=Path, help='ONNX file with the first weights')
+    add('--warm-start', type=Path, help='ONNX file with the first weights, from drawn scenes only')
     add('--large', action='store_true', help='train a UNet on ResNet-18 instead, 54 MB')
     add('--tests', type=int, default=8, help='number of tests in the training')
     add('--test-scenes', type=int, default=75, help='number for each condition')

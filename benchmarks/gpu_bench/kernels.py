@@ -8,11 +8,13 @@ import json
 from pathlib import Path
 import subprocess
 import sys
+from time import perf_counter
 from typing import Any
 
 import numpy as np
 from report import FigureReport
 
+from trt_segmentation.engines.cuda_driver import copy_to_device
 from trt_segmentation.gpu.allocator import GpuAllocator
 from trt_segmentation.gpu.kernels.launch import Launch
 from trt_segmentation.gpu.kernels.postprocess import palette_words, Postprocess, Target
@@ -43,12 +45,9 @@ class KernelBench:
 
     def send(self, array: Any) -> int:
         """Copy an array to the GPU and return the address of the copy."""
-        from cuda.bindings import driver
-
-        from trt_segmentation.engines.cuda_driver import call
         data = np.ascontiguousarray(array)
         address = self.memory.allocate_on_device(data.nbytes)
-        call(driver.cuMemcpyHtoD, address, data.ctypes.data, data.nbytes)
+        copy_to_device(address, data)
         return address
 
     def preprocess(self, dtype: str, layout: str = 'nchw') -> tuple[list[Launch], int]:
@@ -123,7 +122,6 @@ def measure_kernels(report: FigureReport, quick: bool) -> None:
 
 def compare_cvcuda(report: FigureReport, bench: KernelBench, streams: Streams) -> None:
     """Measure preprocessing with this package and with CV-CUDA, if CV-CUDA runs here."""
-    from time import perf_counter
     done = subprocess.run([sys.executable, str(Path(__file__).parent / 'cvcuda_preprocess.py')],
                           capture_output=True, text=True, check=False)
     if done.returncode:

@@ -19,13 +19,9 @@ import numpy as np
 from trt_segmentation.model.card import ModelCard, OutputCard, spread_palette
 
 CLASSES, HEIGHT, WIDTH = 19, 512, 1024
-FAMILIES = {
-    'lraspp': 'LR-ASPP MobileNetV3-Large', 'deeplabv3': 'DeepLabV3 ResNet-50',
-    'unet': 'UNet ResNet-18', 'segformer': 'SegFormer-B0'}
-"""Title of each family. The first two come from torchvision and the last from transformers.
-
-The UNet is written in unet.py, because the GPU host does not have segmentation_models_pytorch.
-"""
+FAMILIES = ('lraspp', 'deeplabv3', 'unet', 'segformer')
+"""The first two come from torchvision and the last from transformers. The UNet is written in
+unet.py, because the GPU host does not have segmentation_models_pytorch."""
 ENLARGING = ('lraspp', 'deeplabv3')
 """Families whose networks end in a Resize, which enlarges the logits to the size of the image."""
 

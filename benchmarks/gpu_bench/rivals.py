@@ -21,6 +21,7 @@ import sys
 from time import perf_counter
 from typing import Any
 
+from cuda.bindings import driver
 import numpy as np
 
 # Without this, the folder of this script is in sys.path, and transformers imports kernels.py.
@@ -43,10 +44,15 @@ from gpu_bench.measure import (
     WIDTH,
 )
 from gpu_bench.way import Stages, Way
+from trt_segmentation.engines.cuda_driver import call
+from trt_segmentation.engines.onnxruntime_cuda import OnnxRuntimeCuda
+from trt_segmentation.gpu.allocator import GpuAllocator
 from trt_segmentation.gpu.device_engine import DeviceEngine, OpenEngine
+from trt_segmentation.gpu.pipeline import GpuPipeline
 from trt_segmentation.gpu.settings import GpuSettings
 from trt_segmentation.model.card import ModelCard
 from trt_segmentation.sources.image import as_frame
+from trt_segmentation.tuning.open_tuned import TunedOpener
 
 
 def pytorch(folder: Path, name: str) -> Way:
@@ -82,11 +88,7 @@ def pytorch(folder: Path, name: str) -> Way:
 
 def open_tuned(card: ModelCard, gpu: int, stream: int) -> DeviceEngine:
     """Open the network of a card as the package does."""
-    from trt_segmentation.tuning.open_tuned import TunedOpener
-
-    def log(line: str) -> None:
-        sys.stderr.write(f'{line}\n')
-    return TunedOpener(log=log)(card, gpu, stream)
+    return TunedOpener(log=lambda line: print(line, file=sys.stderr))(card, gpu, stream)
 
 
 def alone(folder: Path, name: str, cut: bool = False) -> Way:
@@ -106,7 +108,6 @@ def filled(folder: Path, name: str) -> Way:
 def ours(folder: Path, name: str, settings: GpuSettings = GpuSettings(), cut: bool = False,
          open_engine: OpenEngine = open_tuned) -> Way:
     """Run the pipeline of this package on frames in its pinned memory."""
-    from trt_segmentation.gpu.pipeline import GpuPipeline
     pipeline = GpuPipeline(networks.card(folder, name, cut), open_engine, settings=settings)
     batch = networks.read_name(name).batch
     frames = [frames_in(pipeline, pictures(batch, seed)) for seed in range(max(6 // batch, 2))]
@@ -135,7 +136,6 @@ def ours(folder: Path, name: str, settings: GpuSettings = GpuSettings(), cut: bo
 
 
 def untuned(folder: Path, name: str) -> Way:
-    from trt_segmentation.engines.onnxruntime_cuda import OnnxRuntimeCuda
     return ours(folder, name, open_engine=OnnxRuntimeCuda)
 
 
@@ -151,10 +151,6 @@ WAYS: dict[str, Callable[[Path, str], Way]] = {
 
 
 def measure(way: str, folder: Path, name: str, seconds: float) -> dict[str, Any]:
-    from cuda.bindings import driver
-
-    from trt_segmentation.engines.cuda_driver import call
-    from trt_segmentation.gpu.allocator import GpuAllocator
     memory = GpuAllocator()
     free, _ = call(driver.cuMemGetInfo)
     run, stages, together, more = WAYS[way](folder, name)

@@ -40,10 +40,7 @@ class Pictures:
 
 
 def render(folder: Path, cameras: int, size: tuple[int, int], model: str) -> Pictures:
-    """Draw a different street for each camera, and segment every picture on the host.
-
-    :param size: width and height.
-    """
+    """Draw a different street for each camera, and segment every picture on the host."""
     width, height = size
     pipeline = HostPipeline(load_card(model))
     pictures = Pictures([], [])

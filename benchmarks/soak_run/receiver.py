@@ -48,7 +48,6 @@ class Counts:
 class Receiver:
     """Subscribes to every camera's label map, to one overlay and to the diagnostics.
 
-    :param names: names of the cameras.
     :param expected: expected class ids; the indices are the camera and its picture.
     """
 
