@@ -63,7 +63,6 @@ QUICK = Size(('entropy',), draws=2, frames=4, scenes=1)
 
 
 def measure(report: FigureReport, quick: bool) -> None:
-    """Calibrate with every method on every draw, and compare on every condition."""
     size = QUICK if quick else FULL
     if not quick:
         check_file(FIGURE, 'the figure')
@@ -86,8 +85,7 @@ def measure(report: FigureReport, quick: bool) -> None:
     add_rows(report, size, list(measures), values)
     for method in size.methods:
         for where in street.CONDITIONS:
-            won = values('mean IoU', method, EVERY, where) - values('mean IoU', method, DAY,
-                                                                    where)
+            won = values('mean IoU', method, EVERY, where) - values('mean IoU', method, DAY, where)
             bar = where == 'night' and not quick
             report.add(f'{method}: mean IoU won by all conditions, {where}', won.mean(), '',
                        f'>= {MARGIN}' if bar else '', won.mean() >= MARGIN if bar else None)
@@ -118,8 +116,7 @@ Values = Callable[[str, str, str, str], Numbers]
 def add_rows(report: FigureReport, size: Size, measures: list[str], values: Values) -> None:
     for where in street.CONDITIONS:
         for what in measures:
-            report.add(f'{REFERENCE}: {what}, {where}',
-                       values(what, REFERENCE, DAY, where)[0], '')
+            report.add(f'{REFERENCE}: {what}, {where}', values(what, REFERENCE, DAY, where)[0], '')
     for method in size.methods:
         for name in SETS:
             for where in street.CONDITIONS:
@@ -131,7 +128,6 @@ def add_rows(report: FigureReport, size: Size, measures: list[str], values: Valu
 
 
 def draw_figure(size: Size, measures: list[str], values: Values) -> None:
-    """Plot the accuracy loss of each calibration against FP32, one plot for each measure."""
     from matplotlib.figure import Figure
     figure = Figure(figsize=(14, 4), layout='constrained')
     colors = dict(zip(size.methods, ('tab:red', 'tab:blue', 'tab:green', 'tab:orange')))

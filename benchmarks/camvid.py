@@ -78,8 +78,7 @@ def score_demo_model(pipeline: Pipeline, samples: Sequence[Sample], scale: int
         matrix += confusion(truth, labels, len(known))
         seen = truth != UNLABELLED[truth.dtype]
         right = (labels == truth)[seen].astype(np.int64)
-        trust += np.bincount(right * 256 + result.confidence[seen],
-                             minlength=512).reshape(2, 256)
+        trust += np.bincount(right * 256 + result.confidence[seen], minlength=512).reshape(2, 256)
         result.release()
     return Scores(known, matrix, len(samples)), trust
 

@@ -104,8 +104,6 @@ def write_reversed(folder: Path) -> Path:
 
 
 class Client:
-    """Receives the label maps, and sets the parameter ``model``."""
-
     def __init__(self, classes: int) -> None:
         rclpy.init(args=[])
         self.node = rclpy.create_node('exchange_client', start_parameter_services=False)

@@ -70,7 +70,6 @@ class Errors(NamedTuple):
 
 
 def measure(report: FigureReport, quick: bool) -> None:
-    """Measure cells and free distances in each condition, and then the time of one grid."""
     card = load_card('street')
     values = make_values(card.classes, card.ground, COST)
     pipeline = open_pipeline(card, 'onnxruntime-cpu')
@@ -189,7 +188,6 @@ def add_rows(report: FigureReport, condition: str, found: Errors, scenes: int) -
 
 
 def measure_time(report: FigureReport, values: Values, quick: bool) -> None:
-    """Measure one grid of 200x200 cells on one core, for three cameras."""
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     labels = Drive(SEED).frame(FRAMES[0]).truth
     cameras: dict[str, tuple[Any, ...]] = {

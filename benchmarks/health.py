@@ -98,7 +98,6 @@ def measure_street(report: FigureReport, pipeline: Pipeline, quick: bool) -> Non
 
 
 def measure_camvid(report: FigureReport, pipeline: Pipeline, folder: Path | None) -> None:
-    """Compare CamVid at dusk, and one half of CamVid by day, with the other half by day."""
     if folder is None:
         sys.stderr.write('CamVid is not measured. To measure it, give its folder as --data DIR\n')
         return
@@ -156,7 +155,6 @@ def measure_calibration(report: FigureReport, card: ModelCard, count: int) -> No
 
 
 def measure_host(report: FigureReport, pipeline: Pipeline, count: int) -> None:
-    """Measure how much longer the postprocessing on the CPU takes with the tally."""
     frame = make_frame(scene(FIRST_SEED, 'day', *SCENE_SIZE).image)
     without, with_tally = (float(np.median(times)) for times in alternate(
         pipeline, frame, count, lambda segmentation, _: segmentation.timings['postprocess']))

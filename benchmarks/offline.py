@@ -121,7 +121,6 @@ def find_card(folder: Path, network: str) -> str:
 
 def measure_network(report: FigureReport, folder: Path, card: str, args: argparse.Namespace,
                     bags: dict[str, Path], count: int, seconds: float, turns: int) -> None:
-    """Measure the pipeline alone and the command in turns, and add the rows."""
     alone: list[float] = []
     runs: dict[str, list[Run]] = {kind: [] for kind in RUNS}
     options = ['--model', card, '--engine', args.engine, '--gpu', str(args.gpu)]

@@ -93,8 +93,7 @@ def add_precisions(report: FigureReport, path: Path, data: Path, frames: int, st
         report.add(f'{card.name}: {method} pixels as fp32 on frames of train', agreement, '')
     report.add(f'{card.name}: layers that stay fp16', len(choice.keep_fp16), '')
     report.add(f'{card.name}: comparison of the calibration methods', choice.seconds, 's')
-    models = {name: apply_precision(graph, Recipe(name), calibration).model
-              for name in PRECISIONS}
+    models = {name: apply_precision(graph, Recipe(name), calibration).model for name in PRECISIONS}
     accuracy = compare_models(card, models, read_photographs(data, 'test', step))
     for condition in CONDITIONS:
         add_rows(report, accuracy, card.name, condition)

@@ -49,14 +49,12 @@ OPTIONS.add_argument('--scenes', type=int, default=12, help='number of scenes of
 
 
 def measure(report: FigureReport, quick: bool) -> None:
-    """Make the street model in every precision, and compare the precisions on every condition."""
     args, _ = OPTIONS.parse_known_args()
     if not quick and args.gpu is None:
         check_file(FIGURE, 'the figure')
     card = load_card('street')
     graph, calibration = read_graph(card, Recipe('fp32')), load_card_calibration(card)
-    models = {name: apply_precision(graph, Recipe(name), calibration).model
-              for name in PRECISIONS}
+    models = {name: apply_precision(graph, Recipe(name), calibration).model for name in PRECISIONS}
     engine = 'onnxruntime-cpu' if args.gpu is None else 'onnxruntime-cuda'
 
     def opened(card: ModelCard) -> Pipeline:

@@ -118,8 +118,7 @@ def measure(report: FigureReport, quick: bool) -> None:
         draw(folder)
         first = measure_alone(folder / 'pictures', args, 2.0)
         count = max(60, round(first[0] * seconds))
-        sources = {'image folder': fill_folder(folder, count),
-                   'video': write_video(folder, count)}
+        sources = {'image folder': fill_folder(folder, count), 'video': write_video(folder, count)}
         start = measure_command(folder / 'pictures' / '000000.jpg', folder / 'out', args)
         alone: list[float] = []
         runs: dict[str, list[Run]] = {kind: [] for kind in sources}
@@ -135,7 +134,6 @@ def measure(report: FigureReport, quick: bool) -> None:
 
 def add_rows(report: FigureReport, title: str, alone: Sequence[float], runs: Sequence[Run],
              cost: float) -> None:
-    """Add the rows of the folder or of the video."""
     report.add(title, float(np.median([run.rate for run in runs])), 'frames/s')
     add_share(report, title, alone, runs, cost, BAR)
     if busy := [run.busy for run in runs if run.busy is not None]:
@@ -173,8 +171,7 @@ def fill_folder(folder: Path, count: int) -> Path:
     filled = folder / 'filled'
     filled.mkdir()
     for index in range(count):
-        (filled / f'{index:06d}.jpg').hardlink_to(
-            folder / 'pictures' / f'{index % DRAWN:06d}.jpg')
+        (filled / f'{index:06d}.jpg').hardlink_to(folder / 'pictures' / f'{index % DRAWN:06d}.jpg')
     return filled
 
 
@@ -191,7 +188,6 @@ def write_video(folder: Path, count: int) -> Path:
 
 def measure_alone(folder: Path, args: argparse.Namespace, seconds: float
                   ) -> tuple[float, str, str]:
-    """Return the frames a second of the pipeline alone, and its engine and device."""
     out = call('-c', ALONE, str(folder), args.model, args.engine, str(args.gpu), str(seconds))
     rate, engine, device = out.strip().splitlines()[-1].split('|')
     return float(rate), engine, device

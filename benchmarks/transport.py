@@ -219,7 +219,6 @@ def measure(report: Any, quick: bool) -> None:
 
 
 def compare(report: Any, p50: dict[Case, float]) -> None:
-    """Report the ratio of typed to direct, and the ratio of a case without and with mallopt."""
     for typed in (case for case in p50 if case.transport == 'typed'):
         direct = replace(typed, transport='direct', ready=False)
         if direct in p50:

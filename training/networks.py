@@ -44,8 +44,7 @@ class Refiner(nn.Module):  # type: ignore[misc]
         nn.init.zeros_(self.classifier.weight)
         nn.init.zeros_(self.classifier.bias)
 
-    def forward(self, high: torch.Tensor, middle: torch.Tensor, low: torch.Tensor
-                ) -> torch.Tensor:
+    def forward(self, high: torch.Tensor, middle: torch.Tensor, low: torch.Tensor) -> torch.Tensor:
         """Compute the correction at the size of ``low``."""
         x = self.high(high)
         for skip, mix in ((self.middle(middle), self.mix8), (self.low(low), self.mix4)):

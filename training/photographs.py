@@ -13,7 +13,6 @@ times. No step depends on this measurement.
 from __future__ import annotations
 
 import argparse
-from copy import deepcopy
 import json
 import math
 from pathlib import Path
@@ -21,7 +20,7 @@ import time
 from typing import Any
 
 import cv2
-from learning import Budget, DECAY, versions
+from learning import Budget, Learner, versions
 from networks import count_parameters
 import numpy as np
 from photo_networks import export, NETWORKS
@@ -82,8 +81,7 @@ def move(images: torch.Tensor, labels: torch.Tensor, random: torch.Generator
     grid = affine_grid(matrix, list(images.shape), align_corners=False)
     moved = grid_sample(images.float(), grid, padding_mode='reflection', align_corners=False)
     # Outside of the photograph, grid_sample gives 0. So the labels are shifted for this call.
-    found = grid_sample(labels[:, None].float() - VOID, grid, mode='nearest',
-                        align_corners=False)
+    found = grid_sample(labels[:, None].float() - VOID, grid, mode='nearest', align_corners=False)
     return moved, (found[:, 0] + VOID).round().long()
 
 
@@ -137,35 +135,14 @@ def measure_iou(net: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> l
     return iou
 
 
-class PhotoLearner:
-    """A network in training, and ``mean``, a network with its mean weights."""
+class PhotoLearner(Learner):
+    """A learner whose rate falls like a cosine."""
 
-    def __init__(self, name: str, weight: torch.Tensor) -> None:
-        self.steps, self._weight, self._rate = 0, weight, RATES[name]
-        self._net = NETWORKS[name](VOID).to(DEVICE, memory_format=torch.channels_last)
-        self.mean = deepcopy(self._net).eval()
-        self._means, self._weights = (
-            [v for v in some.state_dict().values() if v.is_floating_point()]
-            for some in (self.mean, self._net))
-        self._optimizer = torch.optim.AdamW(self._net.parameters(), lr=self._rate,
-                                            weight_decay=0.02)
+    weight_decay, clip = 0.02, 5.0
 
-    def learn(self, x: torch.Tensor, truth: torch.Tensor, used: float) -> torch.Tensor:
-        """Take one step and return its loss. ``used`` is the fraction of the training so far."""
-        for group in self._optimizer.param_groups:
-            group['lr'] = (self._rate * min(1, (self.steps + 1) / 200)
-                           * (1 + math.cos(math.pi * used)) / 2)
-        with torch.autocast(DEVICE, torch.bfloat16, enabled=DEVICE == 'cuda'):
-            logits = self._net(normalise_rgb(x / 255))
-        loss = loss_of(logits, truth, self._weight)
-        self._optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(self._net.parameters(), 5.0)
-        self._optimizer.step()
-        self.steps += 1
-        with torch.no_grad():       # the mean follows faster at first
-            torch._foreach_lerp_(self._means, self._weights, max(1 - DECAY, 9 / (self.steps + 9)))
-        return loss
+    def schedule(self, used: float) -> float:
+        """Return the factor of the learning rate."""
+        return min(1, (self.steps + 1) / 200) * (1 + math.cos(math.pi * used)) / 2
 
 
 def train(args: argparse.Namespace, log: dict[str, Any]) -> nn.Module:
@@ -175,19 +152,21 @@ def train(args: argparse.Namespace, log: dict[str, Any]) -> nn.Module:
     random = torch.Generator(DEVICE).manual_seed(args.seed)
     images, labels = read_split(args.data, 'train')
     test = read_split(args.data, 'val')
-    learner = PhotoLearner(args.network, class_weights(labels))
+    weight = class_weights(labels)
+    learner = PhotoLearner(NETWORKS[args.network](VOID), lambda logits, truth, _: loss_of(
+        logits, truth, weight), RATES[args.network])
     budget = Budget(args.steps, args.seconds)
     while (used := budget.used(learner.steps)) < 1:
         rows = torch.randint(len(images), (args.batch,), device=DEVICE, generator=random)
         x, truth = move(images[rows], labels[rows], random)
-        loss = learner.learn(relight(x, random), truth, used)
+        learner.learn(normalise_rgb(relight(x, random) / 255), truth, used)
         if learner.steps % 20 == 0 and DEVICE == 'cuda':
             torch.cuda.synchronize()
         if budget.used(learner.steps) * args.tests >= len(log['tests']) + 1:
             iou = measure_iou(learner.mean, *test)
             log['tests'].append({'step': learner.steps,
                                  'seconds': round(time.monotonic() - budget.began, 1),
-                                 'loss': round(loss.item(), 4), 'iou': iou,
+                                 'loss': round(learner.last.item(), 4), 'iou': iou,
                                  'mean_iou': float(np.mean(iou))})
             print(args.network, {k: v for k, v in log['tests'][-1].items() if k != 'iou'},
                   flush=True)

@@ -35,13 +35,11 @@ class Recipe:
     sizes: tuple[tuple[int, int], ...] = SIZES
 
     def batches(self, pool: ScenePool, seed: int) -> StyledBatches:
-        """Return the batches. The same seed gives the same decisions."""
         random = torch.Generator(DEVICE).manual_seed(seed)
         return StyledBatches(pool, self.mixture, Restyler(self.style, random), random, seed,
                              self.plain, self.sizes)
 
     def loss(self, pool: ScenePool) -> Loss:
-        """Return the loss. With two views, it also compares the views."""
         loss = supervised(pool.class_weights(len(CLASSES)))
         mixture = self.mixture
         if mixture.views == 1:

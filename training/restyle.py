@@ -100,7 +100,6 @@ class Restyler:
 
     def _surfaces(self, x: torch.Tensor, codes: torch.Tensor, texture: torch.Tensor
                   ) -> torch.Tensor:
-        """Give every thing a colour, a brightness and textures of its own."""
         n, maps = len(x), texture.shape[1]
         power = self._uniform(0.2, 1, n, 1, 1)
         share = self._uniform(0.2, 1, n, 256, 1) * self._chance(0.7, n, 256, 1) * power
@@ -116,7 +115,6 @@ class Restyler:
         return (x * gain * (1 + (mark * texture).sum(1, keepdim=True)).clamp(min=0.1)).clamp(0, 2)
 
     def _sky(self, x: torch.Tensor, clear: torch.Tensor, clouds: torch.Tensor) -> torch.Tensor:
-        """Paint a new sky: clear, cloudy, grey or white."""
         n, _, height, _ = x.shape
         high = self._uniform(0.35, 1.3, n, 1, 1, 1) * (1 + 0.12 * self._normal(n, 3, 1, 1))
         blue = torch.tensor((0.55, 0.8, 1.1), device=x.device).view(1, 3, 1, 1)
@@ -167,7 +165,6 @@ class Restyler:
                    for row in range(size) for column in range(size))
 
     def _light(self, x: torch.Tensor, sky: torch.Tensor, wide: torch.Tensor) -> torch.Tensor:
-        """Add shadows, dusk, glare and haze."""
         n = len(x)
         sky = sky[:, None].float()
         small = self._normal(n, 1, 9, 16)
@@ -192,7 +189,6 @@ class Restyler:
         return x + haze * (tone - x)
 
     def _camera(self, x: torch.Tensor) -> torch.Tensor:
-        """Apply exposure, colours, curve, vignette, resolution, blur, noise and compression."""
         n = len(x)
         # A camera chooses its exposure, but not perfectly.
         level = x.mean((1, 2, 3), keepdim=True).clamp(min=0.02)

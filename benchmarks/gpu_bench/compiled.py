@@ -18,8 +18,7 @@ from typing import Any
 import numpy as np
 
 from . import networks
-from .measure import HEIGHT, pictures, WIDTH
-from .way import Stages, Way
+from .measure import HEIGHT, pictures, Stages, Way, WIDTH
 
 SETTINGS = {
     'channels last': {}, 'frozen': {'freezing': True},
@@ -35,7 +34,6 @@ AHEAD = 3
 
 
 def settings_of(name: str) -> list[str]:
-    """Return the names of the settings that make sense for a network."""
     enlarges = networks.read_name(name).family in networks.ENLARGING
     return [setting for setting, given in SETTINGS.items() if enlarges or 'cut' not in given]
 
@@ -144,6 +142,5 @@ class CompiledFrames:
 
 
 def compiled(folder: Path, name: str, setting: str) -> Way:
-    """Use ``torch.compile`` with one of :data:`SETTINGS`."""
     frames = CompiledFrames(name, setting)
     return Way(frames.run, frames.stages, frames.rate)

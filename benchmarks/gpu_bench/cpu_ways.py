@@ -18,8 +18,7 @@ from trt_segmentation.gpu.allocator import GpuAllocator
 from trt_segmentation.gpu.streams import Streams
 
 from . import networks
-from .measure import HEIGHT, pictures, WIDTH
-from .way import Stages, Way
+from .measure import HEIGHT, pictures, Stages, Way, WIDTH
 
 
 class PinnedNetwork:

@@ -66,8 +66,7 @@ class KernelBench:
     def postprocess(self, dtype: str, grid: tuple[int, int], overlay: bool,
                     confidence: bool = False) -> tuple[list[Launch], int]:
         """Return launches on different logits, and the fewest bytes that a launch must move."""
-        card = ModelCard('bench', Path(), tuple(map(str, range(CLASSES))),
-                         spread_palette(CLASSES))
+        card = ModelCard('bench', Path(), tuple(map(str, range(CLASSES))), spread_palette(CLASSES))
         image = ImageInput('image', 'nchw', dtype, 3, ROWS, COLUMNS, 1)
         shape = (1, CLASSES, *grid)
         output = NetworkOutput('out', OutputKind.LOGITS, 'nchw', dtype, CLASSES)

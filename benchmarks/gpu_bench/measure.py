@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 import sys
 from time import perf_counter, process_time, sleep
-from typing import Any
+from typing import Any, NamedTuple
 
 from cuda.bindings import driver
 import numpy as np
@@ -28,6 +28,23 @@ from trt_segmentation.pipeline import segment_one
 HEIGHT, WIDTH = 1080, 1920
 WARM_UP_S = 0.2
 OVERLAY = Wanted(overlay=True)
+Stages = dict[str, list[float]]
+
+
+class Way(NamedTuple):
+    """A way to segment frames.
+
+    :param run: segments the frame of this index, and returns when the outputs are in host memory.
+    :param stages: milliseconds of each stage. Every call of ``run`` adds one number to each list.
+    :param rate: measures for some seconds, and returns frames per second; None if the way
+        processes only one frame at a time.
+    :param more: measures for some seconds, and returns other results. It is called last.
+    """
+
+    run: Callable[[int], Any]
+    stages: Stages
+    rate: Callable[[float], float] | None = None
+    more: Callable[[float], dict[str, Any]] = lambda seconds: {}
 
 
 def need_gpu() -> None:
@@ -44,8 +61,7 @@ def pictures(count: int, seed: int = 0) -> list[npt.NDArray[np.uint8]]:
     rng = np.random.default_rng(seed)
     coarse = rng.integers(0, 256, (count, HEIGHT // 8, WIDTH // 8, 3), dtype=np.uint8)
     noise = rng.integers(0, 16, (HEIGHT, WIDTH, 3), dtype=np.uint8)
-    return [np.ascontiguousarray(np.repeat(np.repeat(c, 8, 0), 8, 1) // 2 + noise)
-            for c in coarse]
+    return [np.ascontiguousarray(np.repeat(np.repeat(c, 8, 0), 8, 1) // 2 + noise) for c in coarse]
 
 
 def frames_in(pipeline: GpuPipeline, images: Sequence[npt.NDArray[np.uint8]]) -> list[Frame]:

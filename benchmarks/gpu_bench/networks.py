@@ -10,6 +10,7 @@ to the network.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 import sys
 from typing import Any, NamedTuple
@@ -20,8 +21,8 @@ from trt_segmentation.model.card import ModelCard, OutputCard, spread_palette
 
 CLASSES, HEIGHT, WIDTH = 19, 512, 1024
 FAMILIES = ('lraspp', 'deeplabv3', 'unet', 'segformer')
-"""The first two come from torchvision and the last from transformers. The UNet is written in
-unet.py, because the GPU host does not have segmentation_models_pytorch."""
+"""The first two come from torchvision and the last from transformers. The UNet is written below,
+because the GPU host does not have segmentation_models_pytorch."""
 ENLARGING = ('lraspp', 'deeplabv3')
 """Families whose networks end in a Resize, which enlarges the logits to the size of the image."""
 
@@ -97,12 +98,55 @@ def build(name: str, cut: bool = False) -> Any:
     return model.half() if parts.precision == 'fp16' else model
 
 
+def make_unet(classes: int) -> Any:
+    """Make a UNet on ResNet-18, with the channels of the UNet of segmentation_models_pytorch.
+
+    It turns (n, 3, h, w) images into (n, classes, h, w) logits.
+    """
+    import torch
+    from torch import nn
+    from torch.nn.functional import interpolate
+    from torchvision.models import resnet18
+
+    # Channels of decoder and encoder, from the coarsest step to the finest. The last decoder step
+    # gets nothing from the encoder.
+    decoder, encoder = (256, 128, 64, 32, 16), (512, 256, 128, 64, 64, 0)
+
+    def two_convolutions(before: int, after: int) -> Any:
+        return nn.Sequential(*[layer for size in ((before, after), (after, after)) for layer in (
+            nn.Conv2d(*size, 3, padding=1, bias=False), nn.BatchNorm2d(after), nn.ReLU())])
+
+    class UNet(nn.Module):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            net = resnet18(weights=None)
+            self.steps = nn.ModuleList([
+                nn.Sequential(net.conv1, net.bn1, net.relu),
+                nn.Sequential(net.maxpool, net.layer1),
+                net.layer2, net.layer3, net.layer4])
+            self.blocks = nn.ModuleList([
+                two_convolutions(before + skip, after) for (before, after), skip in zip(
+                    pairwise((encoder[0], *decoder)), encoder[1:])])
+            self.head = nn.Conv2d(decoder[-1], classes, 3, padding=1)
+
+        def forward(self, image: Any) -> Any:
+            features = [image]
+            for step in self.steps:
+                features.append(step(features[-1]))
+            x = features.pop()
+            for block in self.blocks:
+                x = interpolate(x, scale_factor=2.0, mode='nearest')
+                skip = features.pop()
+                x = block(torch.cat([x, skip], 1) if features else x)
+            return self.head(x)
+    return UNet()
+
+
 def _make(family: str) -> Any:
     if family == 'segformer':
         from transformers import SegformerConfig, SegformerForSemanticSegmentation
         return SegformerForSemanticSegmentation(SegformerConfig(num_labels=CLASSES))
     if family == 'unet':
-        from .unet import make_unet
         return make_unet(CLASSES)
     from torchvision.models import segmentation
     if family == 'lraspp':

@@ -40,10 +40,11 @@ from gpu_bench.measure import (
     pictures,
     rate,
     repeat,
+    Stages,
     WARM_UP_S,
+    Way,
     WIDTH,
 )
-from gpu_bench.way import Stages, Way
 from trt_segmentation.engines.cuda_driver import call
 from trt_segmentation.engines.onnxruntime_cuda import OnnxRuntimeCuda
 from trt_segmentation.gpu.allocator import GpuAllocator

@@ -41,8 +41,7 @@ class NetworkRows:
         own = self._found[min(ours, key=lambda way: float(self._found[way]['p50']))]
         self._add_limits(own)
         compiled = [way for way in self._found if way.startswith('compiled')]
-        self._compare('compiled PyTorch', compiled, own,
-                      AHEAD.get(self._name, 1.0))
+        self._compare('compiled PyTorch', compiled, own, AHEAD.get(self._name, 1.0))
         for way in ('careful', 'article', 'pytorch', 'untuned'):
             self._compare(way, [way], own)
 

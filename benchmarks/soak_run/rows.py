@@ -167,8 +167,7 @@ def _label_maps(report: FigureReport, soak: Soaked) -> None:
     known = set(map(tuple, soak.published.tolist()))
     answered = [tuple(row[:3]) for row in soak.arrived.tolist()]
     strange = sum(key not in known for key in answered)
-    report.add('label maps of no image published, since the start', strange, '', '0',
-               strange == 0)
+    report.add('label maps of no image published, since the start', strange, '', '0', strange == 0)
     twice = len(answered) - len(set(answered))
     report.add('label maps that came twice', twice, '', '0', twice == 0)
     report.add('label maps on the topic of another camera', soak.foreign, '', '0',

@@ -73,7 +73,6 @@ class PaintedFacade(Facade):
         self.texture = Texture(self._picture, solid=True)
 
     def _plaster(self) -> None:
-        """Paint the wall, with bricks or stripes or none, and stains."""
         rng, picture = self._rng, self._picture
         rows, columns = picture.shape[:2]
         stain = noise_field(rng, (rows, columns), (3, 9, 30, 90), 0.7)[:, :, None]
