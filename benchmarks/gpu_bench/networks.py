@@ -99,17 +99,14 @@ def build(name: str, cut: bool = False) -> Any:
 
 
 def make_unet(classes: int) -> Any:
-    """Make a UNet on ResNet-18, with the channels of the UNet of segmentation_models_pytorch.
-
-    It turns (n, 3, h, w) images into (n, classes, h, w) logits.
-    """
+    """Make a UNet on ResNet-18. It turns (n, 3, h, w) images into (n, classes, h, w) logits."""
     import torch
     from torch import nn
     from torch.nn.functional import interpolate
     from torchvision.models import resnet18
 
-    # Channels of decoder and encoder, from the coarsest step to the finest. The last decoder step
-    # gets nothing from the encoder.
+    # The channels of segmentation_models_pytorch, from the coarsest step to the finest. The last
+    # step of the decoder gets nothing from the encoder.
     decoder, encoder = (256, 128, 64, 32, 16), (512, 256, 128, 64, 64, 0)
 
     def two_convolutions(before: int, after: int) -> Any:
