@@ -71,7 +71,7 @@ class Learner:
 
     def schedule(self, used: float) -> float:
         """Return the factor of the learning rate. It falls to 0 towards the end of the budget."""
-        return min(1, self.steps / self._rise) * (1 - min(used, 0.999)) ** 0.9
+        return min(1, self.steps / self._rise) * math.pow(1 - min(used, 0.999), 0.9)
 
     def learn(self, x: torch.Tensor, y: torch.Tensor, used: float) -> None:
         """Take one step. ``used`` is the used fraction of the budget."""
