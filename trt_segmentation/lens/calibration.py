@@ -87,7 +87,6 @@ def _check_info(info: Calibrated | None) -> Calibrated:
 
 def _cut(info: Calibrated, fx: float, fy: float, cx: float, cy: float, model: str,
          coefficients: tuple[float, ...]) -> Lens:
-    """Return the lens of the image that the driver sends."""
     across, down, roi = max(info.binning_x, 1), max(info.binning_y, 1), info.roi
     width, height = roi.width or info.width, roi.height or info.height
     return Lens(width // across, height // down, float(fx) / across, float(fy) / down,

@@ -21,13 +21,10 @@ from .silence import describe_silence, find_cause, Silence
 
 
 class CameraWatch:
-    """Watches one camera of the node.
+    """Watches one camera of the node. All methods run in the executor's thread.
 
     Each time the node is configured, it makes a new :class:`.Camera`, but it keeps this watch.
 
-    All methods run in the executor's thread.
-
-    :param node: gives the ROS graph and the log.
     :param value: returns the value of the parameter with the given name.
     """
 
@@ -93,9 +90,8 @@ class CameraWatch:
             return
         cause = find_cause(self._node, camera.topic, self._value('image_transport'))
         silence = (camera.last_image, cause)
-        if silence == self._warned_silence:
-            return
-        if report.snapshot.frames_in or not self._is_starting(camera, now):
+        if silence != self._warned_silence and (
+                report.snapshot.frames_in or not self._is_starting(camera, now)):
             self._warned_silence = silence
             self._node.get_logger().warning(report.silence)
 

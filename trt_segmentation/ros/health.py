@@ -23,7 +23,7 @@ from ..trust.drift import Drift
 from ..trust.reference import load_reference, Reference, reference_path
 from ..trust.tally import FrameFigures, read_tally
 from ..untrusted.regular_file import expand_home
-from .transport.qos import overridable, publisher_events, RELIABLE
+from .transport.qos import make_lifecycle_publisher
 
 
 class HealthReference:
@@ -79,7 +79,7 @@ class HealthReport:
 
     :param values: the figures as text. Each key is the name of a figure.
     :param warning: why the results should not be trusted. Empty if there is no warning.
-    :param progress: how full the window of the drift is. Empty if the window is full.
+    :param progress: how many of the frames for a drift were measured. Empty if no more are needed.
     """
 
     values: Mapping[str, str]
@@ -108,12 +108,7 @@ class Health:
         self._value = value
         self._drift: Drift | None = None
         self._newest: HealthReport | None = None  # None: not measured
-        topic = f'{prefix}/health'
-        with overridable(node, topic, RELIABLE) as (qos, options):
-            self._publisher = node.create_lifecycle_publisher(
-                DiagnosticStatus, topic, qos, event_callbacks=publisher_events(
-                    node.resolve_topic_name(topic), node.get_logger().warning),
-                qos_overriding_options=options)
+        self._publisher = make_lifecycle_publisher(node, DiagnosticStatus, f'{prefix}/health')
 
     def publish(self, segmentation: Segmentation, header: Any) -> None:
         """Measure and publish the health of a frame.
@@ -144,12 +139,11 @@ class Health:
 
     def read(self) -> HealthReport | None:
         """Return the health of the newest frame; None if the health was not measured."""
-        newest = self._newest if self._value('health') else None
-        if newest and not self._drift and (absence := self._reference.describe_absence()):
-            return replace(newest, values={**newest.values, 'drift': absence})
-        if newest and newest.progress:
-            return replace(newest, values={**newest.values, 'drift': newest.progress})
-        return newest
+        newest = self._newest
+        if newest is None or not self._value('health'):
+            return None
+        text = newest.progress if self._drift else self._reference.describe_absence()
+        return replace(newest, values={**newest.values, 'drift': text}) if text else newest
 
     def close(self) -> None:
         """Destroy the publisher."""

@@ -26,7 +26,6 @@ MODEL_DEPENDENT = ('confidence', 'palette', 'health')
 """Parameters whose valid values depend on the model."""
 
 
-
 class LiveParameters:
     """The :class:`.LiveSettings` of a node. The worker's threads call the methods.
 
@@ -69,7 +68,7 @@ class LiveParameters:
 
 
 def check_values(node: SegmentationNode) -> None:
-    """Check the values that a node got at start-up. Call this in the executor's thread.
+    """Check the present values of the parameters. Call this in the executor's thread.
 
     :raises EngineError: if the node cannot use the value of a parameter.
     """

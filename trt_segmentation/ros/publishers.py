@@ -18,8 +18,8 @@ from std_msgs.msg import Header
 from ..frame import Segmentation, Wanted
 from ..memory import ArrayMemory
 from ..model.card import ModelCard
-from .transport.choose import ImagePublisher, Transport
-from .transport.qos import LATCHED, overridable, PROMISES, publisher_events, RELIABLE
+from .transport.choose import Transport
+from .transport.qos import LATCHED, make_lifecycle_publisher, PROMISES, RELIABLE
 
 try:
     from vision_msgs.msg import LabelInfo, VisionClass
@@ -54,8 +54,7 @@ class Publishers:
         try:
             images = [self._make_publisher(Image, name) for name in IMAGES]
             self._label_map, self._overlay, self._confidence = images
-            self._images: dict[Any, ImagePublisher] = {
-                publisher: transport.publisher(publisher) for publisher in images}
+            self._images = {publisher: transport.publisher(publisher) for publisher in images}
             self._camera_info = self._make_publisher(CameraInfo, 'camera_info')
             self._label_info = LabelInfo and self._make_publisher(LabelInfo, 'label_info', LATCHED)
         except Exception:  # for example an impossible qos_overrides value
@@ -134,13 +133,8 @@ class Publishers:
         return True
 
     def _make_publisher(self, kind: Any, topic: str, qos: QoSProfile = RELIABLE) -> Any:
-        name = f'{self._prefix}/{topic}'
-        promises = PROMISES if topic == 'label_map' else ()
-        with overridable(self._node, name, qos, promises) as (own, options):
-            publisher = self._node.create_lifecycle_publisher(
-                kind, name, own, event_callbacks=publisher_events(
-                    self._node.resolve_topic_name(name), self._node.get_logger().warning),
-                qos_overriding_options=options)
+        publisher = make_lifecycle_publisher(self._node, kind, f'{self._prefix}/{topic}', qos,
+                                             PROMISES if topic == 'label_map' else ())
         self._all.append(publisher)
         return publisher
 

@@ -56,7 +56,7 @@ class Recorder(Node):  # type: ignore[misc]  # rclpy has no types
         self.trouble = ''
         """The engine error that the segmentation node reports. Empty if there is no error."""
         self.arrived: dict[int, int] = {}
-        """Arrival time of each label map, by its stamp. Both are Unix times in nanoseconds."""
+        """Maps the stamp of each label map to its arrival time. Both are Unix times in ns."""
         self.counts: Counter[str] = Counter()
         self._writer = Writer(bag, version=8, storage_plugin=StoragePlugin.MCAP)
         write_marker(self._writer)

@@ -31,10 +31,9 @@ def open_pool(name: str, threads: int = CORES) -> ThreadPoolExecutor:
 
     If each call opened its own threads, there would be more busy threads than cores. Then the
     kernel would sometimes stop a thread that holds Python's lock (GIL), and all other threads
-    would wait for the lock.
+    would wait for the lock. The caller must close the pool, for example with a ``with`` block.
 
     :param name: the names of the threads begin with this text.
-    :returns: the pool. Use the pool in a ``with`` block, or close it with ``shutdown()``.
     """
     return ThreadPoolExecutor(threads, name, _give_way)
 
@@ -45,9 +44,8 @@ def map_ahead(work: Callable[[Item], Result], items: Iterable[Item], name: str =
     """Yield ``work(item)`` for each item, in the order of the items.
 
     While the receiver uses a result, the threads already work on the next items. At most
-    ``threads`` + 4 results are in progress or wait for the receiver. For large results, this
-    number is smaller: the results together then need at most about :data:`BYTES_AHEAD` bytes. At
-    least 2 results are always allowed.
+    ``threads`` + 4 results are in progress or wait for the receiver. For large results, the number
+    is smaller, so that they need at most about :data:`BYTES_AHEAD` bytes, but at least 2.
 
     The thread of the receiver iterates over the items. So a slow source delays even results that
     are ready. If the receiver does not read all results, the receiver must close this generator.
@@ -78,10 +76,7 @@ def map_ahead(work: Callable[[Item], Result], items: Iterable[Item], name: str =
 def _yield_results(submit: Callable[[Item], Future[Result]], source: Iterator[Item],
                    waiting: deque[Future[Result]], most: int, size_of: Callable[[Result], int]
                    ) -> Iterator[Result]:
-    """Submit items while there is room, and yield the oldest result.
-
-    :param waiting: gets the submitted items whose results are not yielded yet.
-    """
+    """Submit items while there is room in ``waiting``, and yield the oldest result."""
     room, largest, is_open = min(_FIRST, most), 1, True
     failed: Exception | None = None
     while is_open or waiting:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Draw the montage of a report: rows of image, truth, label map and overlay."""
+"""Draws the montage of a report: rows of image, truth, label map and overlay."""
 
 from __future__ import annotations
 
@@ -28,7 +28,6 @@ _GAP = 10
 _INK = (32, 33, 36)
 _FAINT = (110, 114, 120)
 _UNLABELLED = (0, 0, 0)
-
 
 _Entry = tuple[str, 'tuple[int, ...] | None']
 """A name in a legend with its RGB colour; None for text without a colour box."""
@@ -164,7 +163,6 @@ class _Legend:
         return 34 * len(self._lines)
 
     def _add_lines(self, entries: Sequence[_Entry]) -> None:
-        """Add entries in new lines."""
         self._lines.append([])
         x = 0.0
         for name, color in entries:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Describe a TensorRT plan: the kernels with their precisions, the memory and the tensors."""
+"""Describes a TensorRT plan: the kernels with their precisions, the memory and the tensors."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ Item = TypeVar('Item')
 class _RateColumn(ProgressColumn):
     """Shows the rate of a bar in the last seconds. A finished bar shows the mean rate.
 
-    In the first second, there is no rate: a few items that come together would give a huge rate.
+    In the first second, no rate is shown, because a few items at once would give a huge rate.
     """
 
     def __init__(self, unit: str) -> None:
@@ -42,13 +42,11 @@ class _RateColumn(ProgressColumn):
 
 
 class ProgressBars:
-    """Progress bars on stderr, with printed lines above the bars.
+    """Progress bars on stderr, inside a ``with`` block. Lines are printed above the bars.
 
-    The bars are visible inside a with block.
-
-    :param live: whether a separate thread draws the bars ten times a second. If False, a bar
-        is drawn only when the function that :meth:`add_bar` returned is called. So drawing does
-        not disturb a measurement.
+    :param live: whether a separate thread draws the bars ten times a second. If False, a bar is
+        drawn only when its number of finished steps is set. So drawing does not disturb a
+        measurement.
     :param rate_unit: unit of the rate that is shown beside each bar, such as ``frames/s``; empty
         for no rate.
     """
@@ -92,7 +90,7 @@ class ProgressBars:
               ) -> Iterator[Item]:
         """Yield every item. An item counts as done when the caller asks for the next item.
 
-        After the last item the bar is full, even if ``total`` was an estimate.
+        The bar is full after the last item, even if ``total`` was only an estimate.
         """
         task = self._bars.add_task(escape(name), total=total)
         done = 0

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Run a command so that its output works on any terminal and in any pipe."""
+"""Runs a command so that its output works on any terminal and in any pipe."""
 
 from __future__ import annotations
 
@@ -11,10 +11,8 @@ import signal
 import sys
 
 BROKEN_PIPE = 128 + signal.SIGPIPE
-"""Exit code if the program that reads the output has ended, as in ``trt_seg … | head``.
-
-Shells report the same code for a program that SIGPIPE ended.
-"""
+"""Exit code if the program that reads the output has ended, as in ``trt_seg … | head``. Shells
+report the same code for a program that SIGPIPE ended."""
 
 _ASCII = {'→': '->', '×': 'x', '–': '-', '—': '-', '−': '-', '…': '...', '≥': '>=', '≤': '<=',
           'µ': 'u', '·': '.', '°': ' degrees'}
@@ -52,17 +50,14 @@ def on_any_terminal(command: Callable[[], int]) -> int:
 
 
 def _drop_output() -> None:
-    """Send the buffered output to /dev/null, because the output cannot be written."""
+    """Send the output that could not be written to /dev/null."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)
 
 
 def _in_ascii(error: UnicodeError) -> tuple[str, int]:
-    """Replace the characters in ``_ASCII`` by ASCII, and all other characters by escapes.
-
-    This function is an error handler of the module codecs.
-    """
+    """Replace the characters in ``_ASCII`` by ASCII, and all others by escapes, for codecs."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     text = error.object[error.start:error.end]

@@ -23,7 +23,6 @@ class PictureWindow:
     A picture that is larger than the screen is shown smaller. The user closes the window with the
     close button, with q or with Esc.
 
-    :param title: text in the bar of the window.
     :param instead: end of the error message. It says what the user can do without a window.
     :ivar is_closed: whether the user closed the window.
     :raises ViewError: if there is no display, or if Python has no tkinter.
@@ -81,7 +80,7 @@ class PictureWindow:
             self._root.update()
 
     def wait_until_closed(self) -> None:
-        """Wait until the user closes the window."""
+        """Show the picture until the user closes the window."""
         while not self.is_closed:
             self._root.update()
             time.sleep(0.02)

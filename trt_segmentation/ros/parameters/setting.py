@@ -35,8 +35,8 @@ class Setting:
         :data:`UNCONFIGURED` or :data:`NEVER`.
     :param low: smallest value of a number. ``high`` is the largest value.
     :param choices: the allowed values of a string. Empty if every string is allowed.
-    :param pattern: regular expression that a string or each item of a list must match, and a
-        description of such a text.
+    :param pattern: regular expression for a string or for each item of a list, and a description
+        of a text that matches.
     :param most: largest number of items in a list.
     :param group: 0 for a list of strings. For a list of integers, the number of items must be a
         multiple of ``group``.

@@ -15,10 +15,7 @@ STANDS = 2.0
 
 
 def check_time(stamp: Time) -> str:
-    """Return why a message of /clock holds no valid time. Empty if the time is valid.
-
-    If rclpy got an invalid time, rclpy would raise an exception.
-    """
+    """Return why rclpy cannot use the time of a message of /clock. Empty if the time is valid."""
     if stamp.sec < 0:
         return f'sec is {stamp.sec}; expected 0 or more'
     if stamp.nanosec >= 10**9:
@@ -31,7 +28,7 @@ class ForwardClock:
 
     If the ROS clock jumps back, for example because a bag is played in a loop, this clock goes on
     from its last time. If the ROS clock stopped or never started, this clock follows the steady
-    clock. If this clock stopped too, frames that arrived long ago would count as recent.
+    clock. Otherwise, frames that arrived long ago would count as recent.
     """
 
     def __init__(self, clock: Clock) -> None:

@@ -17,7 +17,7 @@ from .requests import guard_services
 class Guarded:
     """Catches the errors of services, and ignores messages of /clock without a valid time.
 
-    Use this as the first base of a class, and rclpy's own node class as the second base.
+    This is the first base of a node class. The second base is a node class of rclpy.
     """
 
     get_logger: Callable[[], Any]

@@ -33,10 +33,9 @@ PAUSE = 0.05
 
 
 class Stoppable(Protocol):
-    """A node that :func:`run` can run."""
+    """A node that :func:`run` can run. ``errors`` counts the exceptions of its callbacks."""
 
     errors: MishapCounter
-    """Counts the exceptions of the node's callbacks."""
 
     def stop(self) -> None:
         """Prepare to be destroyed. :func:`run` calls this once, while ROS still works."""
@@ -59,7 +58,7 @@ def run(make: Callable[[], N], begin: Callable[[N], None], args: list[str] | Non
     :returns: the exit code. It is 0 after a signal, or if ``ended`` returned 0. It is 2 if ROS
         does not start, or if a start-up parameter is refused. With any other exit code, or if a
         thread cannot be stopped, this function ends the process and does not return. The code is
-        :data:`BROKEN` after :data:`ENDLESS` errors in a row, or if the node cannot end cleanly.
+        :data:`BROKEN` after :data:`ENDLESS` errors, or if the node cannot end cleanly.
     """
     # rclpy's own signal handlers would end ROS before the last frames and diagnostics are sent.
     request_stop_on_signals()
@@ -102,7 +101,7 @@ def _shut_down(executor: SingleThreadedExecutor, node: Any) -> bool:
 
 def _spin(executor: SingleThreadedExecutor, node: Any,
           ended: Callable[[Any], int | None]) -> int | None:
-    """Run callbacks until the process must end. Return the exit code, or None after a signal."""
+    """Run callbacks until the process must end. Return its exit code. None after a signal."""
     row, code = 0, None
     while not STOP_REQUESTED.is_set() and (code := ended(node)) is None:
         try:

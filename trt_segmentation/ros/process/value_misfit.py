@@ -35,7 +35,6 @@ def find_misfit(descriptor: ParameterDescriptor, value: ParameterValue) -> str:
 
 
 def _read_number(value: ParameterValue) -> int | float | None:
-    """Return the number. None if the value is not a number."""
     if value.type not in NUMBERS:
         return None
     number: int | float = (value.integer_value if value.type == NUMBERS[0]

@@ -29,7 +29,7 @@ MESSAGE_TYPES = {'raw': 'sensor_msgs/msg/Image', 'compressed': 'sensor_msgs/msg/
                  'foxglove': FOXGLOVE, 'ffmpeg': FFMPEG}
 """The name of the message type for each image transport."""
 VIDEO_TRANSPORTS = ('foxglove', 'ffmpeg')
-"""The image transports for video. Each video message depends on earlier messages."""
+"""The image transports for video."""
 
 
 def message_class(image_transport: str) -> Any:
@@ -48,10 +48,10 @@ def message_class(image_transport: str) -> Any:
 
 
 def check_image_transport(image_transport: str) -> None:
-    """Check that the message package of an image transport is installed. Video also needs PyAV.
+    """Check that the packages for an image transport are installed.
 
     :raises TransportError: if the package of the message is missing.
-    :raises VideoError: if PyAV is missing.
+    :raises VideoError: if PyAV is missing, which decodes video.
     """
     message_class(image_transport)
     if image_transport in VIDEO_TRANSPORTS:
@@ -114,9 +114,8 @@ class TakenImage:
 
 
 def camera_info_message(data: bytes) -> CameraInfo:
-    """Read a serialized sensor_msgs/CameraInfo.
+    """Read a sensor_msgs/CameraInfo in CDR, with its encapsulation.
 
-    :param data: the message in CDR, with its encapsulation.
     :raises FrameError: if the bytes are not a CameraInfo message.
     """
     try:
