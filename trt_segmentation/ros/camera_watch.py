@@ -117,7 +117,6 @@ class CameraWatch:
 
 
 def _read_ground(camera: Camera, last: CameraReport | None) -> dict[str, Any]:
-    """Return the fields of a :class:`.CameraReport` about the ground grid."""
     if camera.ground is None:
         return {}
     missing = camera.ground.missing

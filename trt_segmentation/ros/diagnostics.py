@@ -24,10 +24,7 @@ Findings = list[tuple[bytes, str]]
 
 @dataclass(frozen=True)
 class Limits:
-    """Limits of the 95th percentiles (p95) of latency and age, in ms.
-
-    The parameter ``latency_warn_ms`` sets the limit ``latency_warn_ms``, and so on.
-    """
+    """Limits of the 95th percentiles (p95) of latency and age, in ms, named like the parameters."""
 
     latency_warn_ms: float
     latency_error_ms: float
@@ -53,11 +50,9 @@ class CameraReport:
     :param name: the camera's name. Empty if the camera has no name.
     :param topic: the image topic. Empty if the node is not subscribed.
     :param silence: why no image comes.
-    :param dropped_before: number of dropped frames for each reason.
     :param frame_error: why the newest bad frame could not be used.
     :param stamps_are_foreign: whether the stamps and the node's clock have different time bases.
     :param loss: warning about images that were lost recently.
-    :param loss_is_reported: whether the middleware reports lost messages.
     :param images_are_numbered: whether images have numbers, so that missing images can be counted.
     :param bad_infos: number of camera_info messages that could not be read.
     :param lost_infos: number of camera_info messages that the middleware lost.
@@ -110,7 +105,7 @@ class NodeReport:
     :param progress: what the transition ``configure`` does now.
     :param exchange: what an exchange of the model does now, or why the last exchange failed.
     :param clock_stands: True if ``use_sim_time`` is true, and no message of /clock has come yet.
-    :param transport: how images travel. None if the node is unconfigured.
+    :param transport: None if the node is unconfigured.
     :param identity: identity of the open engine. None if no engine is open.
     :param card: path of the model card. Empty if no engine is open, or if the card has no file.
     :param errors: exceptions that were caught in the executor's thread.

@@ -100,7 +100,6 @@ def find_problem(name: str, value: Any, pipeline: Pipeline | None,
 
     :param name: name of any parameter. Only a parameter in :data:`MODEL_DEPENDENT` is checked.
     :param pipeline: the pipeline of the model. None if no model is open. Then every value fits.
-    :param reference: the health reference of the model.
     """
     if pipeline is None:
         return ''

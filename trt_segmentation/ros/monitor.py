@@ -52,7 +52,7 @@ class Monitor:
             node.value('diagnostics_period'), self.publish, clock=self.steady)
 
     def publish_if_due(self) -> None:
-        """Publish a report if a period has passed. Call this repeatedly in a long callback."""
+        """Publish a report if a period has passed. Call this often in a long callback."""
         if self._timer.is_ready():
             self._timer.reset()
             self.publish()

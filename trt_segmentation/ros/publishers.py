@@ -38,7 +38,6 @@ class Publishers:
     :meth:`publish`. Both the worker and the executor's thread call :meth:`announce_classes`. Only
     the executor's thread calls the other methods.
 
-    :param node: makes and destroys the publishers.
     :param prefix: first part of the topics, such as ``~``.
     :param card: gives the class names and the encoding of the label map.
     """
@@ -72,10 +71,7 @@ class Publishers:
         return name
 
     def schedule_outputs(self, confidence: bool, overlay_rate: float) -> Wanted:
-        """See :meth:`.ServedCamera.schedule_outputs`.
-
-        Only outputs with a subscriber are computed.
-        """
+        """See :meth:`.ServedCamera.schedule_outputs`. Each output needs a subscriber."""
         has_subscriber = self._overlay.get_subscription_count() > 0
         return Wanted(
             overlay=has_subscriber and self._claim_overlay(overlay_rate),
@@ -127,8 +123,8 @@ class Publishers:
         due = self._overlay_start + period
         if now < due:
             return False
-        # The period begins when the overlay was due. If the period began now, late frames would
-        # lower the rate.
+        # The next period begins when this overlay was due. If the period began now, late frames
+        # would lower the rate.
         self._overlay_start = due if now - due < period else now
         return True
 

@@ -75,10 +75,8 @@ class Recorder(Node):  # type: ignore[misc]  # rclpy has no types
             self._record_ground(f'{segmentation}/ground')
 
     def ready(self) -> bool:
-        """Return whether the segmentation node has an engine and advertises its label maps.
-
-        The diagnostics have the name of the engine only after the engine was opened.
-        """
+        """Return whether the segmentation node has an engine and advertises its label maps."""
+        # The diagnostics have the name of the engine only after the engine was opened.
         return (bool(self.count_publishers(self._label_map))
                 and 'engine' in self.diagnostics.get('engine', {}))
 
@@ -101,7 +99,7 @@ class Recorder(Node):  # type: ignore[misc]  # rclpy has no types
                  has_ground: bool = False) -> Iterator[tuple[Recorder, Callable[[float], None]]]:
         """Start ROS in this process. Yields a recorder, and a function that runs one callback.
 
-        The yielded function waits for the callback. Its argument is the longest wait in seconds.
+        The argument of this function is the longest time in seconds to wait for the callback.
 
         :raises RecorderError: if ROS does not start.
         :raises OutputError: if the bag cannot be written.

@@ -59,10 +59,7 @@ def _paint(values: npt.NDArray[np.int8]) -> Picture:
 
 
 def _draw_rings(picture: Picture, scale: float) -> None:
-    """Draw rings around the camera, with their distances, and the camera.
-
-    :param scale: pixels per metre.
-    """
+    """Draw the camera, and rings with their distances. The scale is in pixels per metre."""
     camera = (SIDE // 2, SIDE - 1)
     for number in range(1, int(SIDE / scale / RING_METRES) + 1):
         radius = round(number * RING_METRES * scale)

@@ -15,8 +15,7 @@ from ..errors import FrameError
 from .rerun_view import RerunView
 
 WAITING = 32
-"""Largest number of messages in the queue, and of images and label maps that wait for each other.
-"""
+"""Largest number of messages in the queue, and largest number of unpaired messages."""
 
 
 class MessageTap:

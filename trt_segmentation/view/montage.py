@@ -139,7 +139,6 @@ def _draw_row(page: Image.Image, row: MontageRow, card: ModelCard, columns: Mapp
 
 
 def _list_classes(rows: Sequence[MontageRow], card: ModelCard) -> list[_Entry]:
-    """Return the names and colours of the classes that occur in the rows."""
     maps = [labels for row in rows for labels in (row.labels, row.truth) if labels is not None]
     found = sorted({int(i) for labels in maps for i in np.unique(labels)})
     count = len(card.classes)

@@ -7,24 +7,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
+from rich import progress
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TaskID,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 from rich.text import Text
 
 Item = TypeVar('Item')
 
 
-class _RateColumn(ProgressColumn):
+class _RateColumn(progress.ProgressColumn):
     """Shows the rate of a bar in the last seconds. A finished bar shows the mean rate.
 
     In the first second, no rate is shown, because a few items at once would give a huge rate.
@@ -34,7 +25,7 @@ class _RateColumn(ProgressColumn):
         super().__init__()
         self._unit = unit
 
-    def render(self, task: Task) -> Text:
+    def render(self, task: progress.Task) -> Text:
         seconds = task.elapsed or 0.0
         speed = (task.completed / seconds if seconds else None) if task.finished else (
             task.speed if seconds > 1 else None)
@@ -54,11 +45,12 @@ class ProgressBars:
     def __init__(self, live: bool = True, rate_unit: str = '') -> None:
         self._console = Console(stderr=True)
         self._live = live
-        self._tasks: dict[str, TaskID] = {}
+        self._tasks: dict[str, progress.TaskID] = {}
         rate = [_RateColumn(rate_unit)] if rate_unit else []
-        self._bars = Progress('{task.description}', BarColumn(bar_width=24), MofNCompleteColumn(),
-                              *rate, TimeElapsedColumn(), TimeRemainingColumn(),
-                              console=self._console, auto_refresh=live)
+        self._bars = progress.Progress(
+            '{task.description}', progress.BarColumn(bar_width=24), progress.MofNCompleteColumn(),
+            *rate, progress.TimeElapsedColumn(), progress.TimeRemainingColumn(),
+            console=self._console, auto_refresh=live)
 
     def __enter__(self) -> ProgressBars:
         self._bars.start()

@@ -78,12 +78,10 @@ class LatencyView:
 
 
 def draw_steps(steps: Mapping[str, float]) -> Picture:
-    """Draw the steps as bars, one below the other, and return (height, 720, 3) uint8 RGB.
+    """Draw the milliseconds of each step as bars, and return (height, 720, 3) uint8 RGB.
 
     This is a picture, because Rerun has no such chart, and the label of a small Rerun box hides
     the box.
-
-    :param steps: milliseconds of each step; the first step comes first.
     """
     page = Image.new('RGB', (720, ROW * len(steps)), DARK)
     draw = ImageDraw.Draw(page)
@@ -102,7 +100,6 @@ def draw_steps(steps: Mapping[str, float]) -> Picture:
 
 
 def _rgb(color: str) -> tuple[int, ...]:
-    """Return red, green and blue of a colour such as #33658a. Each value is 0 to 255."""
     return tuple(bytes.fromhex(color[1:]))
 
 

@@ -101,7 +101,6 @@ class RerunView:
     Every method copies or encodes its arguments before it returns, so the caller may reuse the
     memory. Times in the view are the stamps of the frames.
 
-    :param card: model card with the names and colours of the classes.
     :param spawn: whether a viewer shows the camera. A viewer that is already open is used.
     :param path: .rrd file to write, in a folder that exists; None for no file.
     :raises ViewError: if :func:`check_view` refuses the view, or the viewer does not start.
@@ -181,7 +180,6 @@ def _context(card: ModelCard) -> rr.AnnotationContext:
 
 
 def _layout() -> rrb.Blueprint:
-    """Return the layout: image with label map, image alone, and latencies below them."""
     return rrb.Blueprint(
         rrb.Vertical(
             rrb.Horizontal(

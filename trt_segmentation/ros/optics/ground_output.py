@@ -112,10 +112,7 @@ class GroundOutput:
         self._values = self._read_values()
 
     def find_height_problem(self, height: float, cameras: int) -> str:
-        """Return why ``camera_height`` cannot have a value now. Empty if it can.
-
-        :param cameras: number of cameras of the node.
-        """
+        """Return why ``camera_height`` cannot have a value now. Empty if it can."""
         if height and cameras > 1:
             return MANY_CAMERAS.format(cameras)
         return '' if height or self._transforms else NO_TRANSFORMS
@@ -128,7 +125,7 @@ class GroundOutput:
 
     def _find_table(self, header: Header, info: CameraInfo | None, sent: CameraInfo | None
                     ) -> GroundTable:
-        """Return the present table. If lens, pose or size have changed, make a new table."""
+        """Return the present table, or a new table if lens, pose or size have changed."""
         lens, pose = read_lens(info), self._find_pose(header)
         size = GridSize(self._value('ground_range'), self._value('ground_resolution'))
         old = self._table

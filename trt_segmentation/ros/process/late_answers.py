@@ -20,7 +20,7 @@ class LateAnswer:
     """A request that sets parameters and has no answer yet. Use it in the executor's thread.
 
     :param handle: sets the parameters, and returns the response.
-    :param send: called with the response and the header of the request. It sends the response.
+    :param send: sends a response. Its second argument is the header of the request.
     """
 
     def __init__(self, request: Any, handle: Callable[[], Any],

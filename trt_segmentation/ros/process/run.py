@@ -17,12 +17,8 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.signals import SignalHandlerOptions
 
-from ...serving.stopping import (
-    BROKEN,
-    has_unstoppable_work,
-    request_stop_on_signals,
-    STOP_REQUESTED,
-)
+from ...serving import stopping
+from ...serving.stopping import BROKEN, STOP_REQUESTED
 from .mishap_counter import MishapCounter
 
 ENDLESS = 100
@@ -61,7 +57,7 @@ def run(make: Callable[[], N], begin: Callable[[N], None], args: list[str] | Non
         :data:`BROKEN` after :data:`ENDLESS` errors, or if the node cannot end cleanly.
     """
     # rclpy's own signal handlers would end ROS before the last frames and diagnostics are sent.
-    request_stop_on_signals()
+    stopping.request_stop_on_signals()
     try:
         rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
         node: Any = make()
@@ -75,7 +71,7 @@ def run(make: Callable[[], N], begin: Callable[[N], None], args: list[str] | Non
     code = _spin(executor, node, ended)
     if not _shut_down(executor, node):
         code = code or BROKEN
-    if code or has_unstoppable_work():
+    if code or stopping.has_unstoppable_work():
         # If Python ended normally, it would free objects that a library still uses, or a library
         # would try to clean up a lost GPU.
         del node, executor

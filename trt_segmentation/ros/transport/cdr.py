@@ -21,14 +21,6 @@ HEAD_ROOM = 512
 This is enough for a frame_id and an encoding that together have at most 450 bytes."""
 
 
-def parse_header(message: npt.NDArray[np.uint8]) -> tuple[int, int, str]:
-    """Return seconds, nanoseconds and frame_id of a message that starts with a std_msgs/Header.
-
-    :raises FrameError: if the message has no valid header.
-    """
-    return CdrReader(message).read_header()
-
-
 def parse_image(message: npt.NDArray[np.uint8], camera: str = '') -> Frame:
     """Return the frame of a serialized sensor_msgs/Image.
 

@@ -31,8 +31,6 @@ class TypedSubscription:
     """Receives images through rclpy, which copies each message into a bytes object.
 
     :class:`.TakenImage` reads the bytes, because rclpy would drop unreadable messages silently.
-
-    :param image_transport: raw, compressed, foxglove or ffmpeg.
     """
 
     numbered = False  # rclpy gives the number of a message, but not its publisher
@@ -61,7 +59,7 @@ class TypedPublisher:
 
     def publish(self, header: Header, encoding: str, pixels: npt.NDArray[Any],
                 memory: Memory | None = None) -> bool:
-        """Publish a copy of C-contiguous pixels. ``memory`` is not used."""
+        """Publish a copy of C-contiguous pixels. Ignore ``memory``, and return False."""
         self._publisher.publish(image_message(header, encoding, pixels))
         return False
 

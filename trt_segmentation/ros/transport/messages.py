@@ -21,9 +21,10 @@ from std_msgs.msg import Header
 from ...errors import FrameError, TransportError
 from ...frame import Frame
 from ...host.decode_jpeg_png import decompress
+from ...untrusted.cdr_reader import CdrReader
 from ...video.messages import FFMPEG, FOXGLOVE, parse_video, VideoMessage
 from ...video.pyav import import_av
-from .cdr import parse_compressed, parse_header, parse_image
+from .cdr import parse_compressed, parse_image
 
 MESSAGE_TYPES = {'raw': 'sensor_msgs/msg/Image', 'compressed': 'sensor_msgs/msg/CompressedImage',
                  'foxglove': FOXGLOVE, 'ffmpeg': FFMPEG}
@@ -78,13 +79,13 @@ class TakenImage:
     @property
     def stamp_ns(self) -> int:
         """See :attr:`.IncomingImage.stamp_ns`."""
-        sec, nanosec, _ = parse_header(self._held())
+        sec, nanosec, _ = CdrReader(self._held()).read_header()
         return sec * 1_000_000_000 + nanosec
 
     @property
     def header(self) -> Header:
         """See :attr:`.IncomingImage.header`."""
-        sec, nanosec, frame_id = parse_header(self._held())
+        sec, nanosec, frame_id = CdrReader(self._held()).read_header()
         return Header(stamp=Time(sec=sec, nanosec=nanosec), frame_id=frame_id)
 
     def frame(self, camera: str = '') -> Frame:
