@@ -71,9 +71,9 @@ def camera_actions(context: LaunchContext) -> list[LaunchDescriptionEntity]:
 
 def generate_launch_description() -> LaunchDescription:
     """Return the arguments, the node with its DDS profile, and the cameras."""
-    # This must not be in an OpaqueFunction, else ``ros2 launch --show-args`` does not find the
-    # arguments of seg.launch.py. The node comes before the cameras, because seg.launch.py checks
-    # the arguments and sets the DDS profile, which the cameras use too.
+    # If an OpaqueFunction included seg.launch.py, ``ros2 launch --show-args`` would not find its
+    # arguments. The node comes before the cameras, because seg.launch.py checks the arguments and
+    # sets the DDS profile, which the cameras use too.
     node = IncludeLaunchDescription(PythonLaunchDescriptionSource(str(SEG)))
     return LaunchDescription([*ARGUMENTS, OpaqueFunction(function=choose_image), node,
                               OpaqueFunction(function=camera_actions)])

@@ -55,8 +55,8 @@ def manager_actions(context: LaunchContext) -> list[LaunchDescriptionEntity]:
 
 def generate_launch_description() -> LaunchDescription:
     """Return the node and the manager."""
-    # This must not be in an OpaqueFunction, else ``ros2 launch --show-args`` does not find the
-    # arguments of seg.launch.py.
+    # If an OpaqueFunction included seg.launch.py, ``ros2 launch --show-args`` would not find its
+    # arguments.
     node = IncludeLaunchDescription(
         PythonLaunchDescriptionSource(str(SEG)), launch_arguments={'autostart': 'false'}.items())
     return LaunchDescription([OpaqueFunction(function=check_nav2), node,

@@ -59,6 +59,5 @@ def _make_example(classes: Sequence[str]) -> str:
             found[kind] = near[:2]
     if not found.keys() & {'drivable', 'walkable'}:
         found = {'drivable': [classes[0]], **({'obstacle': [classes[1]]} if classes[1:] else {})}
-    text: str = yaml.safe_dump(found, default_flow_style=True, width=1000, sort_keys=False,
-                               allow_unicode=True)
-    return text.strip()
+    return str(yaml.safe_dump(found, default_flow_style=True, width=1000, sort_keys=False,
+                              allow_unicode=True)).strip()

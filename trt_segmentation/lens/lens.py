@@ -107,16 +107,15 @@ class Lens:
         :returns: (N,) bool.
         """
         depth = points[:, 2]
-        inside: npt.NDArray[np.bool_] = (
+        return np.asarray(
             (depth > 0) & (np.hypot(points[:, 0], points[:, 1]) < depth * self._widest))
-        return inside
 
     @cached_property
     def _widest(self) -> float:
         """Tangent of the largest angle from the optical axis that the model describes.
 
-        The polynomial of a distortion model fits the lens only inside the image. If the polynomial
-        decreases at larger angles, the model would project invisible points into the image.
+        The polynomial of a distortion model fits the lens only inside the image. At larger angles,
+        the polynomial may decrease. Then the model would project invisible points into the image.
         """
         angles = np.radians(np.linspace(0, _SIDEWAYS, 2000))
         radii = self._distorted_radii(angles)

@@ -104,8 +104,7 @@ def _paint(labels: npt.NDArray[Any], colors: npt.NDArray[np.uint8]) -> npt.NDArr
     """Return a label map as a BGR image. Pixels without a class are black."""
     table = np.zeros((np.iinfo(labels.dtype).max + 1, 3), np.uint8)
     table[:len(colors)] = colors[:, ::-1]
-    painted: npt.NDArray[np.uint8] = table[labels]
-    return painted
+    return np.asarray(table[labels])
 
 
 def _zip_masks(card: ModelCard, colors: npt.NDArray[np.uint8], masks: list[tuple[str, bytes]]

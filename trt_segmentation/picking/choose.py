@@ -120,7 +120,7 @@ def score_by_disagreement(picks: Sequence[Pick], store: Store, card: ModelCard, 
 
 
 def _translate(source: ModelCard, target: ModelCard) -> npt.NDArray[np.int64]:
-    """Return an array. Item i is the label in ``target`` for label i in ``source``, -1 if none."""
+    """Return an array that maps each label of ``source`` to the label in ``target``, or to -1."""
     table = np.full(1 << 16, -1, np.int64)
     table[UNLABELLED[source.label_dtype]] = UNLABELLED[target.label_dtype]
     for index, name in enumerate(source.classes):

@@ -41,7 +41,7 @@ class Camera:
 
     :param name: first part of the camera's topics. If the name is empty, the image topic is
         ``image``, and the names of published topics begin with ``~/``.
-    :param node_stats: counts of all cameras of the node together. ``stats`` counts this camera.
+    :param stats: counts of this camera. ``node_stats`` has the counts of all cameras together.
     :param warn: called with the camera's name, the kind of a problem, and the exception.
     :param value: returns the value of the parameter with the given name.
     :param ground: publishes the ground grid; None if the node publishes no ground grid.
@@ -58,10 +58,7 @@ class Camera:
         """Full name of the image topic. Empty while the camera is not subscribed."""
         self.info: CameraInfo | None = None
         """The newest camera_info. Any thread may read it, because the message never changes."""
-        self.frame_error = ''
-        """What was wrong with the newest unusable frame. Empty if every frame could be used."""
-        self.stamps_are_foreign = False
-        """Whether the newest stamp and the node's clock have different time bases."""
+        self.frame_error, self.stamps_are_foreign = '', False  # see ServedCamera
         self.last_image = 0.0
         """time.monotonic() when the newest image came, or when the camera subscribed."""
         self.loss_is_reported = True

@@ -51,7 +51,10 @@ class CameraWatch:
             silence=self._read_silence(camera, snapshot), snapshot=snapshot,
             dropped_before=last.snapshot.dropped if last else {},
             frame_error=camera.frame_error, stamps_are_foreign=camera.stamps_are_foreign,
-            loss=self._read_loss(camera, snapshot), loss_is_reported=camera.loss_is_reported,
+            loss=describe_loss(camera.topic, snapshot.lost_lately,
+                               get_rmw_implementation_identifier())
+            if camera.topic and snapshot.lost_lately else '',
+            loss_is_reported=camera.loss_is_reported,
             images_are_numbered=camera.images_are_numbered, bad_infos=camera.bad_infos,
             # a newly configured camera counts from 0, so the last report may have a larger count
             bad_infos_before=min(last.bad_infos, camera.bad_infos) if last else 0,
@@ -108,12 +111,6 @@ class CameraWatch:
             return ''
         return describe_silence(self._node, camera.topic, self._value('image_transport'), seconds,
                                 snapshot.frames_in > 0)
-
-    def _read_loss(self, camera: Camera, snapshot: Snapshot) -> str:
-        if not camera.topic or not snapshot.lost_lately:
-            return ''
-        return describe_loss(camera.topic, snapshot.lost_lately,
-                             get_rmw_implementation_identifier())
 
 
 def _read_ground(camera: Camera, last: CameraReport | None) -> dict[str, Any]:

@@ -24,7 +24,7 @@ Findings = list[tuple[bytes, str]]
 
 @dataclass(frozen=True)
 class Limits:
-    """Limits of the 95th percentiles (p95) of latency and age, in ms, named like the parameters."""
+    """Limits of the 95th percentiles (p95) of latency and age in ms, named like the parameters."""
 
     latency_warn_ms: float
     latency_error_ms: float
@@ -43,7 +43,7 @@ class Mishaps:
 
 @dataclass(frozen=True)
 class CameraReport:
-    """The state of one camera at one moment. A text about a problem is empty without this problem.
+    """The state of one camera at one moment. If a problem does not exist, its text is empty.
 
     A field whose name ends in ``_before`` has the value of the last report.
 

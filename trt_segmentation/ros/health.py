@@ -79,7 +79,7 @@ class HealthReport:
 
     :param values: the figures as text. Each key is the name of a figure.
     :param warning: why the results should not be trusted. Empty if there is no warning.
-    :param progress: how many of the frames for a drift were measured. Empty if no more are needed.
+    :param progress: such as ``29 of 60 frames``, while a drift needs more frames. Otherwise empty.
     """
 
     values: Mapping[str, str]

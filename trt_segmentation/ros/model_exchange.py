@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 TICK_SECONDS = 0.05
 """Seconds between two checks whether the new network is open."""
 CLOSE_SECONDS = 20.0
-"""Longest time in seconds that an exchange waits until the network that the previous exchange
-replaced is closed."""
+"""Longest time in seconds that an exchange waits until the previous exchange has closed its old
+network."""
 KINDS = {('confidence', ParameterType.PARAMETER_BOOL), ('health', ParameterType.PARAMETER_BOOL),
          ('palette', ParameterType.PARAMETER_STRING_ARRAY)}
 """The parameters in :data:`.MODEL_DEPENDENT` with their types."""

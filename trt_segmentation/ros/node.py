@@ -90,8 +90,7 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
     @property
     def state(self) -> str:
         """The lifecycle state's name, such as active."""
-        label: str = self._state_machine.current_state[1]
-        return label
+        return str(self._state_machine.current_state[1])
 
     @property
     def exit_code(self) -> int | None:
@@ -115,7 +114,7 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
             self.trigger_shutdown()
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Open the model card and the pipeline. The log and /diagnostics say why this fails."""
+        """Open the model card and the pipeline. If this fails, the log and diagnostics say why."""
         try:
             card = load_card(self.value('model'))
             pipeline = self._supervisor.pipeline = run_interruptibly(

@@ -67,8 +67,7 @@ class Publishers:
     @property
     def label_map(self) -> str:
         """Full name of the topic of the label maps."""
-        name: str = self._node.resolve_topic_name(f'{self._prefix}/label_map')
-        return name
+        return str(self._node.resolve_topic_name(f'{self._prefix}/label_map'))
 
     def schedule_outputs(self, confidence: bool, overlay_rate: float) -> Wanted:
         """See :meth:`.ServedCamera.schedule_outputs`. Each output needs a subscriber."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -111,17 +111,13 @@ class Recorder(Node):  # type: ignore[misc]  # rclpy has no types
             raise RecorderError(
                 f'ROS 2 does not start: {" ".join(str(error).split())}. If ROS cannot write its '
                 'logs, set ROS_LOG_DIR to a folder in which you may write') from error
-        recorder = cls(bag, segmentation, tap, has_ground)
-        executor = SingleThreadedExecutor()
-        executor.add_node(recorder)
-        try:
+        with ExitStack() as stack:
+            stack.callback(rclpy.shutdown)
+            executor = SingleThreadedExecutor()
+            stack.callback(executor.shutdown)
+            recorder = stack.enter_context(closing(cls(bag, segmentation, tap, has_ground)))
+            executor.add_node(recorder)
             yield recorder, executor.spin_once
-        finally:
-            try:
-                recorder.close()
-            finally:
-                executor.shutdown()
-                rclpy.shutdown()
 
     def _record_ground(self, topic: str) -> None:
         try:

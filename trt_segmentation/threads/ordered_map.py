@@ -44,8 +44,9 @@ def map_ahead(work: Callable[[Item], Result], items: Iterable[Item], name: str =
     """Yield ``work(item)`` for each item, in the order of the items.
 
     While the receiver uses a result, the threads already work on the next items. At most
-    ``threads`` + 4 results are in progress or wait for the receiver. For large results, the number
-    is smaller, so that they need at most about :data:`BYTES_AHEAD` bytes, but at least 2.
+    ``threads`` + 4 results are in progress or wait for the receiver. For large results, this
+    number is smaller: the results together then need at most about :data:`BYTES_AHEAD` bytes. At
+    least 2 results are always allowed.
 
     The thread of the receiver iterates over the items. So a slow source delays even results that
     are ready. If the receiver does not read all results, the receiver must close this generator.

@@ -32,7 +32,7 @@ MAX_FILE = 32 << 20
 MOST_FRAMES = 2000
 """Largest number of frames in a reference."""
 MOST_NUMBERS = 1_000_000
-"""Largest count of numbers in a reference. A model with many classes has fewer frames in it."""
+"""Largest count of numbers in a reference. So with many classes, a reference has fewer frames."""
 
 Rows = npt.NDArray[np.float64]
 
@@ -54,7 +54,7 @@ class Reference:
     frames: Rows
 
     def save(self, path: Path, option: str = '') -> None:
-        """Write the reference to a JSON file, with an entry that marks it as ours.
+        """Write the reference to a JSON file, and mark the file as written by trt_segmentation.
 
         :param option: name of the command-line option for the file; empty if there is none.
         :raises OutputError: if the file cannot be written, or if ``path`` holds a file of another

@@ -25,7 +25,7 @@ def draw_ground(grid: npt.NDArray[np.int8], resolution: float) -> Picture:
     """Draw the part of a ground grid that lies ahead of the camera.
 
     The driving direction points up in the picture. The part ahead of the camera is twice as wide
-    as it is deep. The picture is a square, so it leaves out the left and the right quarter.
+    as it is deep. The picture is a square, so it leaves out a quarter on each side.
 
     :param grid: (cells, cells) int8, values as in nav_msgs/OccupancyGrid. The camera is in the
         centre of the grid, and x points ahead.

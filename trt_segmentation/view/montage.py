@@ -69,8 +69,7 @@ def colorize(labels: npt.NDArray[Any], card: ModelCard) -> Picture:
     Unlabelled pixels are black.
     """
     palette = np.vstack([card.palette, np.array([_UNLABELLED], np.uint8)])
-    painted: Picture = palette[np.minimum(labels, len(card.classes))]
-    return painted
+    return np.asarray(palette[np.minimum(labels, len(card.classes))])
 
 
 def draw_montage(rows: Sequence[MontageRow], card: ModelCard, caption: str = '',

@@ -50,14 +50,14 @@ def on_any_terminal(command: Callable[[], int]) -> int:
 
 
 def _drop_output() -> None:
-    """Send the output that could not be written to /dev/null."""
+    """Send the buffered output to /dev/null, because the output cannot be written."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)
 
 
 def _in_ascii(error: UnicodeError) -> tuple[str, int]:
-    """Replace the characters in ``_ASCII`` by ASCII, and all others by escapes, for codecs."""
+    """Replace characters by ASCII or by escapes. This is an error handler of the module codecs."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     text = error.object[error.start:error.end]

@@ -67,8 +67,8 @@ def test_parses_what_rclpy_serializes() -> None:
         frame = parse_image(message)
         assert equal(frame, image)
         assert np.shares_memory(frame.data, message)
-        stamp = image.header.stamp
-        assert CdrReader(message).read_header() == (stamp.sec, stamp.nanosec, image.header.frame_id)
+        stamp, frame_id = image.header.stamp, image.header.frame_id
+        assert CdrReader(message).read_header() == (stamp.sec, stamp.nanosec, frame_id)
 
 
 def rosbags_bytes(image: Image, little_endian: bool) -> bytes:

@@ -12,7 +12,7 @@ from ...stats import WINDOW
 
 UNKNOWN = 'unknown: this middleware does not report lost messages'
 NOT_NUMBERED = 'unknown: needs transport direct and a middleware that numbers messages'
-"""Diagnostics show these texts instead of a number of lost images and of missing images."""
+"""Diagnostics show these texts if the number of lost images, or of missing images, is unknown."""
 
 
 def describe_loss(topic: str, count: int, rmw: str,

@@ -154,10 +154,7 @@ def _read_picture(path: str) -> npt.NDArray[np.uint8]:
 
 def _hide_unseen(hidden: npt.NDArray[np.uint8] | None, lookup: npt.NDArray[np.float32]
                  ) -> npt.NDArray[np.uint8]:
-    """Return 1 for each hidden pixel of the rectified image, else 0.
-
-    :param hidden: the same for the camera image. All pixels outside the camera image are hidden.
-    """
+    """Return 1 for each rectified pixel that is hidden or outside the camera image, else 0."""
     unseen = lookup[..., 0] < 0
     if hidden is not None:
         column, row = np.moveaxis(np.rint(np.maximum(lookup, 0)).astype(np.intp), -1, 0)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 import numpy.typing as npt
@@ -188,14 +189,12 @@ def make_ground_outputs(node: LifecycleNode, names: Sequence[str], card: ModelCa
         raise GroundError(MANY_CAMERAS.format(len(names)))
     transforms = None if value('camera_height') else Transforms(node)
     outputs: dict[str, GroundOutput] = {}
-    try:
+    with ExitStack() as opened:
+        if transforms:
+            opened.callback(transforms.close)
         for name in names:
             outputs[name] = GroundOutput(
                 node, name, card, value=value, transforms=transforms, warn=warn)
-    except Exception:  # for example an impossible qos_overrides value
-        for output in outputs.values():
-            output.close()
-        if transforms:
-            transforms.close()
-        raise
+            opened.callback(outputs[name].close)
+        opened.pop_all()  # not reached after an exception, so everything is closed
     return outputs

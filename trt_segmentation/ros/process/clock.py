@@ -28,7 +28,7 @@ class ForwardClock:
 
     If the ROS clock jumps back, for example because a bag is played in a loop, this clock goes on
     from its last time. If the ROS clock stopped or never started, this clock follows the steady
-    clock. Otherwise, frames that arrived long ago would count as recent.
+    clock. If this clock stopped too, frames that arrived long ago would count as recent.
     """
 
     def __init__(self, clock: Clock) -> None:

@@ -17,11 +17,10 @@ from .requests import guard_services
 class Guarded:
     """Catches the errors of services, and ignores messages of /clock without a valid time.
 
-    This is the first base of a node class. The second base is a node class of rclpy.
+    Use this as the first base of a class, and rclpy's own node class as the second base.
     """
 
     get_logger: Callable[[], Any]
-    """See Node."""
 
     def __init__(self, *names: Any, **options: Any) -> None:
         self.errors = MishapCounter(lambda text: self.get_logger().error(text))

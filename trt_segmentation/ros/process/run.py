@@ -9,7 +9,7 @@ import gc
 from itertools import chain
 import os
 import sys
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 import rclpy
 from rclpy.exceptions import ParameterException
@@ -19,7 +19,6 @@ from rclpy.signals import SignalHandlerOptions
 
 from ...serving import stopping
 from ...serving.stopping import BROKEN, STOP_REQUESTED
-from .mishap_counter import MishapCounter
 
 ENDLESS = 100
 """After this many errors without a successful callback between them, the process ends."""
@@ -28,33 +27,22 @@ PAUSE = 0.05
 """Pause in seconds after an error that directly follows another error."""
 
 
-class Stoppable(Protocol):
-    """A node that :func:`run` can run. ``errors`` counts the exceptions of its callbacks."""
-
-    errors: MishapCounter
-
-    def stop(self) -> None:
-        """Prepare to be destroyed. :func:`run` calls this once, while ROS still works."""
-
-
-N = TypeVar('N', bound=Stoppable)
-
-
-def run(make: Callable[[], N], begin: Callable[[N], None], args: list[str] | None = None,
-        ended: Callable[[N], int | None] = lambda node: None, name: str = 'trt_segmentation'
+def run(make: Callable[[], Any], begin: Callable[[Any], None], args: list[str] | None = None,
+        ended: Callable[[Any], int | None] = lambda node: None, name: str = 'trt_segmentation'
         ) -> int:
     """Make a node, run its callbacks until the process must end, then destroy the node.
 
     The process must end after a signal, or if ``ended`` returns a number. If a callback raises an
     exception, the exception is counted, and the node goes on.
 
-    :param make: makes the node, after ROS was started. Then ``begin`` is called once.
+    :param make: makes the node, after ROS was started. Then ``begin`` is called once. The node has
+        ``errors``, a :class:`.MishapCounter`, and ``stop()``, which is called before ROS ends.
     :param ended: called again and again. Returns the exit code if the process must end, else None.
     :param name: name of the logger that gets the error if the node cannot be made.
     :returns: the exit code. It is 0 after a signal, or if ``ended`` returned 0. It is 2 if ROS
         does not start, or if a start-up parameter is refused. With any other exit code, or if a
         thread cannot be stopped, this function ends the process and does not return. The code is
-        :data:`BROKEN` after :data:`ENDLESS` errors, or if the node cannot end cleanly.
+        :data:`BROKEN` after :data:`ENDLESS` errors in a row, or if the node cannot end cleanly.
     """
     # rclpy's own signal handlers would end ROS before the last frames and diagnostics are sent.
     stopping.request_stop_on_signals()
@@ -97,7 +85,7 @@ def _shut_down(executor: SingleThreadedExecutor, node: Any) -> bool:
 
 def _spin(executor: SingleThreadedExecutor, node: Any,
           ended: Callable[[Any], int | None]) -> int | None:
-    """Run callbacks until the process must end. Return its exit code. None after a signal."""
+    """Run callbacks until the process must end. Return the exit code, or None after a signal."""
     row, code = 0, None
     while not STOP_REQUESTED.is_set() and (code := ended(node)) is None:
         try:

@@ -70,7 +70,7 @@ _NOT_NUMBERED = 2**64 - 1
 
 
 class _ErrorString(ctypes.Structure):
-    """rcutils_error_string_t. The C struct has only 1024 bytes."""
+    """rcutils_error_string_t. The C struct has 1024 bytes, but this class may be larger."""
 
     _fields_ = (('text', ctypes.c_char * 4096),)
 

@@ -52,7 +52,7 @@ def check_image_transport(image_transport: str) -> None:
     """Check that the packages for an image transport are installed.
 
     :raises TransportError: if the package of the message is missing.
-    :raises VideoError: if PyAV is missing, which decodes video.
+    :raises VideoError: if the image transport is for video and PyAV is missing.
     """
     message_class(image_transport)
     if image_transport in VIDEO_TRANSPORTS:

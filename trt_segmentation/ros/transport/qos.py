@@ -33,7 +33,7 @@ NEWEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT,
 VIDEO = QoSProfile(depth=120, reliability=ReliabilityPolicy.BEST_EFFORT,
                    durability=DurabilityPolicy.VOLATILE)
 """For subscriptions to a video. A packet can be decoded only if all packets since the last
-keyframe have arrived. Therefore the queue is long."""
+keyframe have arrived. So the queue is long."""
 
 RELIABLE = QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE,
                      durability=DurabilityPolicy.VOLATILE)
@@ -133,7 +133,7 @@ def publisher_events(topic: str, warn: Warn) -> events.PublisherEventCallbacks:
 def make_lifecycle_publisher(node: LifecycleNode, kind: Any, topic: str,
                              qos: QoSProfile = RELIABLE,
                              more: tuple[QoSPolicyKind, ...] = ()) -> Any:
-    """Make a publisher with :func:`overridable` and :func:`publisher_events`.
+    """Make a lifecycle publisher. See :func:`overridable` and :func:`publisher_events`.
 
     :param kind: type of the messages.
     """
