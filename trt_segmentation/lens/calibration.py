@@ -1,9 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Reads the lens of a camera from a sensor_msgs/CameraInfo message.
-
-This file needs no ROS, so the type of the message is Any.
-"""
+"""Reads the lens of a camera from a sensor_msgs/CameraInfo message. This file needs no ROS."""
 
 from __future__ import annotations
 

@@ -125,9 +125,12 @@ class Health:
             self._drift = self._reference.make_drift()
         figures = read_tally(segmentation.tally)
         drift = self._drift.add(figures) if self._drift else None
+        limit = self._value('drift_warn')
+        warning = '' if drift is None or drift <= limit else (
+            f'the last {self._value("drift_frames")} frames are unlike the reference of the '
+            f'model: the drift is {drift:.2f}; expected at most {limit:g}')
         report = self._newest = HealthReport(
-            describe_figures(figures, self._classes, drift),
-            '' if drift is None else self._find_warning(drift),
+            describe_figures(figures, self._classes, drift), warning,
             self._drift.progress if self._drift and drift is None else '')
         if self._publisher.get_subscription_count():
             self._publisher.publish(self._make_message(report, header))
@@ -148,12 +151,6 @@ class Health:
     def close(self) -> None:
         """Destroy the publisher."""
         self._node.destroy_lifecycle_publisher(self._publisher)
-
-    def _find_warning(self, drift: float) -> str:
-        limit = self._value('drift_warn')
-        return '' if drift <= limit else (
-            f'the last {self._value("drift_frames")} frames are unlike the reference of the '
-            f'model: the drift is {drift:.2f}; expected at most {limit:g}')
 
     def _make_message(self, report: HealthReport, header: Any) -> DiagnosticStatus:
         stamp = f'{header.stamp.sec}.{header.stamp.nanosec:09d}'

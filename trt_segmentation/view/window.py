@@ -14,7 +14,6 @@ from ..errors import ViewError
 
 SCREEN_SHARE = 0.9
 """Largest share of the screen width, and of the screen height, that a picture takes."""
-_END_KEYS = ('q', 'Escape')
 
 
 class PictureWindow:
@@ -43,7 +42,7 @@ class PictureWindow:
         self.is_closed = False
         self._root.title(title)
         self._root.protocol('WM_DELETE_WINDOW', self._note_closed)
-        for key in _END_KEYS:
+        for key in ('q', 'Escape'):
             self._root.bind(f'<KeyPress-{key}>', lambda _: self._note_closed())
         self._label = tkinter.Label(self._root, borderwidth=0)
         self._label.pack()

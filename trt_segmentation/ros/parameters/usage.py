@@ -22,10 +22,7 @@ EXAMPLES = {
 
 
 def own_arguments(arguments: Sequence[str]) -> list[str]:
-    """Return the arguments that are not for ROS.
-
-    The arguments for ROS begin after ``--ros-args``. They end at ``--`` or at the last argument.
-    """
+    """Return the arguments before ``--ros-args``, and the arguments after a later ``--``."""
     own, ros = [], False
     for argument in arguments:
         if argument == '--ros-args':
