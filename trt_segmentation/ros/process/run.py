@@ -32,8 +32,7 @@ def run(make: Callable[[], Any], begin: Callable[[Any], None], args: list[str] |
         ) -> int:
     """Make a node, run its callbacks until the process must end, then destroy the node.
 
-    The process must end after a signal, or if ``ended`` returns a number. If a callback raises an
-    exception, the exception is counted, and the node goes on.
+    A signal ends the process. An exception of a callback is counted, and the node goes on.
 
     :param make: makes the node, after ROS was started. Then ``begin`` is called once. The node has
         ``errors``, a :class:`.MishapCounter`, and ``stop()``, which is called before ROS ends.
