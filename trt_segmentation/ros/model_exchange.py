@@ -40,6 +40,7 @@ KINDS = {('confidence', ParameterType.PARAMETER_BOOL), ('health', ParameterType.
          ('palette', ParameterType.PARAMETER_STRING_ARRAY)}
 """The parameters in :data:`.MODEL_DEPENDENT` with their types."""
 
+
 @dataclass(frozen=True)
 class OpenModel:
     """An open pipeline, and the health reference of its model."""
