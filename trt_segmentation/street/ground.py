@@ -30,41 +30,29 @@ class Ground:
 
     def __init__(self, plan: StreetPlan, look: Look, tile: Bytes, rng: np.random.Generator,
                  period: float) -> None:
-        self._plan = plan
-        self._look = look
-        self._tile = tile
-        self._length = period
+        self._plan, self._look, self._tile, self._length = plan, look, tile, period
         self._edges = [bool(rng.random() < 0.75) for _ in range(2)]
         self._centre = int(rng.integers(3)) if not plan.one_way else 0
         self._wear = rng.uniform(0.0, 0.3)
         self._stop = bool(rng.random() < 0.6)
 
     def draw(self, view: SceneView) -> None:
-        """Draw the ground below the horizon."""
-        self._verges(view)
+        """Draw the ground below the horizon. Grass comes first, and everything else over it."""
+        canvas = view.canvas
+        cv2.rectangle(canvas.pixels, (0, int(max(view.camera.horizon, 0))),
+                      (canvas.width, canvas.height), (*view.look.grass, VEGETATION), -1)
         steps = view.s + np.concatenate([
             np.arange(-8, 40, 1.5), np.arange(40, 100, 4.0), np.arange(100, FAR, 12.0)])
         for side in self._plan.sides:
             self._side(view, side, steps)
         left, right = self._plan.sides[1].edge, -self._plan.sides[0].edge
-        view.canvas.fill([self._strip(view, steps, right, left)], view.look.road,
-                         ROAD)
+        canvas.fill([self._strip(view, steps, right, left)], view.look.road, ROAD)
         self._streets(view)
         self._tracks(view, steps)
         self._paint(view)
 
-    def _verges(self, view: SceneView) -> None:
-        """Fill the whole ground with grass. The road is drawn over the grass later."""
-        top = int(max(view.camera.horizon, 0))
-        canvas = view.canvas
-        cv2.rectangle(canvas.pixels, (0, top), (canvas.width, canvas.height),
-                      (*view.look.grass, VEGETATION), -1)
-
     def _strip(self, view: SceneView, steps: Floats, low: float, high: float) -> Floats:
-        """Return the (N, 2) outline of a band along the road.
-
-        The band goes from ``low`` to ``high`` metres left of the centre line.
-        """
+        """Return the outline of a band from ``low`` to ``high`` metres left of the centre line."""
         a, b = view.road.at(steps, low), view.road.at(steps, high)
         return view.camera.outline(np.concatenate([a, b[::-1]]))
 
@@ -187,8 +175,7 @@ class Ground:
             outlines += [self._strip(view, np.array([s - 1.5, s + 1.5]), t, t + 0.5)
                          for t in np.arange(-right + 0.2, left - 0.3, 1.0).tolist()]
             if self._stop:
-                outlines.append(self._strip(
-                    view, np.array([s - 2.9, s - 2.5]), -right, -0.15))
+                outlines.append(self._strip(view, np.array([s - 2.9, s - 2.5]), -right, -0.15))
         view.canvas.fill(outlines, paint, MARKING)
 
     def roughness(self, view: SceneView) -> Bytes:

@@ -59,8 +59,7 @@ class Solid:
         def at(x: float, y: float) -> Floats:
             low = face[0] + x * (face[1] - face[0])
             high = face[3] + x * (face[2] - face[3])
-            point: Floats = low + y * (high - low)
-            return point
+            return np.asarray(low + y * (high - low))
         self.add(np.stack([at(x0, y0), at(x1, y0), at(x1, y1), at(x0, y1)]), colour, glow,
                  fine, lamp)
 
