@@ -25,11 +25,8 @@ FIRST_SEED = 3_000_000
 
 @dataclass(frozen=True)
 class PictureFiles:
-    """Picture files, in the order in which they were given.
+    """Picture files, in the order in which they were given. Threads decode files in advance.
 
-    Several threads decode the next files in advance.
-
-    :param title: name of the source in messages for the user.
     :param files: the path and the name of each picture, see :class:`.SourceImage`.
     """
 
@@ -39,7 +36,7 @@ class PictureFiles:
 
     @property
     def picture_names(self) -> tuple[str, ...]:
-        """Names of all pictures."""
+        """See :class:`.ImageSource`."""
         return tuple(name for _, name in self.files)
 
     @property

@@ -53,7 +53,7 @@ class StoredTensor:
 
     @property
     def offset(self) -> int:
-        """Offset of the first byte of the data in the other file."""
+        """Offset of the first byte of the data in the file ``location``."""
         return int(self.external.get('offset') or 0)
 
     @property
