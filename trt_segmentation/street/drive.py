@@ -92,9 +92,8 @@ class Drive:
         return self._view(index / self._fps).camera
 
     def frame(self, index: int) -> Scene:
-        """Draw a frame.
+        """Draw the frame with the number ``index``, from 0.
 
-        :param index: number of the frame, from 0.
         :raises ValueError: if the index is negative.
         """
         if index < 0:

@@ -23,9 +23,7 @@ class Solid:
     """The polygons of one vehicle. Coordinates are in metres: x forward, y left, z up."""
 
     def __init__(self, length: float, width: float, height: float) -> None:
-        self.length = length
-        self.width = width
-        self.height = height
+        self.length, self.width, self.height = length, width, height
         self._polygons: list[tuple[Floats, Colour, float, bool, int, bool]] = []
         # Whether the next polygons belong to the front part of the vehicle, such as its cab.
         self.ahead = False

@@ -53,8 +53,8 @@ class OnnxSummary:
     :param producer: name and version of the program that wrote the file; empty if unknown.
     :param operators: maps each operator to the number of its nodes.
     :param parameters: maps ONNX's id of each data type to the number of weights (single numbers).
-    :param external: maps the name of each external weight file to the number of bytes that the
-        file must have at least.
+    :param external: maps the name of each external weight file to its smallest allowed size in
+        bytes.
     """
 
     ir_version: int = 0

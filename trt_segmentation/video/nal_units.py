@@ -15,7 +15,7 @@ MOST_UNITS = 256
 """Largest number of units that are read from one packet. A usual packet has fewer than ten units
 before the first unit with pixels."""
 HEAD = 256
-"""Number of bytes that are kept from the start of each unit. They hold all fields that are read."""
+"""Number of bytes that are kept from the start of each unit. They hold all needed fields."""
 _START = b'\0\0\1'
 H264_SPS, H264_PPS = 7, 8
 _H264_IDR = 5

@@ -41,7 +41,7 @@ class VideoFrame:
 
     :param number: number of the frame in the video, from 1. The reader also counts the frames that
         ``every`` leaves out, and the lost frames of a file. A camera does not tell how many frames
-        were lost, so its number may be too small after damage.
+        were lost, so the numbers may be too small after damage.
     :param time_ns: nanoseconds since the start of the video. For a camera, the time at which the
         frame was decoded, in nanoseconds since 1970.
     :param image: (height, width, 3) uint8 BGR, C-contiguous and upright. The receiver owns it.
@@ -205,8 +205,7 @@ class VideoReader:
             yield VideoFrame(number, last_ns, image)
         if number and not self.is_live:
             damage.add_undecoded(number + 1, last_ns)
-        is_complete = not damage.end()
-        if is_complete and number:
+        if not damage.end() and number:
             self._check_end(last_ns)
 
     def _check_end(self, last_ns: int) -> None:

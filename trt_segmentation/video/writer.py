@@ -7,7 +7,6 @@ from __future__ import annotations
 from fractions import Fraction
 from pathlib import Path
 import threading
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -16,9 +15,6 @@ from ..errors import SegmentationError, VideoError
 from ..threads.hand_over import HandOver
 from ..untrusted.output_files import check_file, MARKER
 from .pyav import import_av, reason_of
-
-if TYPE_CHECKING:
-    from types import TracebackType
 
 BEHIND_BYTES = 128 << 20
 """Largest total size of the frames that wait for the encoder, in bytes."""
@@ -89,8 +85,7 @@ class VideoWriter:
     def __enter__(self) -> VideoWriter:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         try:
             self.close()
         except SegmentationError:
