@@ -76,10 +76,9 @@ def _check_file(path: Path) -> None:
         raise BagError(f'{path} is neither a file nor a folder')
     _refuse_pointer(path)
     kind = path.suffix.lower()
-    if kind in IMAGES:
-        raise BagError(f'{path} is a picture, {_segment(path)}')
-    if kind in VIDEO_SUFFIXES:
-        raise BagError(f'{path} is a video, {_segment(path)}')
+    if kind in IMAGES or kind in VIDEO_SUFFIXES:
+        what = 'picture' if kind in IMAGES else 'video'
+        raise BagError(f'{path} is a {what}, {_segment(path)}')
     if path.name == 'metadata.yaml':
         raise BagError(f'{path} is only a part of a bag. Give the folder {path.parent}')
     if path.suffix not in MAGIC:

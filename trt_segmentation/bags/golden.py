@@ -23,8 +23,8 @@ class Expectation:
     :param bag: the bag with the expected label maps. The caller closes it after the comparison.
     :param classes: class names, for the texts about differences.
     :param min_agreement: fraction of a frame's pixels that must be equal, 0 to 1.
-    :param allow_missing: whether some frames may have no label map in the bag. If a node dropped
-        frames, the bag that it recorded has no label maps for these frames.
+    :param allow_missing: whether some frames may have no label map in the bag. If a running node
+        dropped frames, a bag of its label maps is not complete.
     """
 
     def __init__(self, bag: BagReader, topic: str, classes: Sequence[str],

@@ -231,8 +231,7 @@ class BagReader:
                  end_ns: int | None = None) -> Generator[Recorded, None, None]:
         """Yield every message of the given topics in the order of their log times.
 
-        If a video has B-frames, its messages are yielded later than their log times, in the order
-        in which the frames are shown.
+        If a video has B-frames, its messages come later, in the order in which frames are shown.
 
         :param begin_ns: earliest log time in nanoseconds. :attr:`Recorded.number` counts from the
             first message of the iteration.

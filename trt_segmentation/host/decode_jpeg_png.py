@@ -128,7 +128,6 @@ def _decode(raw: bytes, width: int, height: int, flags: int = cv2.IMREAD_UNCHANG
 
 def _check_blocks(raw: bytes, decoded: npt.NDArray[np.generic],
                   flags: int = cv2.IMREAD_UNCHANGED) -> None:
-    """Refuse a JPEG image if blocks are missing at its end."""
     if raw.startswith(_JPEG) and _is_cut(raw, decoded, flags):
         width, height = _read_size(raw)
         raise FrameError(

@@ -43,7 +43,7 @@ class LabelledImage(NamedTuple):
 
 
 class Postprocess:
-    """Computes the labels of an image from the network output. Several threads may share it.
+    """Computes the labels of an image from the network output. Threads may share one object.
 
     Logits and probabilities are interpolated bilinearly from the grid of the network output to the
     camera pixels. Then the class with the largest value wins. Among equal values, the lowest class
@@ -272,5 +272,4 @@ def _write_inverse(total: Grid, out: npt.NDArray[np.uint8]) -> None:
 
 
 def _write_probability(probability: Grid, out: npt.NDArray[np.uint8]) -> None:
-    """Write round(255 * probability), after the probability is limited to the range 0 to 1."""
     np.copyto(out, np.rint(255 * np.clip(probability, 0, 1)), casting='unsafe')

@@ -122,10 +122,7 @@ def _enlarge(array: npt.NDArray[np.uint8], rows: Axis, cols: Axis) -> npt.NDArra
 def _reorder(array: npt.NDArray[np.uint8], order: str, color: str) -> npt.NDArray[np.uint8]:
     if order == color:
         return array
-    code = {('bgr', 'rgb'): cv2.COLOR_BGR2RGB, ('rgb', 'bgr'): cv2.COLOR_RGB2BGR,
-            ('bgr', 'gray'): cv2.COLOR_BGR2GRAY, ('rgb', 'gray'): cv2.COLOR_RGB2GRAY,
-            ('gray', 'rgb'): cv2.COLOR_GRAY2RGB, ('gray', 'bgr'): cv2.COLOR_GRAY2BGR}
-    return as_array(cv2.cvtColor(array, code[order, color]))
+    return as_array(cv2.cvtColor(array, getattr(cv2, f'COLOR_{order}2{color}'.upper())))
 
 
 def _look_up(plane: npt.NDArray[np.uint8], table: npt.NDArray[Any],

@@ -32,7 +32,8 @@ class SourceOptions:
     :param recursive: whether pictures in subfolders are read too.
     :param every: 1 gives every image of each source, 2 gives every second image, and so on.
     :param topic: image topic of the bags; None for the topic of the only camera in each bag.
-    :param leave_out: folder of the results, which is not read; None to read every folder.
+    :param leave_out: folder of the results; None to read every folder. The folder of the results
+        is not read, and it cannot be a source.
     :param say: called with one line of text if a bag has image topics that are left out.
     :raises SourceError: if ``every`` is below 1.
     """
@@ -173,7 +174,6 @@ def _find_in_folder(folder: Path, options: SourceOptions, found: _Found) -> None
 
 
 def _walk(folder: Path, options: SourceOptions) -> Iterable[Path]:
-    """Yield the files of a folder and of its subfolders, sorted by name."""
     leave_out = options.leave_out and os.path.realpath(options.leave_out)
     for parent, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders

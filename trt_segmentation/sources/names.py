@@ -65,7 +65,6 @@ def find_renamed(names: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
 
 
 def _find_twice(names: Mapping[Path, str]) -> list[Path]:
-    """Return the pictures that have the same name as another picture."""
     count = Counter(names.values())
     return [path for path, name in names.items() if count[name] > 1]
 

@@ -36,7 +36,7 @@ class PictureFiles:
 
     @property
     def picture_names(self) -> tuple[str, ...]:
-        """See :class:`.ImageSource`."""
+        """Names for the results of the pictures."""
         return tuple(name for _, name in self.files)
 
     @property

@@ -163,7 +163,6 @@ class Building(Thing):
                     view.canvas.convex(gable, colour.tolist(), BUILDING)
 
     def _draw_roof(self, view: SceneView, corners: Floats, tiles: Colour) -> None:
-        """Draw the slope of the roof that faces the road."""
         up, ridge = (0, 0, self._facade.height), (0, 0, self._facade.height + self._roof)
         slope = np.stack([corners[0] + up, corners[1] + up,
                           (corners[1] + corners[2]) / 2 + ridge,

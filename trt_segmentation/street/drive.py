@@ -124,7 +124,6 @@ class Drive:
                          time)
 
     def _scenery(self, view: SceneView, things: list[tuple[float, float, Thing]]) -> None:
-        """Draw the sky, the ground and the light on the ground."""
         camera, pixels = view.camera, view.canvas.pixels
         rows = min(max(int(camera.horizon) + 2, 0), self._height)
         if rows:

@@ -77,7 +77,6 @@ class Ground:
                           max(1, round(2 * view.camera.zoom)))
 
     def _streets(self, view: SceneView) -> None:
-        """Draw the side streets that join this street."""
         lap = np.floor((view.s - 20) / view.road.period)
         for place, width, sign in self._plan.junctions:
             side = self._plan.sides[int(sign > 0)]
@@ -136,7 +135,6 @@ class Ground:
         self._crossings(view, paint)
 
     def _is_crossing(self, s: float) -> bool:
-        """Whether a pedestrian crossing interrupts the markings at this distance."""
         return any(abs(s % self._length - place) < 3.2 for place in self._plan.crossings)
 
     def _band(self, view: SceneView, near: Floats, t: float, half: float) -> list[Floats]:
@@ -153,7 +151,6 @@ class Ground:
         return outlines
 
     def _dashes(self, view: SceneView, t: float, half: float) -> list[Floats]:
-        """Return the outlines of a dashed line."""
         dash, step = self._plan.dash
         step = self._length / round(self._length / step)
         first = np.floor((view.s - 4) / step) * step

@@ -28,7 +28,6 @@ def _add_ends(solid: Solid, faces: list[Floats], night: bool, low: float, high: 
 
 
 def _add_front(solid: Solid, face: Floats, night: bool, low: float, high: float) -> None:
-    """Add headlights, grille, plate and bumper."""
     for x0, x1 in ((0.05, 0.25), (0.75, 0.95)):
         solid.panel(face, x0, x1, low, high, (236, 246, 255) if night else (222, 226, 226),
                     1.3 if night else 0.0, lamp=1)
@@ -38,7 +37,6 @@ def _add_front(solid: Solid, face: Floats, night: bool, low: float, high: float)
 
 
 def _add_rear(solid: Solid, face: Floats, night: bool, low: float, high: float) -> None:
-    """Add tail-lights, plate and bumper."""
     for x0, x1 in ((0.05, 0.2), (0.8, 0.95)):
         solid.panel(face, x0, x1, low, high, (40, 40, 235) if night else (40, 36, 176),
                     1.2 if night else 0.0, lamp=1)

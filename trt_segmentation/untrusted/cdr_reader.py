@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Reads messages in CDR, the binary format of DDS and of bags. Every length is checked first."""
+"""Reads messages in CDR, the binary format of DDS and of bags. No length in them is trusted."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Finds the part of an MCAP or MP4 file that can hold the marker of trt_segmentation.
 
-The marker is a text that trt_segmentation writes into each of its files.
+The marker is a text. A file with this text was written by trt_segmentation.
 """
 
 from __future__ import annotations

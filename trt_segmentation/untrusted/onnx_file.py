@@ -74,7 +74,7 @@ class OnnxSummary:
         """Precision of the network: fp32, fp16, int8 or mixed.
 
         A network with quantized operators is int8. A network with more weights of 16 bits than of
-        fp32 is fp16. If both are true, the network is mixed. If neither is true, it is fp32.
+        fp32 is fp16. A network with both properties is mixed, and every other network is fp32.
         """
         half = self.parameters[FLOAT16] + self.parameters[BFLOAT16] > self.parameters[FLOAT]
         if any(op.startswith(('QuantizeLinear', 'DequantizeLinear', 'QLinear', 'ConvInteger',

@@ -152,8 +152,8 @@ def check_claim(path: Path, option: str, names: Collection[str],
         such as ``bag/*.mcap``. The wildcard ``*`` does not match a ``/``.
     :param may_be_empty: names of log files. If a process is stopped early, its log may be empty
         and have no marker.
-    :returns: all files and folders below ``path``, and the content of a folder before the folder
-        itself; empty if ``path`` does not exist.
+    :returns: all files and folders below ``path``; empty if ``path`` does not exist. The content
+        of a folder comes before the folder itself.
     :raises OutputError: if the folder is refused.
     """
     check_folder(path, option)

@@ -79,7 +79,7 @@ class DamageLog:
         return count
 
     def add_undecoded(self, number: int, last_ns: int) -> None:
-        """At the end of a file, note that the decoder did not return frames after ``last_ns``.
+        """At the end of a file, note the frames after ``last_ns`` that the decoder did not return.
 
         :param number: number of the first frame that is missing.
         :param last_ns: time of the last good frame.

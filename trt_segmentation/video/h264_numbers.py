@@ -20,7 +20,7 @@ _MOST_BITS = 32
 
 @dataclass(frozen=True)
 class _Sequence:
-    """The fields of a sequence parameter set (SPS) that frame numbers depend on."""
+    """The fields of a sequence parameter set (SPS) that concern frame numbers."""
 
     number_bits: int
     may_have_gaps: bool
@@ -148,9 +148,8 @@ class _BitReader:
 
     def read_ue(self) -> int:
         """Read a number in Exp-Golomb code. For a signed number, return its unsigned code."""
-        zeros = 0
-        while not self.read(1):
-            zeros += 1
-            if zeros > _MOST_BITS:
-                raise IndexError
+        zeros = self._bits.find('1', self._at) - self._at
+        if not 0 <= zeros <= _MOST_BITS:
+            raise IndexError
+        self._at += zeros + 1
         return (1 << zeros) - 1 + self.read(zeros)

@@ -16,7 +16,7 @@ MAX_PIXELS = 36_000_000
 """Largest number of pixels of one frame. The highest levels of H.264, H.265 and AV1 allow 35.7
 million pixels."""
 LIMITS = {'max_pixels': str(MAX_PIXELS)}
-"""Options for every decoder, which then allocates no memory for a frame that is too large."""
+"""Decoder options. With them, a decoder allocates no memory for a frame that is too large."""
 
 
 def import_av() -> ModuleType:
