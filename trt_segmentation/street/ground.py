@@ -37,19 +37,23 @@ class Ground:
         self._stop = bool(rng.random() < 0.6)
 
     def draw(self, view: SceneView) -> None:
-        """Draw the ground below the horizon. Grass comes first, and everything else over it."""
-        canvas = view.canvas
-        cv2.rectangle(canvas.pixels, (0, int(max(view.camera.horizon, 0))),
-                      (canvas.width, canvas.height), (*view.look.grass, VEGETATION), -1)
+        """Draw the ground below the horizon."""
+        self._verges(view)
         steps = view.s + np.concatenate([
             np.arange(-8, 40, 1.5), np.arange(40, 100, 4.0), np.arange(100, FAR, 12.0)])
         for side in self._plan.sides:
             self._side(view, side, steps)
         left, right = self._plan.sides[1].edge, -self._plan.sides[0].edge
-        canvas.fill([self._strip(view, steps, right, left)], view.look.road, ROAD)
+        view.canvas.fill([self._strip(view, steps, right, left)], view.look.road, ROAD)
         self._streets(view)
         self._tracks(view, steps)
         self._paint(view)
+
+    def _verges(self, view: SceneView) -> None:
+        """Fill the whole ground with grass. The road is drawn over the grass later."""
+        top, canvas = int(max(view.camera.horizon, 0)), view.canvas
+        cv2.rectangle(canvas.pixels, (0, top), (canvas.width, canvas.height),
+                      (*view.look.grass, VEGETATION), -1)
 
     def _strip(self, view: SceneView, steps: Floats, low: float, high: float) -> Floats:
         """Return the outline of a band from ``low`` to ``high`` metres left of the centre line."""

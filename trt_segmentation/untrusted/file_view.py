@@ -22,8 +22,7 @@ class FileView:
     killed by SIGBUS. A FileView raises an error instead.
 
     :param file: the open file. The caller keeps the file open while the view is used.
-    :param start: offset of the first byte.
-    :param stop: offset after the last byte.
+    :param start: offset of the first byte. ``stop`` is the offset after the last byte.
     """
 
     def __init__(self, file: BinaryIO, start: int, stop: int) -> None:
