@@ -33,7 +33,6 @@ def read_held_out(card: ModelCard, sources: Sequence[str], labels: Sequence[str]
     In the report, each source is one condition. Only the source ``street`` has several
     conditions, such as ``night``.
 
-    :param card: the model that is measured. The card gives the class ids.
     :param sources: bags, folders of images, or ``street``. Scenes of ``street`` have truth if
         the card has all classes of the scenes.
     :param labels: folder of label maps for each source, or ``-`` if a source has no label maps.
@@ -63,7 +62,6 @@ def read_held_out(card: ModelCard, sources: Sequence[str], labels: Sequence[str]
 
 
 def _name_conditions(sources: Sequence[str]) -> list[str]:
-    """Return the last part of each path, or the whole paths if two last parts are equal."""
     short = [Path(name).name for name in sources]
     return short if len(set(short)) == len(short) else list(sources)
 

@@ -41,8 +41,7 @@ class Sample:
     :param image: (height, width, 3) uint8 BGR.
     :param truth: (height, width) uint8 or uint16. Each pixel has its true class id, in the card's
         order of classes. None if the truth is unknown.
-    :param condition: name of the sample's condition in the report, such as ``night``. Empty if
-        the sample has no condition.
+    :param condition: name of the sample's condition, such as ``night``; empty for none.
     """
 
     name: str
@@ -92,11 +91,7 @@ def label_image(pipeline: Pipeline, image: npt.NDArray[np.uint8]) -> npt.NDArray
 @contextmanager
 def closing_segmentation(pipeline: Pipeline, image: npt.NDArray[np.uint8],
                          wanted: Wanted = Wanted()) -> Iterator[Segmentation]:
-    """Segment one image for a ``with`` block. The end of the block releases the segmentation.
-
-    :param pipeline: a pipeline without pending batches.
-    :param image: (height, width, 3) uint8 BGR.
-    """
+    """Segment one (height, width, 3) uint8 BGR image. The ``with`` block releases the result."""
     segmentation = segment_one(pipeline, make_frame(image), wanted)
     try:
         yield segmentation
@@ -124,9 +119,8 @@ def draw_street_samples(card: ModelCard, count: int, condition: str,
 
     :param condition: one of :data:`.street.CONDITIONS`.
     :param needs_truth: whether samples without truth are an error.
-    :param drive: seed and frames per second of a drive. The samples are the first frames of this
-        drive, in their order. With the same numbers, the street camera publishes the same frames.
-        None for separate scenes.
+    :param drive: seed and frames per second of a drive, whose first frames are the samples. The
+        street camera publishes the same frames. None for separate scenes.
     :raises EvaluationError: if the condition is unknown, or if ``needs_truth`` is True and the
         card lacks a class.
     """
@@ -193,8 +187,7 @@ def pair_files(images: Path, labels: Path) -> list[tuple[Path, Path]]:
     """Pair each image of one folder with the label map of the same stem in another folder.
 
     :returns: paths of an image and its label map, in the order of the image names.
-    :raises EvaluationError: if a file has no partner. The message names the first such file and
-        the file with the most similar name.
+    :raises EvaluationError: if a file has no partner. The message names the file.
     """
     for folder in (images, labels):
         if not folder.is_dir():

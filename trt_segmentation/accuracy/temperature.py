@@ -29,7 +29,6 @@ PIXELS = 4096
 """Largest number of pixels that are used from one image."""
 LOWEST, HIGHEST = 0.01, 100.0
 """The range of a temperature in a card."""
-STEPS = 60
 
 Scores32 = npt.NDArray[np.float32]
 
@@ -81,12 +80,9 @@ def fit_temperature(card: ModelCard, samples: Iterable[Sample]) -> FittedTempera
 
 @dataclass(frozen=True)
 class _Pixels:
-    """Scores and true classes of n pixels.
+    """Scores (n, classes) and true class ids (n,) of n pixels.
 
     If the network output has one channel, a channel of zeros is added.
-
-    :param scores: (n, classes).
-    :param truth: (n,) class ids.
     """
 
     scores: Scores32
@@ -145,12 +141,10 @@ def _minimise(pixels: _Pixels) -> float:
     derivative changes sign only once.
     """
     low, high = np.log(1 / HIGHEST), np.log(1 / LOWEST)
-    for _ in range(STEPS):
+    while high - low >= 1e-4:
         middle = (low + high) / 2
         if pixels.slope(float(np.exp(middle))) < 0:
             low = middle
         else:
             high = middle
-        if high - low < 1e-4:
-            break
     return float(np.exp(-(low + high) / 2))

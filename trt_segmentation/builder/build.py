@@ -40,15 +40,13 @@ _LARGEST_PROTOBUF = 2**31 - 1
 class OperatorSupport:
     """Tells whether TensorRT's ONNX parser or a loaded plugin supports an operator.
 
-    The first call creates a TensorRT builder, and all later calls use this builder. If no other
-    builder exists, the creation takes seconds, because TensorRT loads its kernels. So keep this
-    object until the plan is built. The builder of the plan then finds the kernels in memory.
+    The first call creates a TensorRT builder. If no other builder exists, this takes seconds,
+    because TensorRT loads its kernels. So keep this object until the plan is built. The builder of
+    the plan then finds the kernels in memory.
     """
 
     def __call__(self, operator: str) -> bool:
-        """Return whether the parser or a plugin supports an operator, such as ``Conv``.
-
-        A plugin supports the operator of the same name.
+        """Return whether an operator such as ``Conv`` is supported.
 
         :raises EngineError: if TensorRT cannot use CUDA on this machine.
         """
@@ -133,7 +131,7 @@ def _parse_model(network: Any, log: BuildLog, model: onnx.ModelProto) -> None:
     raise EngineError(f"{LIBRARY}'s ONNX parser refuses " + '\n'.join(lines or log.errors))
 
 
-def _configure_builder(config: trt.IBuilderConfig, options: BuildOptions) -> None:
+def _configure_builder(config: Any, options: BuildOptions) -> None:
     config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, options.workspace)
     config.builder_optimization_level = options.level
     config.profiling_verbosity = trt.ProfilingVerbosity.DETAILED
@@ -144,11 +142,7 @@ def _configure_builder(config: trt.IBuilderConfig, options: BuildOptions) -> Non
         # Without this flag, TensorRT-RTX may allocate memory while a CUDA graph is captured.
         config.set_flag(flag)
     if options.arch:
-        _set_compute_capability(config, find_compute_capability(options.arch))
-
-
-def _set_compute_capability(config: Any, capability: Any) -> None:
-    if hasattr(trt, 'ComputeCapability'):       # only TensorRT-RTX has this enum
+        capability = find_compute_capability(options.arch)
         config.num_compute_capabilities = 1
         config.set_compute_capability(capability, 0)
 
@@ -159,7 +153,7 @@ def find_compute_capability(arch: str) -> Any:
     :raises EngineError: if TensorRT cannot build for this GPU.
     """
     known = getattr(trt, 'ComputeCapability', None)
-    if known is None:
+    if known is None:       # only TensorRT-RTX has this enum
         raise EngineError(f'{LIBRARY} cannot build for {arch}. {LIBRARY} builds only for the GPU '
                           f'of this machine. Build without --arch')
     name = arch.replace('_', '').upper()
@@ -191,7 +185,6 @@ def _attach_timing_cache(config: trt.IBuilderConfig, timing: bytes) -> Any:
 
 
 def _network_layers(network: trt.INetworkDefinition) -> list[Layer]:
-    """Layers of a network before the build. Their data types come from the graph."""
     found = []
     for index in range(network.num_layers):
         layer = network.get_layer(index)
@@ -269,9 +262,8 @@ def _format_size(count: int) -> str:
 class _ProgressMonitor(trt.IProgressMonitor):
     """Passes TensorRT's progress on to a callback.
 
-    An exception of the callback must not pass through TensorRT's C++ code. The monitor
-    therefore stores the exception. :func:`build_plan` raises the stored exception after TensorRT
-    has returned.
+    An exception of the callback must not pass through TensorRT's C++ code. So the monitor stores
+    it, and :func:`build_plan` raises it after TensorRT has returned.
     """
 
     def __init__(self, progress: Progress | None, held: HeldInterrupt) -> None:

@@ -15,10 +15,7 @@ from ..errors import GraphError
 from ..untrusted.terminal_text import did_you_mean
 
 OPEN_BATCH = (1, 1, 8)
-"""Smallest, usual and largest batch if neither the network nor the user fixes the batch.
-
-The engine is then fastest for one camera and can run up to eight frames at once.
-"""
+"""Smallest, usual and largest batch if neither the network nor the user fixes the batch."""
 CALIBRATION_FRAMES = 300
 """Number of frames for a calibration."""
 FEW_FRAMES = 50

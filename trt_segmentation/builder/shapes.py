@@ -17,10 +17,7 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Profile:
-    """The smallest, usual and largest shape of an input.
-
-    The engine accepts shapes from the smallest to the largest. The engine is fastest at the usual
-    shape.
+    """The range of shapes that an engine accepts. The engine is fastest at the usual shape.
 
     :raises GraphError: if the shapes are not in ascending order in every axis.
     """
@@ -38,7 +35,7 @@ class Profile:
 
     @property
     def shapes(self) -> tuple[Shape, Shape, Shape]:
-        """The smallest, usual and largest shape."""
+        """All three shapes."""
         return self.smallest, self.usual, self.largest
 
 

@@ -44,7 +44,6 @@ def round_like_fp16(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _round_outputs(node: onnx.NodeProto, half: set[str]) -> list[onnx.NodeProto]:
-    """Return a node in FP32, and the nodes that round its outputs."""
     copy = onnx.NodeProto()
     copy.CopyFrom(node)
     for attribute in copy.attribute:

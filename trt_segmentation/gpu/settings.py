@@ -26,8 +26,8 @@ class GpuSettings:
     :param slots: largest number of batches that are submitted and not yet released. None means two
         more than ``networks``.
     :param networks: number of copies of the network. The copies run at the same time, each on its
-        own stream. A small network leaves much of a large GPU idle. Then two copies finish more
-        frames per second than one copy, but each frame needs a little more time.
+        own stream. A small network leaves much of a large GPU idle. Two copies then finish more
+        frames per second, but each frame needs a little more time.
     :param max_batch: largest number of images in one run of the network, if the ONNX file has a
         dynamic batch size. The network is prepared for runs of 1, 2, 4 and so on, up to this
         number. A batch is cut into such runs.
@@ -53,12 +53,11 @@ class GpuSettings:
     exchange: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse unknown values."""
         for name, value, known in (('memory', self.memory, MEMORIES), ('wait', self.wait, WAITS)):
             if value not in known:
                 raise EngineError(f'`{name}` is {value!r}; expected one of {", ".join(known)}')
 
     @property
     def slot_count(self) -> int:
-        """Number of slots: ``slots``, or its default."""
+        """Number of slots."""
         return self.slots or 2 + self.networks

@@ -77,8 +77,7 @@ class Lane:
     """The part of a slot for one image: the camera image on the GPU, and its outputs.
 
     :attr:`upload` is (GPU address, host address, number of bytes). :attr:`download` and
-    :attr:`overlay_download` are (host address, GPU address, number of bytes). An attribute is None
-    if there is nothing to copy.
+    :attr:`overlay_download` are (host address, GPU address, number of bytes). None: no copy.
 
     :param name: name of the lane, for log messages.
     :param mapped: whether the kernels read and write host memory.
@@ -120,9 +119,8 @@ class Lane:
     def release_frame(self) -> None:
         """Release the buffer of the frame, and drop the frame.
 
-        The data of the frame may be a view of memory that a pipeline lends. That memory stays lent
-        as long as a view of it exists. So an old lane with a frame would keep a whole pipeline
-        open.
+        A pipeline may lend the memory of the frame. It stays open while a view of this memory
+        exists.
         """
         buffer, self.buffer = self.buffer, None
         if buffer is not None:
@@ -272,19 +270,15 @@ class Slot:
             lane.release_frame()
 
     def close(self) -> None:
-        """Free graphs and marks. The GPU must have finished with them.
-
-        The :class:`.allocator.GpuAllocator` frees the memory.
-        """
+        """Free graphs and marks, which the GPU must no longer use. The allocator frees memory."""
         for work in self.works.values():
             for run in work.runs:
                 run.close()
         for binding in self.bindings.values():
             if isinstance(binding, CudaGraph):
                 binding.close()
-        # A binding keeps its network's weights on the GPU. Other objects may still refer to this
-        # closed slot while a new pipeline is opened. The GPU may have too little memory for two
-        # networks, so the bindings are dropped now.
+        # A binding keeps its network's weights on the GPU. While a new pipeline is opened, other
+        # objects may still refer to this slot. The GPU may lack memory for two networks.
         self.bindings.clear()
         self.works.clear()
         vars(self).pop('work', None)

@@ -70,11 +70,13 @@ def find_image(tensors: Sequence[Tensor], card: InputCard,
     channels = 1 if card.color == 'gray' else 3
     layout = _input_layout(tensor, card, channels, reasons)
     rows, cols = (2, 3) if layout == 'nchw' else (1, 2)
+    batch = tensor.shape[0]
+    reasons.append('batch: any number of images' if batch is None
+                   else f'batch {batch}: fixed in the model')
     return ImageInput(
         tensor.name, layout, tensor.dtype, channels,
         _side(tensor, 'height', rows, card.height, reasons),
-        _side(tensor, 'width', cols, card.width, reasons),
-        _batch(tensor, reasons))
+        _side(tensor, 'width', cols, card.width, reasons), batch)
 
 
 def _input_layout(tensor: Tensor, card: InputCard, channels: int, reasons: list[str]) -> str:
@@ -116,10 +118,3 @@ def _side(tensor: Tensor, key: str, axis: int, card: int, reasons: list[str]) ->
         reasons.append(f'input {key} {card}: from the card, because the {key} is dynamic')
         return card
     return size
-
-
-def _batch(tensor: Tensor, reasons: list[str]) -> int | None:
-    batch = tensor.shape[0]
-    reasons.append('batch: any number of images' if batch is None
-                   else f'batch {batch}: fixed in the model')
-    return batch

@@ -43,16 +43,12 @@ CANDIDATES: Mapping[str, Candidate] = {
     f'{search.lower()} search': _make_candidate(search, layout, bias, fused)
     for search, fused, layout, bias in product(
         ('HEURISTIC', 'EXHAUSTIVE'), (0, 1), ('nchw', 'nhwc'), (0, 1))}
-"""Maps names to candidates.
-
-No candidate uses the algorithm search DEFAULT, because a run with DEFAULT took 24 to 670 ms on an
-H200.
-"""
+"""Maps names to candidates. No candidate uses the algorithm search DEFAULT, because a run with
+DEFAULT took 24 to 670 ms on an H200."""
 FIRST = tuple(name for name in CANDIDATES
               if 'heuristic' in name and not CANDIDATES[name].fused)
-"""The names of the four candidates that are measured for every network. At the end, the fastest of
-all measured candidates is measured once more, with an exhaustive search. Such a search needs
-seconds, so the other candidates are not measured with it."""
+"""The names of the four candidates that are measured for every network. At the end, only the
+fastest candidate is measured with an exhaustive search, because such a search needs seconds."""
 FUSED = tuple(name for name in CANDIDATES if 'heuristic' in name and CANDIDATES[name].fused)
 """The names of the four candidates that are measured only for a network with attention layers."""
 
