@@ -16,8 +16,7 @@ from ..errors import GraphError
 from ..model.tensor import MOST_NUMBERS
 from .graph import input_shapes, opset_version
 
-OLDEST_OPSET = 13
-"""Oldest opset without a warning. Older opsets lack per-channel quantisation, for example."""
+OLDEST_OPSET = 13    # oldest without a warning. Older opsets lack per-channel quantisation
 
 CONTROL_FLOW = ('If', 'Loop', 'Scan')
 DATA_DEPENDENT = ('NonZero', 'NonMaxSuppression', 'Unique', 'Compress')

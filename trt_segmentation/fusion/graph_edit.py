@@ -12,8 +12,7 @@ from onnx import helper, numpy_helper
 
 from .fixed_shapes import Array, infer_shapes, Shape
 
-CONTRIB = 'com.microsoft'
-"""The domain of the operators that only ONNX Runtime has."""
+CONTRIB = 'com.microsoft'    # the domain of the operators that only ONNX Runtime has
 
 
 class GraphEdit:

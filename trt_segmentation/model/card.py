@@ -36,10 +36,8 @@ from .kind import OutputKind
 
 LAYOUTS = ('auto', 'nchw', 'nhwc')
 """Order of the axes of a tensor. The channel axis is axis 1 in nchw, and axis 3 in nhwc."""
-COLORS = ('rgb', 'bgr', 'gray')
-"""Order of the input channels of the network."""
-RESIZES = ('stretch', 'letterbox', 'crop')
-"""How a camera image is resized to the input of the network."""
+COLORS = ('rgb', 'bgr', 'gray')    # order of the input channels of the network
+RESIZES = ('stretch', 'letterbox', 'crop')    # how a camera image is resized; see InputCard
 KINDS = ('auto', *map(str, OutputKind))
 """Kinds of the values of a network output. If the kind is ``auto``, the graph decides."""
 MAX_CLASSES = 65534

@@ -13,8 +13,7 @@ import numpy.typing as npt
 
 from ..engines.onnxruntime_cuda import OPTIONS
 
-PLAIN = 'NCHW, heuristic search'
-"""Name of the candidate with the options that are used without tuning."""
+PLAIN = 'NCHW, heuristic search'    # the candidate whose options are used without tuning
 
 
 @dataclass(frozen=True)
@@ -61,8 +60,7 @@ demo model, 99.998 % of the labels stayed the same. A wrong output differs by ab
 with NCHW and a fused bias the demo model runs without an error message, but only 9 % of its labels
 are right.
 """
-TIE = 1.02
-"""Two candidates count as equally fast if their times differ by at most this factor."""
+TIE = 1.02    # candidates are equally fast if their times differ by at most this factor
 
 
 @dataclass(frozen=True)
