@@ -9,6 +9,7 @@ such as all images at night.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing, ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -121,10 +122,9 @@ class Accuracy:
         return totals.same / totals.pixels
 
     def loss(self, precision: str) -> float:
-        """Accuracy loss of a precision against FP32.
+        """The mean IoU of FP32 minus the mean IoU of a precision.
 
-        :returns: the mean IoU of FP32 minus the mean IoU of the precision. If no sample has
-            truth, the result is the fraction of pixels whose label differs from FP32, 0 to 1.
+        If no sample has truth, the fraction of pixels whose label differs from FP32, 0 to 1.
         """
         if self.has_truth():
             return self.scores(REFERENCE).mean_iou - self.scores(precision).mean_iou
@@ -157,14 +157,10 @@ def compare_precisions(card: ModelCard, models: Mapping[str, Path], samples: Ite
     # The reference keeps its last Resize. The other files were cut earlier, if the card asks for
     # the cut.
     whole = replace(card.output, cut_resize=False)
-    pipelines: dict[str, Pipeline] = {}
-    try:
-        for name, path in models.items():
-            pipelines[name] = open_pipeline(replace(card, model=path, output=whole))
+    with ExitStack() as stack:
+        pipelines = {name: stack.enter_context(closing(open_pipeline(
+            replace(card, model=path, output=whole)))) for name, path in models.items()}
         return compare_pipelines(card.classes, pipelines, samples)
-    finally:
-        for pipeline in pipelines.values():
-            pipeline.close()
 
 
 def compare_pipelines(classes: Sequence[str], pipelines: Mapping[str, Pipeline],

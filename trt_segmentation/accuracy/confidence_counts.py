@@ -53,9 +53,8 @@ def bin_error(pixels: npt.NDArray[Any], confidence: npt.NDArray[Any], right: npt
               bins: npt.NDArray[np.intp]) -> float:
     """Return the expected calibration error of groups of pixels; NaN if there is no pixel.
 
-    :param pixels: number of pixels in each group.
+    :param pixels: number of pixels in each group; ``right`` of them have the right label.
     :param confidence: sum of the confidences, 0 to 1, in each group.
-    :param right: number of pixels with the right label in each group.
     :param bins: index of the bin of each group.
     """
     total = float(pixels.sum())

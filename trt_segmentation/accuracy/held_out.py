@@ -36,11 +36,9 @@ def read_held_out(card: ModelCard, sources: Sequence[str], labels: Sequence[str]
         the card has all classes of the scenes.
     :param labels: folder of label maps for each source, or ``-`` if a source has no label maps.
         Empty if no source has label maps.
-    :param count: largest number of images from each source. For ``street``, the number is rounded
-        up, see :func:`draw_held_out`.
+    :param count: largest number of images from each source. It is rounded up for ``street``.
     :param topic: image topic of the bags; None if each bag has only one image topic.
-    :raises GraphError: if a source cannot be read, or if a source with label maps is not a
-        folder.
+    :raises GraphError: if a source cannot be read, or if a source with labels is not a folder.
     :raises EvaluationError: if an image and its label map do not fit together.
     """
     found: list[Sample] = []

@@ -121,8 +121,7 @@ def load_value_map(text: str) -> dict[int, int | None]:
 
     :param text: path of the file, or name of an installed value map.
     :returns: class id for each value; None for ``ignore``.
-    :raises LabelValueError: if the value map cannot be used. The message names the file and the
-        entry.
+    :raises LabelValueError: if the value map cannot be used. The message names the entry.
     """
     path = _find_map(text)
     try:

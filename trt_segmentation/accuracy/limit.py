@@ -56,8 +56,7 @@ def compare_models(card: ModelCard, models: Mapping[str, onnx.ModelProto],
 def refuse_loss(accuracy: Accuracy, precision: str, limit: float, warning: str = '') -> None:
     """Refuse a precision that loses more accuracy than the limit.
 
-    :param limit: largest allowed loss of mean IoU. If the samples have no label maps, the limit
-        is the largest allowed fraction of pixels with another label than in FP32, 0 to 1.
+    :param limit: largest allowed :meth:`.Accuracy.loss`.
     :param warning: a text about the samples for the end of the message; may be empty.
     :raises AccuracyLossError: if the accuracy loss is above the limit.
     """
@@ -105,8 +104,7 @@ def find_keep_fp16(card: ModelCard, graph: PreparedGraph, recipe: Recipe, calibr
     :param limit: see :func:`refuse_loss`.
     :returns: a copy of the calibration. Its ``keep_fp16`` also contains the found layers.
     :raises GraphError: if the precision has no INT8 layers.
-    :raises AccuracyLossError: if the accuracy loss is above the limit even with a single INT8
-        layer.
+    :raises AccuracyLossError: if even a single INT8 layer loses more than the limit.
     """
     split = apply_precision(graph, recipe, calibration).split
     if split is None:

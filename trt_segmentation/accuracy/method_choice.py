@@ -44,8 +44,7 @@ class MethodChoice:
     :param precision: the precision in which the methods were compared: int8 or mixed.
     :param frames: number of frames of the comparison. They were not used to measure ranges.
     :param outliers: names of the layers with a much larger INT8 error than the other layers.
-    :param without: agreement of the best method if the outliers stay FP16; 0 if there are no
-        outliers.
+    :param without: agreement of the best method if the outliers stay FP16; 0 without outliers.
     :param seconds: time of the comparison.
     """
 

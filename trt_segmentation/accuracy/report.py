@@ -73,10 +73,7 @@ def tabulate_conditions(accuracy: Accuracy) -> Table:
 
 
 def tabulate_classes(accuracy: Accuracy, condition: str | None = None) -> Table:
-    """Make a table with a row for each class and a column for each precision.
-
-    :param condition: name of a condition; None for all conditions together.
-    """
+    """Make a table of classes and precisions. ``condition`` None means all conditions together."""
     table = Table('IoU', *accuracy.precisions,
                   title='accuracy by class' + (f', {condition}' if condition else ''))
     columns = [accuracy.scores(name, condition).iou for name in accuracy.precisions]

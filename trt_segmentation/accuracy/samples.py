@@ -53,11 +53,9 @@ def evaluate(pipeline: Pipeline, samples: Iterable[Sample], wanted: Wanted = Wan
     """Segment every sample and score all samples together.
 
     :param pipeline: a pipeline without pending batches.
-    :param wanted: what to compute besides the labels. If it includes the confidence, the scores
-        have the calibration error.
+    :param wanted: with the confidence, the scores have the calibration error.
     :param observe: called with every segmentation before it is released.
-    :raises EvaluationError: if a sample has no truth, or if its truth does not fit its image or
-        the model's classes. The message names the sample.
+    :raises EvaluationError: if a sample, named by the message, has no truth or a wrong truth.
     :raises EngineError: if the engine fails.
     """
     classes = pipeline.card.classes
@@ -75,11 +73,10 @@ def evaluate(pipeline: Pipeline, samples: Iterable[Sample], wanted: Wanted = Wan
 
 
 def label_image(pipeline: Pipeline, image: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:
-    """Return the label map of one image.
+    """Return the (height, width) label map of one image, which the caller owns.
 
     :param pipeline: a pipeline without pending batches.
     :param image: (height, width, 3) uint8 BGR.
-    :returns: (height, width) label map. The caller owns it.
     """
     with closing_segmentation(pipeline, image) as segmentation:
         labels: npt.NDArray[Any] = segmentation.labels.copy()
@@ -98,10 +95,9 @@ def closing_segmentation(pipeline: Pipeline, image: npt.NDArray[np.uint8],
 
 
 def make_frame(image: npt.NDArray[np.uint8]) -> Frame:
-    """Make a ``bgr8`` frame of an image.
+    """Make a ``bgr8`` frame of a (height, width, 3) uint8 BGR image.
 
-    :param image: (height, width, 3) uint8 BGR. If the array is contiguous, the frame uses the
-        memory of the array.
+    If the array is contiguous, the frame uses the memory of the array.
     """
     height, width = image.shape[:2]
     return Frame(np.ascontiguousarray(image).reshape(-1), 'bgr8', height, width, 3 * width)
@@ -151,8 +147,7 @@ def read_folder_samples(images: Path, labels: Path, classes: int,
     grey, or with a colour table as in Pascal VOC. This call checks the values of all label maps.
     An image is checked when the iterator yields its sample.
 
-    :raises EvaluationError: if a file has no partner or cannot be used. The message names the
-        file.
+    :raises EvaluationError: if a file, named by the message, has no partner or cannot be used.
     """
     pairs = pair_files(images, labels)
     try:

@@ -35,9 +35,8 @@ class FittedTemperature:
     """A temperature, and the calibration errors on the images that were not used for the fit.
 
     :param before: expected calibration error with the card's present temperature.
-    :param after: expected calibration error with the new temperature.
-    :param fitted: number of images for the fit.
-    :param checked: number of images for the check.
+    :param after: the same with the new temperature.
+    :param fitted: number of images for the fit; ``checked`` images for the check.
     """
 
     temperature: float

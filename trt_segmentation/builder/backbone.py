@@ -14,7 +14,7 @@ from ..errors import GraphError
 WEIGHTED = ('Conv', 'ConvTranspose', 'Gemm', 'MatMul')    # with weights, so faster in INT8
 
 UPSAMPLING = ('Resize', 'Upsample', 'ConvTranspose', 'DepthToSpace')
-DOWNSAMPLING = ('Conv', 'MaxPool', 'AveragePool')    # these operators downsample if a stride is above 1
+DOWNSAMPLING = ('Conv', 'MaxPool', 'AveragePool')    # only with a stride above 1
 
 Readers = Mapping[str, Sequence[onnx.NodeProto]]    # maps a tensor to the nodes that read it
 

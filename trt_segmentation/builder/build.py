@@ -70,13 +70,10 @@ def build_plan(model: onnx.ModelProto, profiles: Sequence[Mapping[str, Profile]]
     :param profiles: optimization profiles. Each profile maps the name of an input to the range
         of its sizes. Empty if the graph fixes all sizes.
     :param timing: timing cache of an earlier build, to make this build faster; may be empty.
-    :param progress: called during the build, on the calling thread or on a thread of TensorRT. If
-        ``progress`` raises an exception, the build stops, and this function raises the same
-        exception.
-    :returns: the plan and the new timing cache. The timing cache is empty for TensorRT-RTX,
-        because TensorRT-RTX has no timing caches.
-    :raises EngineError: if TensorRT cannot build the plan. The message contains TensorRT's own
-        message, and the name of the ONNX node if TensorRT gives this name.
+    :param progress: called during the build, on the calling thread or on a thread of TensorRT. An
+        exception of ``progress`` stops the build, and this function raises the exception.
+    :returns: the plan and the new timing cache, which is empty for TensorRT-RTX.
+    :raises EngineError: if TensorRT cannot build the plan. The message has TensorRT's reason.
     :raises KeyboardInterrupt: if Ctrl-C was pressed. TensorRT then stops at its next step. A
         second Ctrl-C ends the process at once.
     """

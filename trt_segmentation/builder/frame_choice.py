@@ -44,8 +44,7 @@ class FrameChoice:
     """The frames chosen from a recording.
 
     :param frames: features of every frame, in the order of the recording.
-    :param group: (frames,) index of each frame's group. Frames of one group have similar light.
-        Group 0 is the darkest group.
+    :param group: (frames,) result of :func:`group_by_light`.
     :param chosen: indices of the chosen frames, ascending.
     """
 
@@ -131,7 +130,7 @@ def warn_few_frames(count: int) -> str:
 def write_choice(choice: FrameChoice, folder: Path) -> str:
     """Write ``contact_sheet.png`` and ``histogram.png``, and return their paths as text.
 
-    :param folder: folder of the report. If the folder does not exist, it is created.
+    :param folder: created if it does not exist.
     :raises OutputError: if the folder or a file cannot be written.
     """
     make_folder(folder, '--report')

@@ -31,8 +31,8 @@ from .settings import BuildOptions, Recipe
 Log = Callable[[str], None]
 
 GRAPH_RULES = '2'
-"""Version of the rules by which this package sets the precision of a graph. Raise this version if
-the rules change. Then no plan that was built with the old rules is loaded from a cache."""
+"""Version of the rules that set the precision of a graph. Raise this version if the rules change.
+Then no cache loads a plan that was built with the old rules."""
 
 
 def make_engine_key(card: ModelCard, recipe: Recipe, options: BuildOptions,

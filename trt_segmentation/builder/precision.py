@@ -67,8 +67,7 @@ def choose_int8_nodes(model: onnx.ModelProto, precision: str, keep_fp16: Sequenc
         nodes of the backbone that can be INT8.
     :param keep_fp16: name patterns, with ``*`` and ``?``, of the nodes that stay FP16.
     :param keep_fp32: names of the nodes that stay FP32.
-    :raises GraphError: if a pattern matches no node, if no INT8 node remains, or if the end of
-        the backbone is not found for ``mixed``.
+    :raises GraphError: if a pattern matches no node, or if no INT8 node or no backbone is found.
     """
     names = [name for name in quantisable_nodes(model) if name not in keep_fp32]
     if precision == 'mixed':

@@ -32,8 +32,7 @@ from .shapes import make_profile, Profile
 class PreparedGraph:
     """A network that was read and checked.
 
-    :param model: the network. :func:`read_graph` returns the network in FP32.
-        :func:`apply_precision` returns the network in its final precision.
+    :param model: the network, in FP32 before :func:`apply_precision`.
     :param profile: maps the name of the input to the range of its sizes.
     :param findings: the warnings about the network. A network with errors is refused earlier.
     :param split: which nodes are INT8; None if no node is INT8.

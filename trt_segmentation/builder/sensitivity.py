@@ -54,8 +54,7 @@ def move_layers_to_fp16(model: onnx.ModelProto, ranges: Ranges, split: Split,
         the FP32 network.
     :param limit: the largest allowed accuracy loss, in the unit of ``loss``.
     :returns: the split with the remaining INT8 layers.
-    :raises AccuracyLossError: if the accuracy loss is above the limit even with a single INT8
-        layer.
+    :raises AccuracyLossError: if even a single INT8 layer loses more than the limit.
     """
     candidates = [name for name in errors if name in set(split.int8)]
 

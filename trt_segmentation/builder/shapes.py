@@ -72,9 +72,7 @@ def make_profile(inputs: Mapping[str, Sequence[int | str]], card: InputCard, siz
 
     :param inputs: the graph's inputs, from :func:`.graph.input_shapes`.
     :param card: gives height and width if neither the graph nor ``sizes`` gives them.
-    :param sizes: text for :func:`parse_sizes`; empty for the sizes of the graph or the card.
-    :param batch: text for :func:`parse_batch`; empty for the batch that the graph fixes. If the
-        graph fixes none, empty means :data:`.settings.OPEN_BATCH`.
+    :param sizes: see :class:`.settings.Recipe`, also for ``batch``.
     :returns: maps the name of the input to its profile.
     :raises GraphError: if the size of an axis is unknown, or if the graph fixes a size that
         differs from the requested size.

@@ -24,7 +24,7 @@ def round_like_fp16(model: onnx.ModelProto) -> onnx.ModelProto:
     nodes.
 
     :returns: a new model; ``model`` itself if no tensor is FP16, if an input or output is FP16,
-        or if a node contains a graph. In these cases, ONNX Runtime decides about the rounding.
+        or if a node contains a graph.
     """
     typed = add_types(model)
     types = element_types(typed)

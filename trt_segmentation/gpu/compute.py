@@ -48,9 +48,7 @@ class Compute:
 
     :param engine: the engine of any slot. The engines of all slots have the same network.
     :param down: the stream on which the postprocessing runs.
-    :param graph: True to run the network as a CUDA graph; False to enqueue it call by call.
-    :param max_batch: largest number of images in one run, if the network accepts several batch
-        sizes.
+    :param graph: see :class:`.settings.GpuSettings`, also for ``max_batch``.
     :raises EngineError: if the network accepts only batches of more than
         :data:`.kernels.program.IMAGES` images.
     """

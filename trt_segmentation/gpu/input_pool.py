@@ -78,10 +78,7 @@ class InputBuffer:
 
 
 class LentMemory:
-    """A buffer of the pool, as a :class:`trt_segmentation.memory.Memory`.
-
-    The buffer is released when no view of it exists any more.
-    """
+    """A buffer as a :class:`trt_segmentation.memory.Memory`, released with its last view."""
 
     def __init__(self, buffer: InputBuffer) -> None:
         self.address, self.nbytes = buffer.address, buffer.capacity
@@ -92,9 +89,7 @@ class LentMemory:
 
 
 class InputPool:
-    """Lends pinned buffers. Any thread may call the methods.
-
-    The pool keeps every buffer that it allocates. It logs each allocation.
+    """Lends pinned buffers, and keeps them. Any thread may call the methods.
 
     :param write_combined: see :meth:`.allocator.GpuAllocator.allocate_pinned`.
     """

@@ -32,13 +32,11 @@ class GpuSettings:
         dynamic batch size. The network is prepared for runs of 1, 2, 4 and so on, up to this
         number. A batch is cut into such runs.
     :param graph: True to run the network as a CUDA graph; False to enqueue it call by call.
-    :param direct_labels: whether the kernel writes the labels directly into host memory, even if
-        ``memory`` is ``pinned``. This saves a copy.
+    :param direct_labels: whether the kernel always writes the labels directly into host memory.
     :param write_combined: whether input buffers bypass the CPU's caches; see
         :meth:`.allocator.GpuAllocator.allocate_pinned`.
-    :param exchange: 0 if no old network is in use. If this network replaces an old network that is
-        still in use, ``exchange`` is the number of this exchange; the first exchange has number 1.
-        The number sets the priority of the streams; see :class:`.streams.Streams`.
+    :param exchange: sets the priority of the streams; see :class:`.streams.Streams`. 0 if no old
+        network is in use, 1 in the first exchange of the network, and so on.
     :raises EngineError: if ``memory`` or ``wait`` has an unknown value.
     """
 

@@ -44,8 +44,7 @@ class SlotRing:
     def take(self) -> Slot:
         """Wait for a free slot and return it. The slot is then taken.
 
-        :raises EngineError: if no slot becomes free in :data:`PATIENCE` seconds, or if the
-            pipeline has ended.
+        :raises EngineError: if no slot is free in time, or if the pipeline has ended.
         """
         with self._changed:
             self.check_usable()

@@ -81,8 +81,7 @@ class Lane:
 
     :param name: name of the lane, for log messages.
     :param mapped: whether the kernels read and write host memory.
-    :param direct_labels: whether the kernel writes the labels into host memory even if ``mapped``
-        is False.
+    :param direct_labels: whether the kernel writes the labels into host memory in any case.
     """
 
     def __init__(self, memory: GpuAllocator, name: str, mapped: bool,
@@ -105,8 +104,7 @@ class Lane:
 
         :param frame: the frame from the camera.
         :param read: the frame that the kernels read. It is ``frame`` itself or ``frame`` decoded.
-        :param address: host address of the first byte of ``read``.
-        :param buffer: the buffer that contains the address.
+        :param address: host address of the first byte of ``read``, in ``buffer``.
         """
         self.frame, self.read, self.buffer = frame, read, buffer
         if self._image is None:
@@ -136,7 +134,6 @@ class Lane:
         bits, and the labels must not wait for the overlay.
 
         :param label_bytes: number of bytes of one label.
-        :param tally_bytes: number of bytes of a tally; see :class:`.frame.Wanted`.
         """
         pixels = self.frame.height * self.frame.width
         rows, cols = wanted.overlay_size(self.frame)
@@ -222,10 +219,8 @@ class Work:
 class Slot:
     """Everything that one batch needs: images, tensors, outputs, marks and engine bindings.
 
-    :param number: number of the slot, for log messages.
     :param mapped: see :class:`Lane`, also for ``direct_labels``.
     :param blocking: the argument of :class:`.cuda_graph.Mark` for ``labelled`` and ``done``.
-    :param engine: the network of the slot's batches.
     :param stream: the stream on which the network was opened.
     :ivar uploading: the mark at the beginning of the upload.
     :ivar labelled: the mark after the download of labels, confidence and tally.

@@ -53,8 +53,8 @@ class InputCard:
 
     :param name: name of the input tensor; may be empty if the network has only one input.
     :param layout: one of :data:`LAYOUTS`. If ``auto``, the channel axis is found by its size.
-    :param height: number of rows, if the height in the ONNX file is dynamic; otherwise 0.
-    :param width: number of columns, if the width in the ONNX file is dynamic; otherwise 0.
+    :param height: number of rows if this number is dynamic in the ONNX file; otherwise 0.
+    :param width: the same for the columns.
     :param color: order of the tensor's channels; one of :data:`COLORS`.
     :param mean: one number for each channel, 0 to 1.
     :param std: one number > 0 for each channel. If a network expects values from 0 to 255, the

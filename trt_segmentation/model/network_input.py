@@ -21,8 +21,7 @@ class ImageInput:
     :param layout: ``nchw`` or ``nhwc``.
     :param dtype: one of :data:`INPUT_DTYPES`.
     :param channels: 3, or 1 for gray.
-    :param height: number of rows. If the height is dynamic in the model, the card gives it.
-    :param width: number of columns. If the width is dynamic in the model, the card gives it.
+    :param height: number of rows; ``width`` is the number of columns.
     :param batch: number of images in a run; None if the model accepts any number.
     """
 

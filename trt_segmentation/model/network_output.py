@@ -53,10 +53,7 @@ class NetworkOutput:
         return self.kind is not OutputKind.LABELS
 
     def check_confidence(self) -> None:
-        """Raise an error if no confidence can be computed.
-
-        :raises EngineError: if the output holds class ids.
-        """
+        """Raise an EngineError if the output holds class ids, which have no confidence."""
         if not self.has_confidence:
             raise EngineError(
                 f'output {self.name} holds class ids, which have no confidence. Switch the '
@@ -69,11 +66,9 @@ def find_network_output(tensors: Sequence[Tensor], card: OutputCard, classes: in
     """Find the output that is the segmentation.
 
     :param classes: number of classes in the card; None if there is no card.
-    :param image: the input tensor. Without a card, the output must have the same proportions as
-        the input.
+    :param image: the input tensor. Without a card, the output must have the same proportions.
     :param reasons: a list. The function appends one line for every decision.
-    :param endings: mapping from the name of an output to how the graph computes this output. Some
-        outputs may be missing.
+    :param endings: maps an output's name to how the graph computes it; some may be missing.
     :returns: the output, and the names of the other outputs that could be the segmentation.
     :raises EngineError: if no output fits.
     """

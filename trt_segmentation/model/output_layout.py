@@ -69,7 +69,6 @@ def _layout_by_shape(tensor: Tensor, image: ImageInput, reasons: list[str]) -> s
 def add_channels(tensor: Tensor, ending: Ending, reasons: list[str]) -> Tensor:
     """If the number of channels in a shape is dynamic, take the number from the graph.
 
-    :param ending: how the graph computes the output.
     :param reasons: a list. If the number is taken, the function appends one line.
     """
     channels = 1 if ending.values == 'labels' else ending.channels

@@ -54,11 +54,10 @@ FUSED = tuple(name for name in CANDIDATES if 'heuristic' in name and CANDIDATES[
 MOST_DIFFERENCE = 0.05
 """The largest accepted difference from the output of :data:`PLAIN`; see :func:`difference`.
 
-Another algorithm adds float16 numbers in another order, so the rounding errors differ. On an H200,
-these errors changed the output of DeepLabV3 with random weights by up to 0.033. In the trained
-demo model, 99.998 % of the labels stayed the same. A wrong output differs by about 1. For example,
-with NCHW and a fused bias the demo model runs without an error message, but only 9 % of its labels
-are right.
+Another algorithm adds float16 numbers in another order. On an H200, this changed the output of
+DeepLabV3 with random weights by up to 0.033. A wrong output differs by about 1. For example, with
+NCHW and a fused bias the demo model runs without an error message, but only 9 % of its labels are
+right.
 """
 TIE = 1.02    # candidates are equally fast if their times differ by at most this factor
 
