@@ -30,7 +30,7 @@ class ConfidenceCounts:
             confidence: npt.NDArray[np.uint8]) -> None:
         """Count the pixels of one image.
 
-        :param truth: (height, width) true class ids, with :data:`.frame.UNLABELLED`.
+        :param truth: (height, width) true class ids, or :data:`.frame.UNLABELLED`.
         :param confidence: (height, width) uint8. 255 means a confidence of 1.
         """
         seen = truth != UNLABELLED[truth.dtype]

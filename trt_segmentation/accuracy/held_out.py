@@ -87,8 +87,8 @@ def warn_of_scenes(card: ModelCard) -> str:
     if card.source == find_card('street'):
         return ''
     return ('This accuracy was measured on drawn street scenes, not on images of your '
-            'camera. Its loss says little about your images, and --max-miou-drop judges these '
-            'scenes too. To measure on your own images, give --hold-out')
+            'camera. The loss on your images may differ, but --max-miou-drop limits the loss on '
+            'these scenes. To measure on your own images, give --hold-out')
 
 
 def _read_labelled(card: ModelCard, images: Path, labels: Path, values: LabelValues, count: int,

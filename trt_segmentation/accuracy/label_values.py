@@ -19,7 +19,7 @@ from ..installed.files import share_path
 from ..untrusted.terminal_text import did_you_mean
 from ..untrusted.yaml_file import read_yaml
 
-IGNORE = 'ignore'    # a value map has this word instead of a class id to leave out pixels
+IGNORE = 'ignore'    # in a value map, this word instead of a class id leaves out the pixels
 _LEFT_OUT, _UNKNOWN, _MOST_LISTED = -1, -2, 8
 
 

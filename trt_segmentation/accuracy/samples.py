@@ -26,7 +26,7 @@ from .label_counts import LabelCounts
 from .label_values import LabelValues
 from .metrics import Scores, size
 
-FIRST_SEED = 1_000_000    # of the first scene for measurements. Training uses only smaller seeds
+FIRST_SEED = 1_000_000    # seed of the first scene for measurements. Training uses smaller seeds
 
 SCENE_SIZE = (1280, 720)    # width and height of the street scenes, in pixels
 
@@ -55,7 +55,7 @@ def evaluate(pipeline: Pipeline, samples: Iterable[Sample], wanted: Wanted = Wan
     :param pipeline: a pipeline without pending batches.
     :param wanted: with the confidence, the scores have the calibration error.
     :param observe: called with every segmentation before it is released.
-    :raises EvaluationError: if a sample, named by the message, has no truth or a wrong truth.
+    :raises EvaluationError: if a sample has no truth or a wrong truth. The message names it.
     :raises EngineError: if the engine fails.
     """
     classes = pipeline.card.classes
@@ -147,7 +147,7 @@ def read_folder_samples(images: Path, labels: Path, classes: int,
     grey, or with a colour table as in Pascal VOC. This call checks the values of all label maps.
     An image is checked when the iterator yields its sample.
 
-    :raises EvaluationError: if a file, named by the message, has no partner or cannot be used.
+    :raises EvaluationError: if a file has no partner or is not usable. The message names the file.
     """
     pairs = pair_files(images, labels)
     try:

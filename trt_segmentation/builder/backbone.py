@@ -11,10 +11,10 @@ from onnx import helper
 
 from ..errors import GraphError
 
-WEIGHTED = ('Conv', 'ConvTranspose', 'Gemm', 'MatMul')    # with weights, so faster in INT8
+WEIGHTED = ('Conv', 'ConvTranspose', 'Gemm', 'MatMul')    # INT8 makes these operators faster
 
 UPSAMPLING = ('Resize', 'Upsample', 'ConvTranspose', 'DepthToSpace')
-DOWNSAMPLING = ('Conv', 'MaxPool', 'AveragePool')    # only with a stride above 1
+DOWNSAMPLING = ('Conv', 'MaxPool', 'AveragePool')    # if one of the strides is above 1
 
 Readers = Mapping[str, Sequence[onnx.NodeProto]]    # maps a tensor to the nodes that read it
 

@@ -144,7 +144,7 @@ class EngineCache:
         return sorted(found, key=lambda entry: (entry.used, entry.path.name))
 
     def verify(self) -> list[tuple[Entry, str]]:
-        """Return each plan, and why it cannot be loaded; empty if it can be loaded."""
+        """Return each plan, and why the plan cannot be loaded: an empty text if it can."""
         return [(entry, load_signed(entry.path)[1]) for entry in self.entries()]
 
     def clear(self) -> int:

@@ -28,7 +28,7 @@ RANDOM = ('RandomNormal', 'RandomUniform', 'RandomNormalLike', 'RandomUniformLik
 class Finding:
     """A problem of a network.
 
-    :param level: ``error`` stops a build; ``warning`` may cost speed or accuracy.
+    :param level: an ``error`` stops a build; a ``warning`` may mean less speed or accuracy.
     :param where: name of the node or tensor; empty for the whole file.
     :param text: the problem, and what the user should do.
     """

@@ -55,7 +55,7 @@ def load_model(path: Path, cut_output: str | None = None) -> onnx.ModelProto:
 
 @contextmanager
 def _hide_deprecated(model: onnx.ModelProto) -> Iterator[None]:
-    """Hide the nodes that ONNX calls deprecated from its checker, because TensorRT can run them.
+    """Hide deprecated nodes from ONNX's checker, because TensorRT can run these nodes.
 
     Inside the ``with`` block, these nodes have an unknown domain. The checker accepts every
     operator of an unknown domain.

@@ -48,7 +48,7 @@ class Split:
 
 
 def quantisable_nodes(model: onnx.ModelProto) -> list[str]:
-    """Names of the nodes that INT8 makes faster: with constant weights, or sums of activations."""
+    """Names of nodes that INT8 speeds up: nodes with constant weights, and sums of activations."""
     constants = {tensor.name for tensor in model.graph.initializer}
     found = []
     for node in model.graph.node:

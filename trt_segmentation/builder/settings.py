@@ -60,7 +60,7 @@ class Recipe:
     :param batch: batch sizes for :func:`.shapes.parse_batch`; empty for the batch size that the
         model fixes, or else :data:`OPEN_BATCH`.
     :param keep_fp16: name patterns of the nodes that must not become INT8.
-    :param simplify: whether onnxslim simplifies a graph without plugins first.
+    :param simplify: whether onnxslim first simplifies the graph, unless the graph has plugins.
     :param cut_resize: whether the last Resize is left out, even if the card does not ask for this.
     :raises GraphError: if the precision is unknown.
     """

@@ -28,8 +28,8 @@ constant with at most this many numbers."""
 def fix_shapes(model: onnx.ModelProto, shapes: Mapping[str, tuple[int, ...]]) -> None:
     """Fix the shapes of a model's inputs, and turn nodes with constant outputs into weights.
 
-    Only simple nodes become weights; see :data:`FOLDED` and :data:`MOST_NUMBERS`. Identity nodes,
-    and weights that an old ONNX file lists among the inputs, are removed.
+    Only simple nodes become weights; see :data:`FOLDED` and :data:`MOST_NUMBERS`. Identity nodes
+    are deleted. An old ONNX file lists weights as inputs; they are no longer inputs afterwards.
 
     :param model: a model whose nodes contain no graphs. This function changes the model.
     :param shapes: maps the name of each input to its shape.

@@ -117,8 +117,8 @@ class Lane:
     def release_frame(self) -> None:
         """Release the buffer of the frame, and drop the frame.
 
-        A pipeline may lend the memory of the frame. It stays open while a view of this memory
-        exists.
+        A pipeline may lend the memory of the frame. While a view of this memory exists, the
+        pipeline stays open.
         """
         buffer, self.buffer = self.buffer, None
         if buffer is not None:

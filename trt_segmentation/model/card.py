@@ -114,7 +114,7 @@ class ModelCard:
     :param palette: (len(classes), 3) uint8 RGB, the colours of the overlay.
     :param source: path of the card's file, for messages; None if the card has no file.
     :param plugins: shared libraries with TensorRT plugins. Their code runs in this process.
-    :param ground: names of the classes on the ground; see ``model/card_checks.py``.
+    :param ground: lists of class names; see :func:`.card_checks.read_ground`.
     """
 
     name: str

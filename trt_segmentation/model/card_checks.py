@@ -166,7 +166,7 @@ def read_ground(value: Any, classes: tuple[str, ...]) -> dict[str, tuple[str, ..
 
 
 def read_text(key: str, value: Any, default: str | None = None) -> str:
-    """Read printable text. An empty value becomes ``default``, or is refused if that is None."""
+    """Read printable text. An empty value becomes ``default``; without a default it is refused."""
     if default is not None and value in (None, ''):
         return read_text(key, default) if default else ''
     if not isinstance(value, str):

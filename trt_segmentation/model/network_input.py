@@ -69,13 +69,13 @@ def find_image(tensors: Sequence[Tensor], card: InputCard,
     channels = 1 if card.color == 'gray' else 3
     layout = _input_layout(tensor, card, channels, reasons)
     rows, cols = (2, 3) if layout == 'nchw' else (1, 2)
-    batch = tensor.shape[0]
-    reasons.append('batch: any number of images' if batch is None
-                   else f'batch {batch}: fixed in the model')
-    return ImageInput(
+    image = ImageInput(
         tensor.name, layout, tensor.dtype, channels,
         _side(tensor, 'height', rows, card.height, reasons),
-        _side(tensor, 'width', cols, card.width, reasons), batch)
+        _side(tensor, 'width', cols, card.width, reasons), tensor.shape[0])
+    reasons.append('batch: any number of images' if image.batch is None
+                   else f'batch {image.batch}: fixed in the model')
+    return image
 
 
 def _input_layout(tensor: Tensor, card: InputCard, channels: int, reasons: list[str]) -> str:

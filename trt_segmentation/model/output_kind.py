@@ -20,7 +20,7 @@ def find_kind(tensor: Tensor, card: OutputCard, classes: int | None,
 
     :param classes: number of classes in the card; None if there is no card.
     :returns: the kind and the reason. The reason is empty if the card gives the kind.
-    :raises EngineError: if the output tells two classes apart, but the card has another number.
+    :raises EngineError: if the output tells two classes apart, but the card names fewer or more.
     """
     if card.kind != 'auto':
         kind = OutputKind[card.kind.upper()]

@@ -68,8 +68,8 @@ static_assert(sizeof(View) == 168 && sizeof(Postprocess) == 80 + IMAGES * 168,
 
 constexpr LABEL UNLABELLED = LABEL(-1);
 constexpr int PIXELS = 4;
-// Number of columns and rows of logits that a thread loads for all its pixels. They are enough if
-// the camera image has more pixels than the network output.
+// Number of columns and rows of logits that a thread loads for all its pixels. They are usually
+// enough, because the camera image usually has more pixels than the network output.
 constexpr int COLUMNS = PIXELS;
 constexpr int LINES = ROWS + 1;
 
