@@ -86,8 +86,7 @@ def count_boundary_overlap(truth: Labels, labels: Labels, count: int, distance: 
     border and the border of an unlabelled area are not boundaries.
 
     :param truth: see :func:`confusion` for ``truth``, ``labels`` and ``count``.
-    :param distance: largest distance in pixels, at least 1. Cheng et al. use 2 % of the image
-        diagonal.
+    :param distance: in pixels, at least 1. Cheng et al. use 2 % of the image diagonal.
     :returns: (2, count) int64: for each class, the pixels of the intersection in row 0 and of the
         union in row 1. For several images, add the counts before you divide row 0 by row 1.
     :raises LabelError: if the sizes differ, or if the truth has an id that is no class.

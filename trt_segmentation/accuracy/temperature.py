@@ -2,8 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fit the temperature of a model card, so that confidences are neither too high nor too low.
 
-The scores come from ONNX Runtime on the CPU, because the other pipelines keep the scores
-on the GPU.
+The scores come from ONNX Runtime on the CPU. The other pipelines keep their scores on the GPU.
 """
 
 from __future__ import annotations

@@ -110,9 +110,8 @@ class GpuAllocator:
         return block
 
     def allocate_on_device(self, nbytes: int) -> int:
-        """Allocate GPU memory.
+        """Allocate GPU memory, and return the address of its first byte, a multiple of 256.
 
-        :returns: the address of the first byte. The address is a multiple of 256.
         :raises GpuError: if the GPU has too little memory.
         """
         address = int(call(driver.cuMemAlloc, nbytes))

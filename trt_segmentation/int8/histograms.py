@@ -87,8 +87,8 @@ def find_least_divergence(histogram: Histogram) -> float:
     """Return the limit at which INT8 changes the distribution of the values least.
 
     As in TensorRT's entropy calibrator, the measure is the Kullback-Leibler divergence, with 2048
-    bins and 128 INT8 steps. INT8 represents zeros exactly, so zeros must not change the result.
-    The first bin holds the zeros, so its count is replaced by the count of the second bin.
+    bins and 128 INT8 steps. INT8 represents zeros exactly. So the count of the first bin, which
+    holds the zeros, is replaced by the count of the second bin.
     """
     counts = histogram.counts.astype(np.float64)
     counts[0] = counts[1]

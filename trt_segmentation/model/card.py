@@ -36,8 +36,10 @@ from .kind import OutputKind
 
 LAYOUTS = ('auto', 'nchw', 'nhwc')
 """Order of the axes of a tensor. The channel axis is axis 1 in nchw, and axis 3 in nhwc."""
-COLORS = ('rgb', 'bgr', 'gray')    # order of the input channels of the network
-RESIZES = ('stretch', 'letterbox', 'crop')    # how a camera image is resized; see InputCard
+COLORS = ('rgb', 'bgr', 'gray')
+"""Order of the input channels of the network."""
+RESIZES = ('stretch', 'letterbox', 'crop')
+"""How a camera image is resized to the input of the network."""
 KINDS = ('auto', *map(str, OutputKind))
 """Kinds of the values of a network output. If the kind is ``auto``, the graph decides."""
 MAX_CLASSES = 65534
@@ -114,7 +116,7 @@ class ModelCard:
     :param palette: (len(classes), 3) uint8 RGB, the colours of the overlay.
     :param source: path of the card's file, for messages; None if the card has no file.
     :param plugins: shared libraries with TensorRT plugins. Their code runs in this process.
-    :param ground: lists of class names; see :func:`.card_checks.read_ground`.
+    :param ground: lists of class names; see ``model/card_checks.py``.
     """
 
     name: str

@@ -10,7 +10,8 @@ from enum import Enum
 class OutputKind(Enum):
     """What the values of a network output are.
 
-    The value of each member is the pair (:attr:`values`, :attr:`has_class_channels`).
+    The value of each member is the pair (:attr:`values`, :attr:`has_class_channels`). In a model
+    card and in messages, the name of the member is in lower case.
     """
 
     LOGITS = ('scores', True)

@@ -212,11 +212,7 @@ def _strides(layout: str, shape: Sequence[int]) -> tuple[int, int, int, int, int
 
 
 def palette_words(palette: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Return a palette in the format of the kernel.
-
-    :param palette: (classes, 3) uint8 RGB.
-    :returns: (classes, 4) uint8: B, G, R and 0.
-    """
+    """Return a (classes, 3) uint8 RGB palette as (classes, 4) uint8: B, G, R and 0."""
     words = np.zeros((len(palette), 4), np.uint8)
     words[:, :3] = palette[:, ::-1]
     return words
