@@ -128,7 +128,7 @@ def _parse_model(network: Any, log: BuildLog, model: onnx.ModelProto) -> None:
     raise EngineError(f"{LIBRARY}'s ONNX parser refuses " + '\n'.join(lines or log.errors))
 
 
-def _configure_builder(config: Any, options: BuildOptions) -> None:
+def _configure_builder(config: trt.IBuilderConfig, options: BuildOptions) -> None:
     config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, options.workspace)
     config.builder_optimization_level = options.level
     config.profiling_verbosity = trt.ProfilingVerbosity.DETAILED
@@ -139,9 +139,10 @@ def _configure_builder(config: Any, options: BuildOptions) -> None:
         # Without this flag, TensorRT-RTX may allocate memory while a CUDA graph is captured.
         config.set_flag(flag)
     if options.arch:
+        rtx: Any = config       # only TensorRT-RTX has these members
         capability = find_compute_capability(options.arch)
-        config.num_compute_capabilities = 1
-        config.set_compute_capability(capability, 0)
+        rtx.num_compute_capabilities = 1
+        rtx.set_compute_capability(capability, 0)
 
 
 def find_compute_capability(arch: str) -> Any:
