@@ -20,8 +20,7 @@ from .calibration import Tensor
 from .frame_choice import choose_by_light, extract_features, FrameChoice
 from .settings import CALIBRATION_FRAMES
 
-NamedFrame = tuple[str, Frame]
-"""A name that says where a frame comes from, and the frame."""
+NamedFrame = tuple[str, Frame]    # a frame, and a name that says where it comes from
 
 
 @dataclass(frozen=True)
@@ -30,9 +29,7 @@ class Feeds:
 
     Each call of this object reads the recording once more.
 
-    :param card: card of the model. The input section of the card says how frames are preprocessed.
     :param source: frames of the recording, the same frames at each iteration.
-    :param choice: tells which frames of ``source`` are chosen.
     """
 
     card: ModelCard
@@ -57,7 +54,6 @@ def choose_frames(card: ModelCard, source: Iterable[NamedFrame],
                   count: int = CALIBRATION_FRAMES) -> Feeds:
     """Read every frame of a recording, and choose frames for the calibration.
 
-    :param source: see :class:`Feeds`.
     :param count: number of frames to choose. If the recording has fewer frames, all are chosen.
     :raises GraphError: if the recording has no frames.
     """

@@ -19,8 +19,7 @@ from ..installed.files import share_path
 from ..untrusted.regular_file import expand_home
 from ..untrusted.terminal_text import did_you_mean, short, unprintable
 
-PLAN_SUFFIXES = ('.plan', '.engine', '.trt')
-"""Suffixes of files that hold a plan."""
+PLAN_SUFFIXES = ('.plan', '.engine', '.trt')    # suffixes of files that hold a plan
 
 
 def read_section(section: str, tree: Any, known: list[str],
@@ -140,17 +139,14 @@ def read_colors(value: Any, count: int) -> list[list[int]]:
     return value
 
 
-GROUND_KINDS = ('drivable', 'walkable', 'obstacle')
-"""The lists of the section ``ground``."""
+GROUND_KINDS = ('drivable', 'walkable', 'obstacle')    # lists of the section `ground`
 
 
 def read_ground(value: Any, classes: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
-    """Read the classes of the ground grid.
+    """Read the classes of the ground grid: the names in each list that the card has.
 
-    The section has up to three lists of class names. ``drivable`` and ``walkable`` are classes of
-    the ground. ``obstacle`` has the classes that stand on the ground and hide it.
-
-    :returns: the names in each list. A list that the card does not have is missing.
+    ``drivable`` and ``walkable`` are classes of the ground. ``obstacle`` has the classes that
+    stand on the ground and hide it.
     """
     tree = read_section('ground', value, list(GROUND_KINDS))
     kind_of: dict[str, str] = {}
@@ -170,10 +166,7 @@ def read_ground(value: Any, classes: tuple[str, ...]) -> dict[str, tuple[str, ..
 
 
 def read_text(key: str, value: Any, default: str | None = None) -> str:
-    """Read text in which every character can be printed.
-
-    :param default: the text to return if the value is empty; None to refuse an empty value.
-    """
+    """Read printable text. An empty value becomes ``default``; without a default it is refused."""
     if default is not None and value in (None, ''):
         return read_text(key, default) if default else ''
     if not isinstance(value, str):
