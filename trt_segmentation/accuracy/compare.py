@@ -26,7 +26,8 @@ from .samples import label_image, Sample
 REFERENCE = 'fp32'
 EXAMPLES = 6
 """For each precision, the report shows at most this many samples with the largest differences."""
-BOUNDARY = 0.005    # width of a class boundary, as a fraction of the image diagonal
+BOUNDARY = 0.005
+"""Width of a class boundary, as a fraction of the image diagonal."""
 
 
 @dataclass

@@ -12,8 +12,10 @@ import numpy.typing as npt
 
 from ..frame import UNLABELLED
 
-LEVELS = 256    # number of levels of a confidence image
-BINS = 15    # as in Guo et al., "On Calibration of Modern Neural Networks"
+LEVELS = 256
+"""Number of levels of a confidence image."""
+BINS = 15
+"""Number of bins of the ECE, as in Guo et al., "On Calibration of Modern Neural Networks"."""
 
 
 @dataclass

@@ -16,7 +16,8 @@ from ..model.card import ModelCard
 from ..untrusted.output_files import write_image
 from .compare import Accuracy, Difference, REFERENCE
 
-LEGEND_LINE = 22    # height of the title and of each line of the legend, in pixels
+LEGEND_LINE = 22
+"""Height of the title and of each line of the legend in differences.png, in pixels."""
 
 
 def write_differences(accuracy: Accuracy, card: ModelCard, path: Path, height: int = 240) -> None:

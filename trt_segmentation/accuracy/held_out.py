@@ -21,7 +21,8 @@ from .label_values import LabelValues
 from .recordings import open_recordings
 from .samples import draw_street_samples, pair_files, read_folder_samples, Sample
 
-NO_LABELS = '-'    # in --hold-out-labels, for a source without label maps
+NO_LABELS = '-'
+"""This text in ``--hold-out-labels`` means that a source has no label maps."""
 
 
 def read_held_out(card: ModelCard, sources: Sequence[str], labels: Sequence[str] = (),

@@ -19,7 +19,8 @@ from ..engines.plan import (
 )
 from ..untrusted.output_files import write_json
 
-KERNELS_FILE = 'kernels.json'    # in the folder of the report
+KERNELS_FILE = 'kernels.json'
+"""Name of the file in the folder of the report."""
 
 
 @dataclass(frozen=True)

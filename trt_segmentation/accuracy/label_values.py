@@ -19,7 +19,8 @@ from ..installed.files import share_path
 from ..untrusted.terminal_text import did_you_mean
 from ..untrusted.yaml_file import read_yaml
 
-IGNORE = 'ignore'    # in a value map, this word instead of a class id leaves out the pixels
+IGNORE = 'ignore'
+"""In a value map, this word instead of a class id leaves out the pixels with this value."""
 _LEFT_OUT, _UNKNOWN, _MOST_LISTED = -1, -2, 8
 
 

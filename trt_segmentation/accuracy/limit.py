@@ -22,7 +22,8 @@ from ..model.card import ModelCard
 from .compare import Accuracy, compare_precisions, REFERENCE
 from .samples import Sample
 
-SEARCH_FRAMES = 4    # frames for the INT8 error of each layer with --search
+SEARCH_FRAMES = 4
+"""Number of calibration frames that ``--search`` uses to measure the INT8 error of each layer."""
 _INT8_ADVICE = ('Calibrate with more varied frames, keep the sensitive layers FP16 with --search '
                 'together with --calibrate, or build fp16')
 _ADVICE = {'int8': _INT8_ADVICE, 'mixed': _INT8_ADVICE, 'fp16': (

@@ -25,12 +25,16 @@ from .held_out import read_positions
 from .limit import AddBar, compare_models, hide_bar
 from .samples import Sample
 
-METHODS_FILE = 'methods.json'    # in the folder of the report
-JUDGING_FRAMES = 16    # the methods are compared on at most this many frames
+METHODS_FILE = 'methods.json'
+"""Name of the file with the comparison, in the folder of the report."""
+JUDGING_FRAMES = 16
+"""The methods are compared on at most this many frames."""
 SHARE = 5
 """One in this many frames compares the methods. The ranges are measured on the other frames."""
-FEWEST_FRAMES = 2 * SHARE    # with fewer frames, the methods are not compared
-RANKING_FRAMES = 2    # frames for the error of each single INT8 layer
+FEWEST_FRAMES = 2 * SHARE
+"""With fewer frames than this number, the methods are not compared."""
+RANKING_FRAMES = 2
+"""Number of calibration frames on which the error of each single INT8 layer is measured."""
 OUTLIER = 8
 """A layer is an outlier if its error is more than this many times the median of all layers."""
 

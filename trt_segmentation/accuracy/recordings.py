@@ -17,7 +17,8 @@ from ..host.pictures import IMAGES, read_picture
 from ..untrusted.regular_file import expand_home
 from .samples import make_frame
 
-STREET_SEED = 2_000_000    # seed of the first scene for calibration. Evaluation uses smaller seeds
+STREET_SEED = 2_000_000
+"""Seed of the first scene for calibration. Training and evaluation use only smaller seeds."""
 
 
 @dataclass(frozen=True)

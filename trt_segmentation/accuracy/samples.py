@@ -26,9 +26,11 @@ from .label_counts import LabelCounts
 from .label_values import LabelValues
 from .metrics import Scores, size
 
-FIRST_SEED = 1_000_000    # seed of the first scene for measurements. Training uses smaller seeds
+FIRST_SEED = 1_000_000
+"""Seed of the first street scene for measurements. Training uses only smaller seeds."""
 
-SCENE_SIZE = (1280, 720)    # width and height of the street scenes, in pixels
+SCENE_SIZE = (1280, 720)
+"""Width and height of the street scenes, in pixels."""
 
 
 @dataclass(frozen=True)

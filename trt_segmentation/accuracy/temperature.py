@@ -22,9 +22,12 @@ from ..model.card import ModelCard
 from .confidence_counts import bin_error, BINS
 from .samples import make_frame, Sample
 
-MOST_NUMBERS = 50_000_000    # scores in memory, over all images. They need 200 MB
-PIXELS = 4096    # largest number of pixels that are used from one image
-LOWEST, HIGHEST = 0.01, 100.0    # the range of a temperature in a card
+MOST_NUMBERS = 50_000_000
+"""Largest number of scores in memory, over all images. They need 200 MB."""
+PIXELS = 4096
+"""Largest number of pixels that are used from one image."""
+LOWEST, HIGHEST = 0.01, 100.0
+"""The range of a temperature in a card."""
 
 Scores32 = npt.NDArray[np.float32]
 

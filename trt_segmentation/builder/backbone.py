@@ -11,12 +11,15 @@ from onnx import helper
 
 from ..errors import GraphError
 
-WEIGHTED = ('Conv', 'ConvTranspose', 'Gemm', 'MatMul')    # INT8 makes these operators faster
+WEIGHTED = ('Conv', 'ConvTranspose', 'Gemm', 'MatMul')
+"""Operators with weights. INT8 arithmetic makes these operators faster."""
 
 UPSAMPLING = ('Resize', 'Upsample', 'ConvTranspose', 'DepthToSpace')
-DOWNSAMPLING = ('Conv', 'MaxPool', 'AveragePool')    # if one of the strides is above 1
+DOWNSAMPLING = ('Conv', 'MaxPool', 'AveragePool')
+"""Operators that downsample if their strides are above 1."""
 
-Readers = Mapping[str, Sequence[onnx.NodeProto]]    # maps a tensor to the nodes that read it
+Readers = Mapping[str, Sequence[onnx.NodeProto]]
+"""Maps the name of a tensor to the nodes that read this tensor."""
 
 
 def find_backbone(model: onnx.ModelProto) -> tuple[set[str], str]:

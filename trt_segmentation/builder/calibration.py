@@ -27,8 +27,10 @@ from ..untrusted.terminal_text import did_you_mean, short, unprintable
 from .precision import activations_read_by, quantisable_nodes, Ranges
 from .settings import METHODS
 
-MAX_FILE = 64 << 20    # largest file of ranges, in bytes. One activation needs about 100 bytes
-MAX_EXPONENT = 16    # largest exponent in a file. All measured exponents are smaller
+MAX_FILE = 64 << 20
+"""Largest size of a file of ranges, in bytes. One activation needs about 100 bytes."""
+MAX_EXPONENT = 16
+"""Largest absolute value of an exponent in a file. All measured exponents are smaller."""
 Tensor = npt.NDArray[Any]
 
 

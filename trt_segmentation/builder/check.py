@@ -16,7 +16,8 @@ from ..errors import GraphError
 from ..model.tensor import MOST_NUMBERS
 from .graph import input_shapes, opset_version
 
-OLDEST_OPSET = 13    # oldest without a warning. Older opsets lack per-channel quantisation
+OLDEST_OPSET = 13
+"""Oldest opset without a warning. Older opsets lack per-channel quantisation, for example."""
 
 CONTROL_FLOW = ('If', 'Loop', 'Scan')
 DATA_DEPENDENT = ('NonZero', 'NonMaxSuppression', 'Unique', 'Compress')

@@ -20,7 +20,8 @@ from .calibration import Tensor
 from .frame_choice import choose_by_light, extract_features, FrameChoice
 from .settings import CALIBRATION_FRAMES
 
-NamedFrame = tuple[str, Frame]    # a frame, and a name that says where it comes from
+NamedFrame = tuple[str, Frame]
+"""A name that says where a frame comes from, and the frame."""
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,12 @@ import numpy.typing as npt
 from ..untrusted.output_files import make_folder, write_figure, write_image
 from .settings import CALIBRATION_FRAMES, FEW_FRAMES
 
-MAX_GROUPS = 8    # groups of similar light
-THUMBNAIL = (160, 90)    # width and height in pixels
-CAPTION = 24    # height of the caption of a contact sheet, in pixels
+MAX_GROUPS = 8
+"""Frames are divided into at most this many groups of similar light."""
+THUMBNAIL = (160, 90)
+"""Width and height of a thumbnail, in pixels."""
+CAPTION = 24
+"""Height of the caption of a contact sheet, in pixels."""
 _ALL, _CHOSEN = '#c9ced4', '#33658a'
 Image = npt.NDArray[np.uint8]
 Numbers = npt.NDArray[np.float64]

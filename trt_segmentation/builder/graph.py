@@ -18,7 +18,8 @@ from ..errors import EngineError, GraphError
 from ..untrusted.onnx_cut import cut_last_resize
 from ..untrusted.onnx_file import hash_model, summarise
 
-_DEPRECATED = {'GroupNormalization': 21}  # ONNX calls the operator deprecated in all older opsets
+_DEPRECATED = {'GroupNormalization': 21}
+"""Maps an operator to an opset. In all older opsets, ONNX calls the operator deprecated."""
 
 
 def load_model(path: Path, cut_output: str | None = None) -> onnx.ModelProto:

@@ -25,7 +25,8 @@ from .backbone import find_backbone, WEIGHTED
 from .graph import name_nodes, opset_version
 
 FP16_SMALLEST_NORMAL = 6.1e-5
-_OPSET = 19    # since this opset, QuantizeLinear and DequantizeLinear may have FP16 scales
+_OPSET = 19
+"""Since this opset, QuantizeLinear and DequantizeLinear may have FP16 scales."""
 
 Ranges = Mapping[str, tuple[float, float]]
 """Maps each activation's tensor name to its smallest and largest value."""

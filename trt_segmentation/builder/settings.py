@@ -16,13 +16,16 @@ from ..untrusted.terminal_text import did_you_mean
 
 OPEN_BATCH = (1, 1, 8)
 """Smallest, usual and largest batch if neither the network nor the user fixes the batch."""
-CALIBRATION_FRAMES = 300    # number of frames for a calibration
-FEW_FRAMES = 50    # with fewer frames, a build warns about the calibration
+CALIBRATION_FRAMES = 300
+"""Number of frames for a calibration."""
+FEW_FRAMES = 50
+"""With fewer frames than this number, a build warns about the calibration."""
 METHODS = ('entropy', 'minmax', 'mse', 'percentile')
 """Names of the calibration methods, the keys of :data:`.histograms.LIMITS`."""
 BEST_METHOD = 'auto'
 """If the user gives this word as the method, all methods are compared, and the best is used."""
-FALLBACK_METHOD = 'percentile'    # if there are too few frames for a comparison
+FALLBACK_METHOD = 'percentile'
+"""The method if there are too few frames for a comparison."""
 HELD_OUT_FRAMES = 48
 """Largest number of images that are read from one recording to measure a build's accuracy."""
 

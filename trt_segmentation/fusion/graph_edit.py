@@ -12,7 +12,8 @@ from onnx import helper, numpy_helper
 
 from .fixed_shapes import Array, infer_shapes, Shape
 
-CONTRIB = 'com.microsoft'    # the domain of the operators that only ONNX Runtime has
+CONTRIB = 'com.microsoft'
+"""The domain of the operators that only ONNX Runtime has."""
 
 
 class GraphEdit:

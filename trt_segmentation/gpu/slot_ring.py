@@ -11,7 +11,8 @@ import threading
 from ..errors import CLOSED_PIPELINE, EngineError, GpuError, NOTHING_PENDING
 from .slots import Slot
 
-PATIENCE = 5.0    # seconds that SlotRing.take() waits for a free slot
+PATIENCE = 5.0
+"""Seconds that :meth:`SlotRing.take` waits for a free slot."""
 
 
 class SlotRing:

@@ -15,8 +15,10 @@ from onnx import helper, TensorProto
 from ..fp16.tensor_types import add_types, open_session, run_session
 
 BINS = 2048
-STEPS = 127    # number of positive INT8 values
-PERCENTILE = 99.99    # percentage of the values within the range of the method `percentile`
+STEPS = 127
+"""Number of positive INT8 values."""
+PERCENTILE = 99.99
+"""This percentage of the values lies within the range of the method ``percentile``."""
 Values = npt.NDArray[Any]
 
 

@@ -19,7 +19,8 @@ from ..installed.files import share_path
 from ..untrusted.regular_file import expand_home
 from ..untrusted.terminal_text import did_you_mean, short, unprintable
 
-PLAN_SUFFIXES = ('.plan', '.engine', '.trt')    # suffixes of files that hold a plan
+PLAN_SUFFIXES = ('.plan', '.engine', '.trt')
+"""Suffixes of files that hold a plan."""
 
 
 def read_section(section: str, tree: Any, known: list[str],
@@ -139,7 +140,8 @@ def read_colors(value: Any, count: int) -> list[list[int]]:
     return value
 
 
-GROUND_KINDS = ('drivable', 'walkable', 'obstacle')    # lists of the section `ground`
+GROUND_KINDS = ('drivable', 'walkable', 'obstacle')
+"""The lists of the section ``ground``."""
 
 
 def read_ground(value: Any, classes: tuple[str, ...]) -> dict[str, tuple[str, ...]]:

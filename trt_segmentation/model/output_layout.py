@@ -21,7 +21,8 @@ MAX_SKEW_WITHOUT_CHANNELS = math.log(1.2)
 MAX_SKEW = math.log(1.5)
 """Largest result of :func:`_skew` for a map with a channel axis. A network may round the size of
 its map or cut off the border, so the proportions differ a little from those of the image."""
-COARSEST = 64    # largest number of image rows or columns for one cell of a map
+COARSEST = 64
+"""Largest number of image rows or columns for one cell of a map."""
 
 
 def find_layout(tensor: Tensor, channels: int | None, image: ImageInput,

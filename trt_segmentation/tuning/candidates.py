@@ -13,7 +13,8 @@ import numpy.typing as npt
 
 from ..engines.onnxruntime_cuda import OPTIONS
 
-PLAIN = 'NCHW, heuristic search'    # the candidate whose options are used without tuning
+PLAIN = 'NCHW, heuristic search'
+"""Name of the candidate with the options that are used without tuning."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,8 @@ DeepLabV3 with random weights by up to 0.033. A wrong output differs by about 1.
 NCHW and a fused bias the demo model runs without an error message, but only 9 % of its labels are
 right.
 """
-TIE = 1.02    # candidates are equally fast if their times differ by at most this factor
+TIE = 1.02
+"""Two candidates count as equally fast if their times differ by at most this factor."""
 
 
 @dataclass(frozen=True)

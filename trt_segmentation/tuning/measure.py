@@ -17,9 +17,11 @@ from .candidates import CANDIDATES, Measured, PLAIN
 from .open_candidate import choose_first
 from .request import card_tree
 
-LONGEST_S = 300.0    # after so many seconds, a process that measures candidates is ended
+LONGEST_S = 300.0
+"""A process that measures candidates is ended after this many seconds."""
 
-RunTrial = Callable[[str], tuple[str, str]]    # the type of run_trial()
+RunTrial = Callable[[str], tuple[str, str]]
+"""A function with the parameter and the result of :func:`run_trial`."""
 
 
 def run_trial(request: str) -> tuple[str, str]:

@@ -15,7 +15,8 @@ import numpy.typing as npt
 from ..model.card import InputCard, ModelCard, OutputCard, spread_palette
 from ..model.network_input import ImageInput
 
-BLOCK = 16    # side of the random blocks in the image, in pixels
+BLOCK = 16
+"""Side of the random blocks in the image, in pixels."""
 
 
 def card_tree(card: ModelCard) -> dict[str, Any]:

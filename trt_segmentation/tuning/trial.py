@@ -32,7 +32,8 @@ from .candidates import choose, difference, Measured, PLAIN, with_exhaustive_sea
 from .open_candidate import open_candidate
 from .request import make_picture, read_card
 
-WARM_UP, RUNS = 20, 60    # runs before the measurement, and runs that are measured
+WARM_UP, RUNS = 20, 60
+"""Number of runs before the measurement, and number of measured runs."""
 
 
 class CandidateTrial:
