@@ -31,7 +31,7 @@ class DeviceEngine(Protocol):
     def can_be_captured(self) -> bool:
         """Return whether a CUDA graph can contain the network. The first call may allocate memory.
 
-        The result is False if the engine already runs the network as a CUDA graph of its own.
+        This is false if the engine already runs the network as a CUDA graph of its own.
         """
 
     def takes(self, count: int) -> bool:
