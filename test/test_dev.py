@@ -125,7 +125,7 @@ def test_tests_run_in_the_checkout(checkout: Path, tmp_path: Path) -> None:
     ('mypy', ['ruff', 'codespell', 'python', 'mypy'])])
 def test_a_check_that_fails_fails_the_tests(
         checkout: Path, program: str, said: list[str]) -> None:
-    """pytest and mypy run at the same time, so the failure of one does not stop the other."""
+    """The tests and mypy run at the same time, so the failure of one does not stop the other."""
     path = checkout / '.venv' / 'bin' / program
     path.write_text(f'#!/bin/sh\necho {program} "$@"\nexit 3\n')
     done = dev(checkout, 'test', cwd=checkout)
