@@ -9,7 +9,15 @@ from contextlib import closing
 import hashlib
 from pathlib import Path
 
-from fleets import InlineWorkers, make_job, read_tree, run_fleet, write_fleet
+from fleets import (
+    InlineWorkers,
+    make_evaluation,
+    make_job,
+    read_tree,
+    run_fleet,
+    write_fleet,
+    write_labelled_bag,
+)
 import pytest
 
 pytest.importorskip('s3fs', reason='the package s3fs is missing')
@@ -89,6 +97,31 @@ def test_a_new_version_of_an_object_is_another_recording(
     after = find_recordings([f's3://{BUCKET}/in/drive00*'])
     assert [r.name for r in before] == [r.name for r in after] == ['drive000', 'drive001']
     assert sum(a.identity != b.identity for a, b in zip(before, after)) == 1
+
+
+def test_complete_shards_cost_no_request_each(source: Path, server: ObjectServer) -> None:
+    """The plan of each recording is read, but no file of a complete shard is read."""
+    requests = []
+    for window_s in (0.5, 0.1):
+        job = make_job(f'{OUT}/{window_s}', window_s=window_s)
+        new = run_fleet(job, source).new
+        server.requests.clear()
+        assert run_fleet(job, source).new == 0
+        requests.append((new, len(server.requests)))
+        assert not [line for line in server.requests if '.parquet' in line
+                    and 'manifest' not in line]
+    (few, first), (many, second) = requests
+    assert (few, many) == (4, 12) and first == second
+
+
+def test_the_scores_of_a_run_in_a_store(tmp_path: Path, server: ObjectServer) -> None:
+    for seed in range(2):
+        write_labelled_bag(tmp_path / f'in/drive{seed}', seed)
+    local, remote = make_evaluation(tmp_path / 'out'), make_evaluation(OUT)
+    for job in (local, remote):
+        assert run_fleet(job, tmp_path / 'in').new == 4
+    assert files_of(server, remote.out.removeprefix(f's3://{BUCKET}/')) == read_tree(
+        Path(local.out))
 
 
 def test_an_upload_without_its_marker_does_not_count(

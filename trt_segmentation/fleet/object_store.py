@@ -59,8 +59,10 @@ class ObjectStore:
 
     def find_done(self) -> set[str]:
         """See :class:`Store`."""
-        found = self._fs.glob(f'{self._root}/{SHARDS}/*/{DONE}')
-        return {path.rsplit('/', 2)[1] for path in found}
+        # This listing needs one request for each thousand files. A pattern would need one request
+        # for each shard.
+        found = self._fs.find(f'{self._root}/{SHARDS}')
+        return {path.rsplit('/', 2)[1] for path in found if path.endswith(f'/{DONE}')}
 
     def make_folder(self, shard: str) -> Path:
         """See :class:`Store`."""

@@ -65,6 +65,7 @@ class FleetRun:
         self._report, self._say = report, say
         self._result = FleetResult()
         self._done = store.find_done()
+        self._new: set[str] = set()
         self._given_up = store.find(QUARANTINE, '.json')
         self._folder_plans: dict[str, dict[str, Any]] = {}
         self._plans: dict[str, list[str]] = {}
@@ -97,6 +98,7 @@ class FleetRun:
             self._workers.close()
             self._store.sweep()
         self._result.stopped_by = stop.caught
+        self._result.new = len(self._new)
         self._result.shards = [name for recording in self._recordings
                                for name in self._plans.get(recording.identity, [])
                                if name in self._done]
@@ -114,7 +116,8 @@ class FleetRun:
         shards = sort_shards((plan for name, plan in self._folder_plans.items()
                               if name not in old), self._job)
         self._result.frames = self._job.join(
-            self._store, self._result.shards, [n for n in shards if n in self._done], classes)
+            self._store, self._result.shards, [n for n in shards if n in self._done], self._new,
+            classes)
         for name in old:
             self._store.remove(name)
 
@@ -189,8 +192,8 @@ class FleetRun:
             self._add_plan(task, event.plan)
         elif isinstance(event, Committed) and isinstance(
                 task := self._schedule.finish(worker), Shard):
-            self._done.add(task.name(self._job))
-            self._result.new += 1
+            self._new.add(name := task.name(self._job))
+            self._done.add(name)
             self._complete += 1
         elif isinstance(event, Failed | Lost):
             self._fail(worker, event)

@@ -16,7 +16,7 @@ from .local_store import LocalStore
 from .object_store import ObjectStore
 from .recordings import open_filesystem, Recording
 from .shards import FleetJob, read_plan, Shard
-from .store import dump_json, Store
+from .store import dump_json, read_files, Store
 
 _Job = TypeVar('_Job', bound=FleetJob)
 FACTS = 'run.json'
@@ -121,8 +121,9 @@ def read_quarantine(store: Store) -> dict[str, dict[str, Any]]:
 
 
 def _read_folder(store: Store, folder: str) -> dict[str, dict[str, Any]]:
-    names = (f'{folder}/{name}' for name in sorted(store.find(folder)))
-    return {name: json.loads(data) for name in names if (data := store.read(name)) is not None}
+    names = [f'{folder}/{name}' for name in sorted(store.find(folder))]
+    return {name: json.loads(data) for name, data in zip(names, read_files(store, names))
+            if data is not None}
 
 
 def forget_quarantine(store: Store) -> None:

@@ -7,11 +7,13 @@ A run processes recordings in parts. These parts are called shards.
 
 from __future__ import annotations
 
+from collections.abc import Generator, Iterable
 import hashlib
 import json
 from pathlib import Path
 from typing import Any, Protocol
 
+from ..threads.ordered_map import map_ahead
 from ..untrusted.output_files import KEY, MARKER
 
 DONE = 'DONE'
@@ -19,6 +21,8 @@ DONE = 'DONE'
 all other files of the shard."""
 SHARDS = 'shards'
 """Folder of the complete shards."""
+_READERS = 16
+"""Number of threads that read files at the same time, because an object store answers slowly."""
 
 
 class Store(Protocol):
@@ -69,6 +73,14 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Allow another process to lead the run."""
+
+
+def read_files(store: Store, names: Iterable[str]) -> Generator[bytes | None, None, None]:
+    """Yield the content of each file, in the order of the names; None if a file does not exist.
+
+    Several threads read the next files. Close the generator, if not all files are read.
+    """
+    return map_ahead(store.read, names, 'read results', _READERS, lambda data: len(data or b''))
 
 
 def dump_json(tree: dict[str, Any], indent: int | None = 1) -> bytes:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Container, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -36,7 +36,7 @@ from ..shards import (
     Shard,
     ShardPlan,
 )
-from ..store import dump_json, SHARDS, Store
+from ..store import dump_json, read_files, SHARDS, Store
 from .segment_ahead import segment_ahead
 from .truth import find_pairs, is_labelled_folder, PAIR_NS, read_labelled
 
@@ -173,12 +173,12 @@ class EvaluateJob(FleetJob):
         return segment_ahead(segmenter, items(), partial(_count_frame, classes), pool)
 
     def join(self, store: Store, shards: Sequence[str], folder_shards: Sequence[str],
-             classes: Sequence[str]) -> FrameCounts:
+             new: Container[str], classes: Sequence[str]) -> FrameCounts:
         """Add the sums of ``shards``. Shards of earlier commands are not added."""
         sums = EvaluationSums()
         recordings: dict[str, EvaluationSums] = {}
-        for shard in shards:
-            data = store.read(f'{SHARDS}/{shard}/{COUNTS}')
+        files = read_files(store, (f'{SHARDS}/{shard}/{COUNTS}' for shard in shards))
+        for shard, data in zip(shards, files, strict=True):
             if data is None:
                 raise FleetError(f'the file {COUNTS} of the shard {shard} is missing')
             tree = json.loads(data)

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Container, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -56,9 +56,9 @@ class LabelJob(FleetJob):
         return {'frames': len(table.rows), 'bad': bad}
 
     def join(self, store: Store, shards: Sequence[str], folder_shards: Sequence[str],
-             classes: Sequence[str]) -> FrameCounts:
+             new: Container[str], classes: Sequence[str]) -> FrameCounts:
         """Write the manifest of all shards in the folder. Count the frames of ``shards``."""
-        rows = join_manifest(store, folder_shards, classes)
+        rows = join_manifest(store, folder_shards, new, classes)
         good, bad = (sum(rows[name][index] for name in shards) for index in (0, 1))
         return FrameCounts(good, bad, sum(map(sum, rows.values())))
 
