@@ -19,6 +19,7 @@ from fleets import (
     write_labelled_bag,
 )
 import pytest
+from recordings import TOPIC
 
 pytest.importorskip('s3fs', reason='the package s3fs is missing')
 
@@ -28,6 +29,7 @@ from trt_segmentation.errors import FleetError, SourceError
 from trt_segmentation.fleet.local_workers import LocalWorkers
 from trt_segmentation.fleet.manifest import read_table
 from trt_segmentation.fleet.recordings import find_recordings
+from trt_segmentation.fleet.remote_topics import read_remote_topics
 from trt_segmentation.fleet.run_folder import claim_run, list_runs, open_store
 from trt_segmentation.model.card import load_card
 
@@ -145,6 +147,15 @@ def test_runs_of_a_store_are_listed(source: Path, server: ObjectServer) -> None:
     server.objects['out/two/notes.txt'] = b'mine'
     with pytest.raises(FleetError, match='holds files of another program'):
         claim_run(open_store(f'{OUT}/two'), make_job(f'{OUT}/two'), load_card(job.model))
+
+
+def test_the_topics_of_a_remote_bag_cost_a_few_requests(
+        source: Path, server: ObjectServer) -> None:
+    upload(server, source)
+    recording, _ = find_recordings([f's3://{BUCKET}/in'])
+    server.requests.clear()
+    assert read_remote_topics(recording) == {TOPIC: 6}
+    assert len(server.requests) < 6 and not server.log
 
 
 def test_a_missing_bucket_is_named(server: ObjectServer) -> None:

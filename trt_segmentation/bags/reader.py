@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Generator
 from dataclasses import dataclass
 from pathlib import Path
+import re
 import struct
 from typing import Any
 
@@ -29,26 +30,23 @@ from .video_topic import read_picture_frame, VideoTopic
 
 IMAGE = 'sensor_msgs/msg/Image'
 COMPRESSED = 'sensor_msgs/msg/CompressedImage'
+IMAGE_TYPES = (IMAGE, COMPRESSED, *VIDEO_TYPES)
 CAMERA_INFO = 'sensor_msgs/msg/CameraInfo'
 OCCUPANCY_GRID = 'nav_msgs/msg/OccupancyGrid'
 RESULTS = ('label_map', 'overlay', 'confidence')
 """Last parts of the names of the image topics that the node and the replay publish."""
-_TRANSPORTS = ('/compressed', '/ffmpeg', '/foxglove')
-"""The suffixes that image_transport adds to the name of an image topic."""
-
 
 unpack_within_limits()
 
 
 def is_result(topic: str) -> bool:
     """Return whether an image topic has a name that this package gives to its results."""
-    return _without_transport(topic).rpartition('/')[2] in RESULTS
+    return name_camera(topic).rpartition('/')[2] in RESULTS
 
 
-def _without_transport(topic: str) -> str:
-    """Return the name of an image topic without the name of its transport, such as /compressed."""
-    return next((topic.removesuffix(suffix) for suffix in _TRANSPORTS if topic.endswith(suffix)),
-                topic)
+def name_camera(topic: str) -> str:
+    """Return an image topic without the name of its transport, such as ``/compressed``."""
+    return re.sub(r'/(compressed|ffmpeg|foxglove)$', '', topic)
 
 
 def stamp_text(stamp_ns: int | None) -> str:
@@ -109,6 +107,12 @@ class Recorded:
                               allocate=allocate)
         return Frame(message.data, message.encoding, message.height, message.width,
                      message.step, bool(message.is_bigendian), stamp_ns, frame_id)
+
+    def read_encoding(self) -> str:
+        """Return the encoding that an image states, or raise a FrameError if it is no image."""
+        message = self._decode()
+        stated = message.format if self.msgtype == COMPRESSED else message.encoding
+        return str(stated).partition(';')[0].strip()
 
     def labels(self) -> npt.NDArray[Any]:
         """Decode a label map message.
@@ -186,7 +190,7 @@ class BagReader:
 
     def image_topics(self) -> dict[str, int]:
         """Return a mapping from the name of each image topic to its number of messages."""
-        return self._topics((IMAGE, COMPRESSED, *VIDEO_TYPES))
+        return self._topics(IMAGE_TYPES)
 
     def video_topics(self) -> dict[str, int]:
         """Return a mapping from each topic of H.264 or H.265 to its number of messages."""
@@ -233,7 +237,7 @@ class BagReader:
 
         :returns: the name of the topic; None if the bag has no such topic.
         """
-        beside = _without_transport(image_topic).rpartition('/')[0] + '/camera_info'
+        beside = name_camera(image_topic).rpartition('/')[0] + '/camera_info'
         return beside if any(c.topic == beside and c.msgtype == CAMERA_INFO
                              for c in self._reader.connections) else None
 

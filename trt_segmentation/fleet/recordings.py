@@ -124,7 +124,7 @@ def _check_copy(first: Recording, copy: Recording) -> None:
             if path.is_file() and (old / path.relative_to(new)).is_file()]
         is_equal = all(filecmp.cmp(*pair, shallow=False) for pair in pairs)
     except OSError as error:
-        raise SourceError(f'{new} cannot be compared with {old}: {describe_error(error)}'
+        raise SourceError(f'{new} cannot be compared with {old}: {shorten_error(error)}'
                           ) from error
     if not is_equal:
         raise SourceError(
@@ -132,7 +132,7 @@ def _check_copy(first: Recording, copy: Recording) -> None:
             'One of them may be damaged. Leave the damaged recording out of the SOURCEs')
 
 
-def describe_error(error: Exception, names_file: bool = False) -> str:
+def shorten_error(error: Exception, names_file: bool = False) -> str:
     """Return the reason of an error, without ``[Errno 2]`` and without a period at the end.
 
     :param names_file: whether to add the name of the file, if the error has one.
@@ -241,7 +241,7 @@ def _find(name: str, labelled: bool, videos: list[str]) -> list[Recording]:
     except ImportError as error:
         raise SourceError(f'{name} needs a package that is not installed: {error}') from error
     except Exception as error:      # each object store has its own error classes
-        raise SourceError(f'{name} cannot be read: {describe_error(error)}') from error
+        raise SourceError(f'{name} cannot be read: {shorten_error(error)}') from error
 
 
 def _search(name: str, labelled: bool, videos: list[str]) -> Iterator[Recording]:

@@ -163,5 +163,7 @@ def test_topics_that_cannot_be_used_are_named(tmp_path: Path) -> None:
         for message in image_messages(pictures(1), topic)])
     with pytest.raises(BagError, match=r'has 2 cameras besides .* --image-topic: '):
         make_evaluation(tmp_path, label_topic=f'{TRUTH}/compressed').plan(recording, two)
+    with pytest.raises(EvaluationError, match=r'topic /left/image of .* has camera images \(bgr8'):
+        make_evaluation(tmp_path, topic=TOPIC, label_topic='/left/image').plan(recording, two)
     (shard,) = make_evaluation(tmp_path, 60.0, topic='/left/image').plan(recording, two).shards
     assert shard.topic == '/left/image'

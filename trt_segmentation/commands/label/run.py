@@ -20,10 +20,10 @@ from ...fleet.schedule import FleetResult
 from ...fleet.shards import FrameCounts
 from ...fleet.store import Store
 from ...model.card import load_card, ModelCard
+from ...untrusted.terminal_text import count_noun
 from ..fleet.progress import FleetProgress
-from ..fleet.topics import check_image_topic
+from ..fleet.topics import check_topics
 from ..fleet.workers import (
-    count_noun,
     describe_frames,
     open_workers,
     print_left_out,
@@ -66,7 +66,7 @@ def run_label(options: LabelOptions) -> int:
     recordings = find_sources(options.sources, options.out, print_line)
     if not recordings:
         check_run(options, job)
-    check_image_topic(recordings, options.image_topic)
+    check_topics(recordings, options.image_topic)
     if options.dry_run:
         print_dry_run(recordings, job, card)
         return 0

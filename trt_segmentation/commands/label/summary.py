@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 
 from ...fleet.manifest import CONDITIONS
 from ...model.card import ModelCard
-from ..fleet.workers import count_noun
+from ...untrusted.terminal_text import count_noun
 
 _COLUMNS = 6
 """Number of columns of the legend."""

@@ -18,8 +18,8 @@ import numpy.typing as npt
 
 from ...accuracy.label_counts import LabelCounts, read_label_counts
 from ...accuracy.label_values import LabelValues
-from ...bags.cameras import choose_topics, name_camera
-from ...bags.reader import BagReader
+from ...bags.cameras import choose_topics, find_camera_encoding
+from ...bags.reader import BagReader, name_camera
 from ...errors import BagError, EvaluationError, FleetError, LabelError
 from ...model.card import ModelCard
 from ...segmented_image import SegmentedImage
@@ -117,8 +117,8 @@ class EvaluateJob(FleetJob):
     def plan(self, recording: Recording, path: Path) -> ShardPlan:
         """Divide a recording into shards.
 
-        :raises EvaluationError: if a bag is given without ``label_topic``, if an image of a folder
-            has no label map, or if a label map of a folder has no image.
+        :raises EvaluationError: if a bag is given without ``label_topic``, if this topic has camera
+            images, if an image of a folder has no label map, or if a label map has no image.
         :raises BagError: if a topic is not in the bag, or if ``topic`` is None and the bag does
             not have exactly one camera.
         """
@@ -142,6 +142,7 @@ class EvaluateJob(FleetJob):
                 raise BagError(f'{path} has {len(cameras)} cameras besides {self.label_topic}. '
                                'Choose one with --image-topic: '
                                f'{", ".join(bag.image_topics())}')
+            check_label_topic(bag, self.label_topic)
             return cameras[0]
 
     def process(self, shard: Shard, path: Path, folder: Path, segmenter: Segmenter,
@@ -191,6 +192,17 @@ class EvaluateJob(FleetJob):
         store.write(COUNTS, sums.dump())
         images = sums.total(len(classes)).images
         return FrameCounts(images, sums.unusable['bad'], images + sums.unusable.total())
+
+
+def check_label_topic(bag: BagReader, topic: str) -> None:
+    """Read the first image of the topic of the label maps.
+
+    :raises EvaluationError: if this image is a camera image.
+    """
+    if encoding := find_camera_encoding(bag, topic):
+        raise EvaluationError(
+            f'the topic {topic} of {bag.path} has camera images ({encoding}), not label maps. '
+            f'Give another --label-topic. Image topics: {", ".join(bag.image_topics())}')
 
 
 def _count_frame(classes: int, truth: npt.NDArray[Any] | None, answer: SegmentedImage | BadImage
