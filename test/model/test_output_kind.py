@@ -332,7 +332,8 @@ def test_outputs_with_every_side_open_get_a_card(tmp_path, channels, tail, expec
     card = written(tmp_path, net.output(net.scores, 'mask', ['n', 'a', 'b', 'c']))
     assert (card.output.kind, card.output.layout) == expected
     assert len(card.classes) == max(channels, 2)
-    assert f'output mask has {count_noun(channels, "channel")}: the number is dyn' in inspect_model(card.model)
+    stated = count_noun(channels, 'channel')
+    assert f'output mask has {stated}: the number is dynamic' in inspect_model(card.model)
     segment(card)
 
 

@@ -190,9 +190,10 @@ def _read_rows(data: bytes | None, shard: str) -> pa.Table:
 def read_table(store: Store) -> pa.Table:
     """Read the manifest.
 
-    :raises FileNotFoundError: if the run has no manifest yet.
+    :raises FleetError: if the run has no manifest yet.
     """
     data = store.read(MANIFEST)
     if data is None:
-        raise FileNotFoundError(f'the run has no file {MANIFEST}')
+        raise FleetError('the run of these options has no manifest yet. First label recordings '
+                         'with these options')
     return pq.read_table(pa.BufferReader(data))

@@ -22,7 +22,7 @@ from ..memory import keep_freed_memory
 from ..model.card import load_card
 from ..segmenter import Segmenter
 from ..threads.ordered_map import open_pool
-from .recordings import shorten_error, Recording, RecordingCopies
+from .recordings import Recording, RecordingCopies, shorten_error
 from .run_folder import open_store
 from .scratch import ScratchFolder
 from .shards import FleetJob, Shard, ShardPlan

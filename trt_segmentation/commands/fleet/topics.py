@@ -41,8 +41,8 @@ def check_topics(recordings: Sequence[Recording], image_topic: str | None,
             continue
         listed = listed or (recording.url, topics) if topics else listed
         for kind, topic in list(wanted.items()):
-            if any(count and (found == topic or kind == 'images' and name_camera(found)
-                              == name_camera(topic)) for found, count in topics.items()):
+            if any(count and (found == topic or (kind == 'images' and name_camera(found)
+                              == name_camera(topic))) for found, count in topics.items()):
                 del wanted[kind]
                 if kind == 'label maps' and recording.local is None:
                     say(f'before the work, only the name of {topic} is checked, because '

@@ -13,7 +13,7 @@ import time
 from ...errors import FleetError, SegmentationError
 from ...fleet.frames import read_shard
 from ...fleet.jobs.label import LabelJob
-from ...fleet.recordings import shorten_error, Recording, RecordingCopies
+from ...fleet.recordings import Recording, RecordingCopies, shorten_error
 from ...fleet.run_folder import check_folder_of, name_as_before, open_store, read_plans
 from ...fleet.scratch import ScratchFolder
 from ...fleet.shards import Shard, ShardPlan

@@ -34,11 +34,7 @@ def write_picks(job: LabelJob, card: ModelCard, store: Store, options: LabelOpti
     """
     assert options.pick
     kind, count = options.pick
-    try:
-        picks = read_picks(read_table(store), needs_entropy=kind == 'uncertain')
-    except FileNotFoundError as error:
-        raise FleetError(f'{job.out} has no manifest yet. First label recordings with these '
-                         'options') from error
+    picks = read_picks(read_table(store), needs_entropy=kind == 'uncertain')
     shards = read_shards(store, job)
     with closing(ScratchFolder()) as scratch:
         if kind == 'disagree':

@@ -9,9 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from rich.console import Console
-from rich.table import Table
 
-from ...errors import FleetError
 from ...fleet.jobs.label import LabelJob
 from ...fleet.manifest import count_bad, keep_shards, read_table
 from ...fleet.recordings import Recording
@@ -37,7 +35,7 @@ from .existing import check_run
 from .options import LabelOptions
 from .pick import write_picks
 from .sources import find_sources
-from .summary import draw_summary, summarise_manifest
+from .summary import draw_summary, make_table, summarise_manifest
 
 SUMMARY = 'summary.png'
 
@@ -116,23 +114,11 @@ def _summarise(run: OpenRun, printed: Collection[str]) -> int:
 
     :param printed: tasks in quarantine that are already printed.
     """
-    try:
-        table = read_table(run.store)
-    except FileNotFoundError as error:
-        raise FleetError(f'{run.job.out} has no manifest yet. First label recordings with '
-                          'these options') from error
+    table = read_table(run.store)
     bad = count_bad(table)
     found = summarise_manifest(table, run.card.classes)
-    shown = Table('condition', 'frames', 'brightness', 'mean confidence', 'p5 confidence',
-                  'entropy in bits', 'largest classes', title=describe_frames(
-                      FrameCounts(table.num_rows - bad, bad), 'labelled'))
-    for one in found:
-        largest = sorted(zip(one.shares, run.card.classes), reverse=True)[:3]
-        shown.add_row(one.name, str(one.frames), f'{one.brightness:.2f}',
-                      f'{one.mean_confidence:.3f}', f'{one.p5_confidence:.3f}',
-                      f'{one.entropy.mean():.3f}',
-                      ', '.join(f'{name} {share:.0%}' for share, name in largest))
-    Console().print(shown)
+    Console().print(make_table(found, run.card.classes, title=describe_frames(
+        FrameCounts(table.num_rows - bad, bad), 'labelled')))
     if found:
         run.store.write(SUMMARY, draw_summary(found, run.card))
         print_line(f'plot → {run.job.out}/{SUMMARY}')
