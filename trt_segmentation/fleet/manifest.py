@@ -143,15 +143,12 @@ def join_manifest(store: Store, shards: Sequence[str], new: Container[str],
 
 
 def keep_shards(table: pa.Table, shards: Sequence[str]) -> pa.Table:
-    """Return the rows of a manifest that belong to some shards.
-
-    :param shards: names of the shards.
-    """
+    """Return the rows of a manifest that belong to the shards with these names."""
     return table.filter(pc.is_in(table['shard'], pa.array(shards, pa.string())))
 
 
 def count_bad(table: pa.Table) -> int:
-    """Return the number of frames in a manifest that could not be decoded."""
+    """Return the number of frames that could not be decoded."""
     return int(table.num_rows) - int(table['decode_error'].null_count)
 
 

@@ -114,7 +114,6 @@ def _leave_out_copies(same: Sequence[Recording], say: Callable[[str], None]) -> 
 
 
 def _check_copy(first: Recording, copy: Recording) -> None:
-    """Compare all bytes of two local recordings that have the same identity."""
     old, new = first.local, copy.local
     if old is None or new is None:
         return
@@ -177,10 +176,7 @@ def copy_recording(recording: Recording, folder: Path) -> Iterator[Path | None]:
 
 
 class RecordingCopies:
-    """Copies remote recordings to this machine. Only the latest copy is kept.
-
-    :param folder: folder for the copy. The folder must be empty, or must not exist yet.
-    """
+    """Copies remote recordings into an empty or new folder. Only the latest copy is kept."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -196,17 +192,13 @@ class RecordingCopies:
         return path
 
     def fetch(self, recording: Recording) -> Iterator[Path | None]:
-        """Copy a recording if it is not on this machine.
-
-        :returns: an iterator that yields None while it copies. Its last item is the path.
-        :raises OSError: if the recording cannot be copied.
-        """
+        """Copy a remote recording, as :func:`copy_recording` does. Its last item is the path."""
         if (local := recording.local) is not None:
             yield local
             return
         if self._last is None or self._last[0] != recording.identity:
             self._last = None
-            remove_copy(self._folder)
+            shutil.rmtree(self._folder, ignore_errors=True)
             for path in copy_recording(recording, self._folder):
                 if path is None:
                     yield None
@@ -214,11 +206,6 @@ class RecordingCopies:
                     self._last = recording.identity, path
         assert self._last
         yield self._last[1]
-
-
-def remove_copy(folder: Path) -> None:
-    """Delete a folder that :func:`copy_recording` filled."""
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def open_filesystem(url: str) -> tuple[Any, str]:

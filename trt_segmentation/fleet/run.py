@@ -71,7 +71,7 @@ class FleetRun:
         self._plans: dict[str, list[str]] = {}
         self._shards, self._complete, self._told = 0, 0, 0.0
         self._unplanned = 0
-        self._schedule = Schedule([])
+        self._schedule = Schedule()
         self._starting: dict[int, float] = {}
         self._heard: dict[int, float] = {}
         self._failed_starts, self._frames = 0, 0
@@ -161,7 +161,6 @@ class FleetRun:
         return True
 
     def _hire(self) -> None:
-        """Start the workers that are missing, and give a task to each free worker."""
         wanted = min(self._workers.wanted, self._schedule.open_tasks)
         for _ in range(wanted - len(self._starting) - len(self._heard)):
             self._starting[self._workers.start()] = time.monotonic()
@@ -241,7 +240,6 @@ class FleetRun:
         self._heard.pop(worker, None)
 
     def _tell(self, is_last: bool = False) -> None:
-        """Report the status once a second, and at the end."""
         now = time.monotonic()
         if now - self._told < TELL_SECONDS and not is_last:
             return
@@ -259,7 +257,6 @@ class FleetRun:
         self._report(status)
 
     def _plan_name(self, recording: Recording) -> str:
-        """Return the name of the file with the shards of a recording."""
         return f'{PLANS}/{self._plan_key(recording)}.json'
 
     def _plan_key(self, recording: Recording) -> str:
@@ -274,7 +271,6 @@ class FleetRun:
 
 
 def _title(task: Task) -> str:
-    """Return the text that names a task in messages."""
     if isinstance(task, Recording):
         return task.url
     seconds = task.begin_ns / 1e9

@@ -56,7 +56,7 @@ class FrameCounts:
 class FleetJob(ABC):
     """The job of a run: what its workers do, and all settings. Every worker gets a copy.
 
-    :param out: folder or URL of the run, see :func:`.find_run`.
+    :param out: folder or URL of the run, see :func:`.place_job`.
     :param key: result of :meth:`make_key`.
     :param engine: see :func:`.open_pipeline` for this setting and for ``precision``.
     :param topic: image topic of the bags; None for all cameras of each bag.
@@ -76,7 +76,7 @@ class FleetJob(ABC):
         """Return a digest of all settings that change the results, see :func:`run_key`."""
 
     def plan(self, recording: Recording, path: Path) -> ShardPlan:
-        """Divide a recording into shards, see :func:`plan_shards`."""
+        """Call :func:`plan_shards`."""
         return plan_shards(recording, path, self)
 
     @abstractmethod

@@ -78,7 +78,7 @@ class Store(Protocol):
 def read_files(store: Store, names: Iterable[str]) -> Generator[bytes | None, None, None]:
     """Yield the content of each file, in the order of the names; None if a file does not exist.
 
-    Several threads read the next files. Close the generator, if not all files are read.
+    Several threads read the next files. If not all files are needed, close the generator.
     """
     return map_ahead(store.read, names, 'read results', _READERS, lambda data: len(data or b''))
 
@@ -89,10 +89,7 @@ def dump_json(tree: dict[str, Any], indent: int | None = 1) -> bytes:
 
 
 def describe_shard(folder: Path, facts: dict[str, Any]) -> bytes:
-    """Return the content of the file :data:`DONE` of a shard.
-
-    :param facts: entries to add to the list of the files.
-    """
+    """Return the content of the file :data:`DONE` of a shard: ``facts``, and all other files."""
     files = {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
              for path in sorted(folder.rglob('*')) if path.is_file() and path.name != DONE}
     return dump_json({**facts, 'sha256': files})

@@ -140,7 +140,6 @@ class FleetWorker:
             scratch.close()
 
     def _fetch(self, recording: Recording) -> Generator[Event, None, Path]:
-        """Return the path of a recording on this machine. Yield Progress while it is copied."""
         path = None
         for path in self._copies.fetch(recording):
             if path is None:
@@ -149,7 +148,6 @@ class FleetWorker:
         return path
 
     def _process(self, shard: Shard, path: Path) -> Iterator[Event]:
-        """Process and commit a shard. Meanwhile, report the number of processed frames."""
         name = shard.name(self._job)
         folder = self._store.make_folder(name)
         try:

@@ -79,7 +79,7 @@ class Candidates:
     quarantined: Mapping[str, str]
 
     def tree(self) -> dict[str, Any]:
-        """Return the report about the chosen frames as a tree for JSON."""
+        """Return the report as a tree for JSON."""
         used = [self.picks[index] for index in self.chosen]
         return {
             'candidates': len(self.picks), 'chosen': len(used),
@@ -101,7 +101,6 @@ class Candidates:
 
 def _count(candidates: Sequence[Pick], chosen: Sequence[Pick], key: Callable[[Pick], str]
            ) -> dict[str, dict[str, int]]:
-    """Count all frames and the chosen frames of each group."""
     taken = Counter(map(key, chosen))
     return {name: {'candidates': count, 'chosen': taken[name]}
             for name, count in sorted(Counter(map(key, candidates)).items())}

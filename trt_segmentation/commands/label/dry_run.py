@@ -81,7 +81,6 @@ def _print_what_is_left(shards: Sequence[Shard], done: Container[str], job: Labe
 
 
 def _list_topics(plan: ShardPlan) -> str:
-    """Return each topic with its number of frames. A video has no topic."""
     frames: Counter[str] = Counter()
     for shard in plan.shards:
         frames[shard.topic] += shard.frames

@@ -120,6 +120,6 @@ def _draw_shares(axes: Axes, found: list[ConditionSummary], card: ModelCard) -> 
 
 
 def _column(table: pa.Table, name: str | tuple[str, str]) -> Values:
-    """Return a column as float64. Missing values are NaN."""
+    """Return a column. Missing values are NaN."""
     column = table[name] if isinstance(name, str) else pc.struct_field(table[name[0]], name[1])
     return np.asarray(column.cast(pa.float64()).fill_null(float('nan')).to_numpy())

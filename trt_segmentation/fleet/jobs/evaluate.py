@@ -109,7 +109,6 @@ class EvaluateJob(FleetJob):
     values: LabelValues = field(default_factory=LabelValues)
 
     def make_key(self, card: ModelCard) -> str:
-        """See :class:`.FleetJob`."""
         values = [str(self.values.left_out), sorted(self.values.mapped.items())]
         return run_key(card, self.engine, self.precision,
                        'evaluate ' + json.dumps([self.label_topic, values]))
@@ -162,7 +161,6 @@ class EvaluateJob(FleetJob):
 
     def _count_frames(self, shard: Shard, path: Path, segmenter: Segmenter,
                       pool: ThreadPoolExecutor) -> Generator[EvaluationSums, None, None]:
-        """Return a generator of the sums of each frame. Several threads count the pixels."""
         classes = len(segmenter.classes)
 
         def items() -> Generator[tuple[npt.NDArray[Any] | None, AnyImage], None, None]:

@@ -36,13 +36,11 @@ class LabelJob(FleetJob):
     every_s: float = 0.0
 
     def make_key(self, card: ModelCard) -> str:
-        """See :class:`.FleetJob`."""
         every = f' every {self.every_s:g} s' if self.every_s else ''
         return run_key(card, self.engine, self.precision, self.label_format + every)
 
     def process(self, shard: Shard, path: Path, folder: Path, segmenter: Segmenter,
                 pool: ThreadPoolExecutor) -> Generator[None, None, dict[str, Any]]:
-        """See :class:`.FleetJob`."""
         table = ShardTable(shard, shard.name(self))
         with closing(open_writer(self.label_format, folder, segmenter.card)) as writer, \
                 closing(self._segment(shard, path, writer, segmenter, pool)) as results:
