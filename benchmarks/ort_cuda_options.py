@@ -47,7 +47,6 @@ def measure(report: FigureReport, quick: bool) -> None:
 
 def measure_choice(report: FigureReport, folder: Path, name: str, row: str,
                    options: dict[str, str], arguments: dict[str, Any]) -> None:
-    """Measure latency and rate with one choice of options."""
     try:
         alone = Alone(networks.card(folder, name), options=options, **arguments)
     except EngineError as error:
