@@ -68,8 +68,8 @@ def test_only_the_first_bags_are_opened(recordings: list[Recording],
 def test_a_remote_bag_without_a_summary_gives_one_line() -> None:
     store = fsspec.filesystem('memory')
     store.store.clear()
-    for name in ('a', 'b'):
-        store.pipe(f'/bucket/{name}.db3', name.encode())
+    for name in ('a.db3', 'b.db3', 'video.mp4'):
+        store.pipe(f'/bucket/{name}', name.encode())
     said: list[str] = []
     check_topics(find_recordings(['memory://bucket']), TOPIC, None, said.append)
     assert said == [f'the topic {TOPIC} is not checked before the work: memory:///bucket/a.db3 '

@@ -19,7 +19,7 @@ def test_no_text_is_cut_at_80_columns() -> None:
     found = [ConditionSummary(name, 1234567, 0.25, 0.81, 0.4, shares, np.array([0.5, 0.7]))
              for name in ('dark', 'dim', 'bright')]
     text = io.StringIO()
-    Console(file=text, width=80).print(make_table(found, CLASSES, '9 frames labelled'))
+    Console(file=text, width=80).print(make_table(found, CLASSES))
     rows = [[cell.strip() for cell in line.strip('┃│').replace('┃', '│').split('│')]
             for line in text.getvalue().splitlines() if line[:1] in '┃│' and line]
     assert rows == [

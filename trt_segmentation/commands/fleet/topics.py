@@ -4,14 +4,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import PurePosixPath
 
+from ...bags.mcap_summary import count_images
 from ...bags.reader import BagReader, name_camera
 from ...errors import BagError, SourceError
 from ...fleet.jobs.evaluate import check_label_topic
-from ...fleet.recordings import is_bag, Recording
-from ...fleet.remote_topics import read_remote_topics
+from ...fleet.recordings import is_bag, open_filesystem, Recording, shorten_error
 from ...untrusted.terminal_text import did_you_mean
+from ...video.source import VIDEO_SUFFIXES
 from .workers import print_line
 
 
@@ -60,7 +63,7 @@ def check_topics(recordings: Sequence[Recording], image_topic: str | None,
 def _read_topics(recording: Recording, label_topic: str | None) -> Mapping[str, int]:
     """Return the image topics of a bag, and check the label maps of a bag on this machine."""
     if recording.local is None:
-        return read_remote_topics(recording)
+        return _read_remote_topics(recording.url)
     if not is_bag(recording):
         return {}
     try:
@@ -71,3 +74,16 @@ def _read_topics(recording: Recording, label_topic: str | None) -> Mapping[str, 
         if label_topic is not None:
             check_label_topic(bag, label_topic)
         return bag.image_topics()
+
+
+def _read_remote_topics(url: str) -> Mapping[str, int]:
+    counts: Counter[str] = Counter()
+    try:
+        fs, root = open_filesystem(url)
+        is_video = PurePosixPath(root).suffix.lower() in VIDEO_SUFFIXES
+        for file in [] if is_video else fs.find(root) or [root]:
+            if '.mcap' in file or '.db3' in file:
+                counts += count_images(fs, file)
+    except Exception as error:      # each object store has its own error classes
+        raise SourceError(shorten_error(error)) from error
+    return counts

@@ -117,8 +117,8 @@ def _summarise(run: OpenRun, printed: Collection[str]) -> int:
     table = read_table(run.store)
     bad = count_bad(table)
     found = summarise_manifest(table, run.card.classes)
-    Console().print(make_table(found, run.card.classes, title=describe_frames(
-        FrameCounts(table.num_rows - bad, bad), 'labelled')))
+    print_line(describe_frames(FrameCounts(table.num_rows - bad, bad), 'labelled'))
+    Console().print(make_table(found, run.card.classes))
     if found:
         run.store.write(SUMMARY, draw_summary(found, run.card))
         print_line(f'plot → {run.job.out}/{SUMMARY}')

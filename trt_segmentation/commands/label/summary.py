@@ -65,9 +65,9 @@ def summarise_manifest(table: pa.Table, classes: tuple[str, ...]) -> list[Condit
     return found
 
 
-def make_table(found: Sequence[ConditionSummary], classes: Sequence[str], title: str) -> Table:
+def make_table(found: Sequence[ConditionSummary], classes: Sequence[str]) -> Table:
     """Return a table with a column for each condition, which fits into 80 characters."""
-    table = Table('', *(one.name for one in found), title=title)
+    table = Table('', *(one.name for one in found))
     for name, cells in (
             ('frames', [str(one.frames) for one in found]),
             ('brightness', [f'{one.brightness:.2f}' for one in found]),
