@@ -52,8 +52,7 @@ class ObjectStore(Store):
         return {path.rpartition('/')[2].removesuffix(suffix) for path in found}
 
     def find_done(self) -> set[str]:
-        # This listing needs one request for each thousand files. A pattern would need one request
-        # for each shard.
+        # One request lists a thousand files. A pattern would need one request for each shard.
         found = self._fs.find(f'{self._root}/{SHARDS}')
         return {path.rsplit('/', 2)[1] for path in found if path.endswith(f'/{DONE}')}
 

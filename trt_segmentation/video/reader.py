@@ -32,8 +32,8 @@ AHEAD_FRAMES = 8
 """Largest number of decoded frames that wait for the receiver."""
 _SECOND = 1_000_000_000
 _IN_ORDER = ('h264', 'hevc', 'mpeg4', 'vp9')
-"""Decoders that report an error between the frames before and after the damage, except if the
-video has B-frames. Other decoders may report the error before earlier frames."""
+"""If a video has no B-frames, these decoders return the frames before the damage, then the error,
+then the frames after the damage. Other decoders may return the error too early."""
 _USUAL_RATE = Fraction(30)
 """Assumed rate of a video that does not state its rate, in frames per second."""
 
@@ -262,8 +262,8 @@ class VideoReader:
                     frames = codec.decode(packet)
                 except av.FFmpegError as failure:
                     error = reason_of(failure)
-                    # Several threads decode. So the error may be about an earlier packet, and
-                    # a keyframe between that packet and this one is good.
+                    # Several threads decode, so the error may be about an earlier packet. A
+                    # keyframe after that packet is good, even if it is before this packet.
                     if codec.name in _IN_ORDER and not codec.has_b_frames:
                         pts = None
             if error:

@@ -33,8 +33,9 @@ def recordings(request: pytest.FixtureRequest, tmp_path: Path) -> list[Recording
 
 def test_topics_of_some_bags_are_found(recordings: list[Recording]) -> None:
     said: list[str] = []
-    for topics in ((None, None), ('/depth', None), (TOPIC + '/compressed', TRUTH), (TOPIC, TRUTH)):
-        check_topics(recordings, *topics, said.append)
+    for image, label in ((None, None), ('/depth', None), (TOPIC + '/compressed', TRUTH),
+                         (TOPIC, TRUTH)):
+        check_topics(recordings, image, label, said.append)
     where = recordings[1].url
     assert said == ([] if recordings[0].local else [
         f'before the work, only the name of {TRUTH} is checked, because {where} is not on this '

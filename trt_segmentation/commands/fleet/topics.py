@@ -61,19 +61,18 @@ def check_topics(recordings: Sequence[Recording], image_topic: str | None,
 
 
 def _read_topics(recording: Recording, label_topic: str | None) -> Mapping[str, int]:
-    """Return the image topics of a bag, and check the label maps of a bag on this machine."""
+    """Return the image topics of a bag. On this machine, also check its label maps."""
     if recording.local is None:
         return _read_remote_topics(recording.url)
     if not is_bag(recording):
         return {}
     try:
-        bag = BagReader(recording.local)
+        with BagReader(recording.local) as bag:
+            if label_topic is not None:
+                check_label_topic(bag, label_topic)
+            return bag.image_topics()
     except (BagError, OSError):
         return {}
-    with bag:
-        if label_topic is not None:
-            check_label_topic(bag, label_topic)
-        return bag.image_topics()
 
 
 def _read_remote_topics(url: str) -> Mapping[str, int]:

@@ -117,7 +117,8 @@ class EvaluateJob(FleetJob):
         """Divide a recording into shards.
 
         :raises EvaluationError: if a bag is given without ``label_topic``, or if this topic has
-            camera images. Also if an image of a folder has no label map, or the reverse.
+            camera images. Also if an image of a folder has no label map, or if a label map has no
+            image.
         :raises BagError: if a topic is not in the bag, or if ``topic`` is None and the bag does
             not have exactly one camera.
         """
