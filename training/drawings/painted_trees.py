@@ -11,7 +11,7 @@ import numpy as np
 
 from trt_segmentation.street.camera import Floats
 from trt_segmentation.street.canvas import BUILDING, Bytes, Texture, VEGETATION
-from trt_segmentation.street.view import cast_shadow, make_ring, SceneView, Standing
+from trt_segmentation.street.view import cast_shadow, make_ring, SceneView, Thing
 
 from .labelled_canvas import IGNORED, LabelledCanvas, Veil
 
@@ -158,7 +158,7 @@ def paint_boundary(rng: Rng) -> tuple[Veil | Texture, int]:
     return Veil(picture, np.full(shape, 255, np.uint8)), IGNORED
 
 
-class Tree(Standing):
+class Tree(Thing):
     """A tree that faces the camera."""
 
     def __init__(self, veil: Veil, s: float, t: float, period: float, width: float,
@@ -186,7 +186,7 @@ class Tree(Standing):
         return [np.asarray(cast_shadow(view.look, foot, self._height * 0.6) + ring)]
 
 
-class Boundary(Standing):
+class Boundary(Thing):
     """A hedge, a wall, a fence or a railing along the road."""
 
     def __init__(self, picture: tuple[Veil | Texture, int], s: float, t: float, period: float,

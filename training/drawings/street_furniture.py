@@ -11,7 +11,7 @@ import numpy as np
 from trt_segmentation.street.camera import Floats
 from trt_segmentation.street.canvas import BUILDING, Colour, POLE, SIGN
 from trt_segmentation.street.person import Person
-from trt_segmentation.street.view import cast_post_shadow, make_ring, SceneView, Standing
+from trt_segmentation.street.view import cast_post_shadow, make_ring, SceneView, Thing
 
 from .labelled_canvas import IGNORED, LabelledCanvas
 from .painted_cars import paint_colour
@@ -27,7 +27,7 @@ def _bright(rng: Rng) -> Colour:
                          255).tolist())
 
 
-class Panel(Standing):
+class Panel(Thing):
     """A sign of any shape on one or two posts, a bus stop flag or a pillar with a sign."""
 
     def __init__(self, rng: Rng, s: float, t: float, period: float) -> None:
@@ -67,7 +67,7 @@ class Panel(Standing):
             view.canvas.convex(centre + mark * ring * 0.8, inks[2 + index % 2], SIGN)
 
 
-class Post(Standing):
+class Post(Thing):
     """A lamp post, a telegraph pole, a bollard or a post of a gantry."""
 
     def __init__(self, rng: Rng, s: float, t: float, period: float) -> None:
@@ -104,7 +104,7 @@ class Post(Standing):
         return [cast_post_shadow(view, view.road.at(s, t), self._wide / 2, self._high)]
 
 
-class Wires(Standing):
+class Wires(Thing):
     """Wires above the road. They change colours, but the label stays that of the background."""
 
     def __init__(self, rng: Rng, s: float, t: float, period: float) -> None:
@@ -159,7 +159,7 @@ class Cyclist(AnyPerson):
         super().draw(view, s, t)
 
 
-class Box(Standing):
+class Box(Thing):
     """A bin, a cabinet, a letter box or a shelter. The loss ignores a narrow box."""
 
     def __init__(self, rng: Rng, s: float, t: float, period: float) -> None:

@@ -40,8 +40,8 @@ class CameraTopics:
 def choose_topics(bag: BagReader, asked: str | None) -> CameraTopics:
     """Return one image topic for each camera of a bag, or only the topic ``asked``.
 
-    A camera may have a raw and a compressed topic. The raw topic is chosen. If the bag has no
-    images on ``asked``, another topic of the same camera is chosen.
+    If a camera has a raw and a compressed topic, the raw topic is chosen. If the bag has no images
+    on ``asked``, another topic of the same camera is chosen.
 
     :raises BagError: if the bag has no camera, or no images on any topic of the camera ``asked``.
     """
@@ -92,10 +92,9 @@ def find_other_content(bag: BagReader, topic: str) -> str:
 
 
 def find_camera_encoding(bag: BagReader, topic: str) -> str | None:
-    """Return the encoding of the first image of a topic, if this image is no label map.
+    """Return the encoding of the first image of a topic, such as ``bgr8``; ``video`` for a video.
 
-    :returns: an encoding such as ``bgr8``. None if the image is mono8 or mono16, if the image
-        cannot be decoded, or if there is no image.
+    :returns: None if the image is mono8 or mono16, if it cannot be decoded, or if there is none.
     """
     if topic not in bag.image_topics():
         return None

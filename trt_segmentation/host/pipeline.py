@@ -28,10 +28,8 @@ from .preprocess import Preprocess, rectify
 WARM_UP_RUNS = 3
 """Number of blank images in a warm-up. In the first run, ONNX Runtime plans its memory."""
 REST = 3.0
-"""Length of a rest in a warm-up, divided by the length of the run before the rest.
-
-The warm-up rests after each run if an old pipeline is in use. A run delays one frame of the old
-pipeline. During the rest, the next frame of the old pipeline is not delayed.
+"""Length of a rest in :meth:`HostPipeline.warm_up_network`, divided by the length of the run
+before the rest. A run delays one frame of the old pipeline. During the rest, no frame is delayed.
 """
 
 
@@ -53,7 +51,7 @@ class HostPipeline:
 
     :param reason: why this pipeline was chosen; a part of :attr:`identity`.
     :param threads: number of threads of ONNX Runtime; 0 for one thread per core. To limit the
-        threads of OpenCV, call ``cv2.setNumThreads``, which applies to the whole process.
+        threads of OpenCV in the whole process, call ``cv2.setNumThreads``.
     :raises EngineError: if the model cannot be opened, or if the model does not fit its card.
     """
 
@@ -81,9 +79,7 @@ class HostPipeline:
         self._is_closed = False
 
     def warm_up(self) -> None:
-        """Segment blank images, so that the first real frame is not the slowest frame.
-
-        In their first calls, ONNX Runtime and OpenCV start threads and allocate memory.
+        """Segment blank images, so that ONNX Runtime and OpenCV start threads and allocate memory.
 
         :raises EngineError: if the network failed.
         """
@@ -98,8 +94,8 @@ class HostPipeline:
     def warm_up_network(self) -> None:
         """Run only the network on blank images, with a rest after each run.
 
-        Use this method instead of :meth:`warm_up` while an old pipeline is in use. OpenCV needs no
-        warm-up, because the old pipeline has already used OpenCV in this process.
+        Use this method instead of :meth:`warm_up` while an old pipeline is in use in this process.
+        The old pipeline has already warmed up OpenCV.
 
         :raises EngineError: if the network failed.
         """
@@ -113,15 +109,14 @@ class HostPipeline:
     def run_network(self, frame: Frame) -> tuple[npt.NDArray[np.float32], Geometry]:
         """Run the network on one frame.
 
-        :returns: (channels, h, w) finite float32, the output of the network, and the mapping
-            from camera pixels to this grid. The caller owns the array.
+        :returns: the network output, (channels, h, w) finite float32, which the caller owns; and
+            the mapping from camera pixels to this grid.
         :raises FrameError: if the frame cannot be decoded.
         :raises EngineError: if the network failed.
         """
         waiting, tensor = self._decode(frame), self._tensor_for(1)
         self._preprocess(waiting.pixels, waiting.geometry, tensor[0])
-        grid = self._postprocess.read_grid(self._engine.run(tensor)[0])
-        return grid, waiting.geometry
+        return self._postprocess.read_grid(self._engine.run(tensor)[0]), waiting.geometry
 
     def submit(self, frames: Sequence[Frame], wanted: Wanted = Wanted()) -> None:
         """Decode and queue a batch. Frames may differ in size and encoding.

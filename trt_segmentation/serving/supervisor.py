@@ -91,7 +91,7 @@ class Supervisor:
 
     @property
     def status(self) -> EngineStatus:
-        """The state of the engine. If the node is not active, the state is RUNNING or LOST."""
+        """The engine's state. It is RUNNING or LOST if the node is not active."""
         status, failures, worker = self.health.status, self.health.failures, self.worker
         if status.state is EngineState.LOST:
             return status
@@ -127,10 +127,7 @@ class Supervisor:
         return CameraSink(self, camera)
 
     def allocate(self, nbytes: int) -> Memory:
-        """Return memory for images.
-
-        The open pipeline allocates the memory. If no pipeline is open, or if the pipeline can read
-        any memory, the memory is ordinary memory.
+        """Return memory for images: memory of the open pipeline, or else ordinary memory.
 
         :raises EngineError: if the pipeline cannot allocate the memory.
         """
@@ -235,7 +232,6 @@ class Supervisor:
         self._was_failing = False
 
     def _reopen(self, ended: Worker) -> None:
-        """Close the pipeline and start to open a new one. The threads of the worker have ended."""
         assert self.pipeline is not None
         old = self.pipeline
         ended.drop_unfinished()
@@ -258,7 +254,6 @@ class Supervisor:
             camera.reallocate()
 
     def _announce_loss(self, what: str) -> None:
-        """End the worker, and log once that the engine or the GPU is lost."""
         if self.worker:
             self.worker.end()
         if self.must_end_process:
