@@ -6,7 +6,7 @@ This benchmark tests a claim: with ranges from daylight frames, lane markings an
 get worse labels at night. The set of daylight frames and the set of frames of all conditions have
 the same size and show the same streets. Each set is drawn several times, because two draws differ
 by as much as the expected effect. The benchmark tests every calibration method, because the method
-decides how much the light matters. Spread is the standard deviation over the draws.
+decides how much the light matters. The rows "spread" give the standard deviation over the draws.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ DAY, EVERY = SETS
 FIGURE = Path(__file__).parent.parent / 'docs' / 'calibration.png'
 LANE = 'lane marking'
 MARGIN = 0.005
-"""Frames of all conditions must raise the mean IoU at night by at least this (mean of draws)."""
+"""Frames of all conditions must raise the mean IoU at night by this, as a mean over the draws."""
 
 Numbers = npt.NDArray[np.float64]
 
@@ -63,7 +63,6 @@ QUICK = Size(('entropy',), draws=2, frames=4, scenes=1)
 
 
 def measure(report: FigureReport, quick: bool) -> None:
-    """Calibrate with every method on every draw, and compare on every condition."""
     size = QUICK if quick else FULL
     if not quick:
         check_file(FIGURE, 'the figure')
@@ -80,15 +79,13 @@ def measure(report: FigureReport, quick: bool) -> None:
         'boundary IoU': lambda a, name, where: a.boundary_iou(name, where)}
 
     def values(what: str, method: str, name: str, where: str) -> Numbers:
-        """Return one measure for each draw."""
         return np.array([measures[what](found[draw, name], method, where)
                          for draw in range(size.draws)])
 
     add_rows(report, size, list(measures), values)
     for method in size.methods:
         for where in street.CONDITIONS:
-            won = values('mean IoU', method, EVERY, where) - values('mean IoU', method, DAY,
-                                                                    where)
+            won = values('mean IoU', method, EVERY, where) - values('mean IoU', method, DAY, where)
             bar = where == 'night' and not quick
             report.add(f'{method}: mean IoU won by all conditions, {where}', won.mean(), '',
                        f'>= {MARGIN}' if bar else '', won.mean() >= MARGIN if bar else None)
@@ -117,11 +114,9 @@ Values = Callable[[str, str, str, str], Numbers]
 
 
 def add_rows(report: FigureReport, size: Size, measures: list[str], values: Values) -> None:
-    """Add the rows of FP32 and of each calibration, with the spread over the draws."""
     for where in street.CONDITIONS:
         for what in measures:
-            report.add(f'{REFERENCE}: {what}, {where}',
-                       values(what, REFERENCE, DAY, where)[0], '')
+            report.add(f'{REFERENCE}: {what}, {where}', values(what, REFERENCE, DAY, where)[0], '')
     for method in size.methods:
         for name in SETS:
             for where in street.CONDITIONS:
@@ -133,7 +128,6 @@ def add_rows(report: FigureReport, size: Size, measures: list[str], values: Valu
 
 
 def draw_figure(size: Size, measures: list[str], values: Values) -> None:
-    """Plot the accuracy loss of each calibration against FP32, one plot for each measure."""
     from matplotlib.figure import Figure
     figure = Figure(figsize=(14, 4), layout='constrained')
     colors = dict(zip(size.methods, ('tab:red', 'tab:blue', 'tab:green', 'tab:orange')))

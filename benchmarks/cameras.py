@@ -11,8 +11,6 @@ the node segments the newest frame of each camera, and drops and counts older fr
 from __future__ import annotations
 
 from functools import partial
-import statistics
-import sys
 import threading
 import time
 from typing import Any
@@ -24,15 +22,13 @@ import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import QoSProfile
 from report import FigureReport, run
+from ros_end_to_end import node_command
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
-from trt_segmentation.commands.demo.node_process import (
-    keep_to_this_machine,
-    ros_arguments,
-    running,
-)
-from trt_segmentation.memory import ArrayMemory
+from trt_segmentation.commands.demo.node_process import keep_to_this_machine, running
+from trt_segmentation.memory import PageMemory
+from trt_segmentation.ros.transport.cdr import HEAD_ROOM
 from trt_segmentation.ros.transport.choose import choose_transport
 from trt_segmentation.ros.transport.qos import NEWEST
 from trt_segmentation.street import Drive
@@ -58,10 +54,9 @@ class PacedCameras:
         self._images = {name: self._transport.publisher(publisher)
                         for name, publisher in self._publishers.items()}
         picture = Drive(1, width=WIDTH, height=HEIGHT).frame(0).image
-        whole = np.empty(512 + picture.nbytes, np.uint8)
-        self._picture = whole[512:].reshape(picture.shape)
+        self._memory = PageMemory(HEAD_ROOM + picture.nbytes)
+        self._picture = self._memory.view[HEAD_ROOM:].reshape(picture.shape)
         self._picture[:] = picture
-        self._memory = ArrayMemory(self._picture, 512)
         self._subscriptions = [self._transport.subscribe(
             node, f'{name}/segmentation/label_map', NEWEST,
             ImageSink(partial(self._arrived, name))) for name in names]
@@ -69,21 +64,17 @@ class PacedCameras:
         self._thread = threading.Thread(target=self._send, daemon=True)
 
     def is_matched(self) -> bool:
-        """Return whether all publishers and subscriptions have matched the node."""
         return all(p.get_subscription_count() for p in self._publishers.values()) and all(
             s.subscription.get_publisher_count() for s in self._subscriptions)
 
     def start(self) -> None:
-        """Start sending images. Call :meth:`stop` at the end."""
         self._thread.start()
 
     def reset(self) -> None:
-        """Reset all counts."""
         self.sent = dict.fromkeys(self.sent, 0)
         self.ms = {name: [] for name in self.ms}
 
     def stop(self) -> None:
-        """Stop sending and receiving."""
         self._stop.set()
         self._thread.join()
         for subscription in self._subscriptions:
@@ -107,19 +98,17 @@ class PacedCameras:
         taken.release()
 
 
-def run_case(count: int, seconds: float, parameters: dict[str, object]
-             ) -> PacedCameras:
+def run_case(count: int, seconds: float, parameters: dict[str, object]) -> PacedCameras:
     """Run ``count`` cameras for some seconds, and return them with their counts and latencies."""
     names = [f'camera{index}' for index in range(count)]
-    arguments = ros_arguments({
+    command = node_command('node', {
         'cameras': f'[{", ".join(names)}]', 'stale_after': 60.0, **parameters})
     node = rclpy.create_node('cameras')
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     cameras = PacedCameras(node, names)
     try:
-        with running([sys.executable, '-m', 'trt_segmentation.ros.node', *arguments,
-                      '--log-level', 'warn']) as process:
+        with running(command) as process:
             end = time.monotonic() + 60.0
             while not cameras.is_matched():
                 executor.spin_once(timeout_sec=0.1)
@@ -141,7 +130,6 @@ def run_case(count: int, seconds: float, parameters: dict[str, object]
 
 
 def measure(report: FigureReport, quick: bool) -> None:
-    """Measure each number of cameras, and four cameras with batches of four."""
     keep_to_this_machine()
     rclpy.init(args=[])
     seconds = 3.0 if quick else 20.0
@@ -156,21 +144,16 @@ def measure(report: FigureReport, quick: bool) -> None:
 
 
 def add_rows(report: FigureReport, title: str, cameras: PacedCameras, seconds: float) -> None:
-    """Add the rows of one case."""
     served = {name: len(ms) for name, ms in cameras.ms.items()}
-    every = sorted(ms for found in cameras.ms.values() for ms in found)
+    every = [ms for found in cameras.ms.values() for ms in found]
     report.add(f'{title}: images sent', sum(cameras.sent.values()) / seconds, '/s')
     report.add(f'{title}: label maps', len(every) / seconds, '/s')
-    report.add(f'{title}: p50', statistics.median(every), 'ms')
-    worst = max(_p99(found) for found in cameras.ms.values())
-    report.add(f'{title}: p99 of the worst camera', worst, 'ms')
+    report.add(f'{title}: p50', float(np.median(every)), 'ms')
+    report.add(f'{title}: p99 of the worst camera',
+               max(float(np.percentile(found, 99)) for found in cameras.ms.values()), 'ms')
     if len(served) > 1:
         fair = min(served.values()) / max(served.values())
         report.add(f'{title}: served least / most', fair, '', f'>= {FAIR:g}', fair >= FAIR)
-
-
-def _p99(values: list[float]) -> float:
-    return statistics.quantiles(values, n=100, method='inclusive')[98]
 
 
 if __name__ == '__main__':

@@ -1,16 +1,14 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The photographs of CamVid: samples by condition, class ids of the demo model, and trust."""
+"""Reads the photographs of CamVid, and scores networks like the demo model on them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from trt_segmentation.accuracy.label_values import LabelValues
 from trt_segmentation.accuracy.metrics import confusion, Counts, Scores
@@ -29,13 +27,11 @@ STREET_NAMES = {'sky': 'sky', 'building': 'building', 'pole': 'pole', 'road': 'r
 """Maps each class of CamVid that the demo model knows to its name in the demo model."""
 DUSK = '0001TP'
 """The names of the photographs at dusk begin with these letters."""
-Labels = npt.NDArray[Any]
 
 
 def read_photographs(data: Path, split: str, step: int = 1) -> Iterator[Sample]:
     """Read the photographs of a split with their labels. The condition is ``dusk`` or ``day``.
 
-    :param data: the folder CamVid.
     :param split: ``train``, ``val`` or ``test``.
     :param step: only each ``step``-th photograph of each condition is returned.
     :raises EvaluationError: if a folder is missing, or if a file cannot be used.
@@ -63,16 +59,11 @@ def score_demo_model(pipeline: Pipeline, samples: Sequence[Sample], scale: int
     :returns: scores, and (2, 256) int64: the number of wrong pixels and the number of right
         pixels, for each value of the confidence.
     """
-    names = pipeline.card.classes
-    known = list(STREET_NAMES)
-    to_known = np.full(UNLABELLED[np.dtype(np.uint8)] + 1, UNLABELLED[np.dtype(np.uint8)],
-                       np.uint8)
+    names, known = pipeline.card.classes, list(STREET_NAMES)
+    to_known, truth_ids = np.full((2, 256), UNLABELLED[np.dtype(np.uint8)], np.uint8)
     for index, name in enumerate(known):
-        to_known[names.index(STREET_NAMES[name])] = index
+        to_known[names.index(STREET_NAMES[name])] = truth_ids[CLASSES.index(name)] = index
     to_known[names.index('lane marking')] = known.index('road')
-    truth_ids = np.full(len(to_known), UNLABELLED[np.dtype(np.uint8)], np.uint8)
-    for index, name in enumerate(known):
-        truth_ids[CLASSES.index(name)] = index
     matrix = np.zeros((len(known), len(known) + 1), np.int64)
     trust = np.zeros((2, 256), np.int64)
     for sample in samples:
@@ -87,10 +78,21 @@ def score_demo_model(pipeline: Pipeline, samples: Sequence[Sample], scale: int
         matrix += confusion(truth, labels, len(known))
         seen = truth != UNLABELLED[truth.dtype]
         right = (labels == truth)[seen].astype(np.int64)
-        trust += np.bincount(right * 256 + result.confidence[seen],
-                             minlength=512).reshape(2, 256)
+        trust += np.bincount(right * 256 + result.confidence[seen], minlength=512).reshape(2, 256)
         result.release()
     return Scores(known, matrix, len(samples)), trust
+
+
+def score_by_light(pipeline: Pipeline, samples: Sequence[Sample], scale: int
+                   ) -> dict[str, tuple[Scores, Counts]]:
+    """Map ``day``, ``dusk`` and ``all`` to the results of :func:`score_demo_model`."""
+    found = {light: score_demo_model(
+        pipeline, [sample for sample in samples if sample.condition == light], scale)
+        for light in ('day', 'dusk')}
+    (day, day_trust), (dusk, dusk_trust) = found.values()
+    found['all'] = (Scores(day.classes, day.matrix + dusk.matrix, len(samples)),
+                    day_trust + dusk_trust)
+    return found
 
 
 def risk_coverage_area(trust: Counts) -> float:

@@ -15,7 +15,12 @@ import subprocess
 import sys
 import time
 
+import numpy as np
+import rclpy
+from rclpy.qos import QoSProfile, ReliabilityPolicy
 from report import FigureReport, run
+from sensor_msgs.msg import Image
+from std_msgs.msg import Empty
 
 WIDTH, HEIGHT, RATE = 1920, 1080, 20.0
 BAR = 95
@@ -60,11 +65,6 @@ def between_processes(extra: dict[str, str], reliability: str, frames: int) -> i
 
 def publish(reliability: str, frames: int) -> None:
     """Wait for the subscriber, then publish images of noise at 20 Hz."""
-    import numpy as np
-    import rclpy
-    from rclpy.qos import QoSProfile, ReliabilityPolicy
-    from sensor_msgs.msg import Image
-    from std_msgs.msg import Empty
     node = rclpy.create_node('publisher')
     qos = QoSProfile(depth=5, reliability=ReliabilityPolicy[reliability.upper()])
     publisher = node.create_publisher(Image, 'image', qos)
@@ -87,10 +87,6 @@ def publish(reliability: str, frames: int) -> None:
 
 def subscribe(reliability: str, frames: int) -> None:
     """Count images until the publisher sends the end message, and print the count as JSON."""
-    import rclpy
-    from rclpy.qos import QoSProfile, ReliabilityPolicy
-    from sensor_msgs.msg import Image
-    from std_msgs.msg import Empty
     node = rclpy.create_node('subscriber')
     arrived: list[int] = []
     ended: list[Empty] = []
@@ -109,7 +105,6 @@ def subscribe(reliability: str, frames: int) -> None:
 
 if __name__ == '__main__':
     if sys.argv[1:] and sys.argv[1] in ('--publish', '--subscribe'):
-        import rclpy
         rclpy.init()
         {'--publish': publish, '--subscribe': subscribe}[sys.argv[1]](
             sys.argv[2], int(sys.argv[3]))

@@ -30,21 +30,16 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
 from rclpy.parameter_client import AsyncParameterClient
 from report import FigureReport, run
+from ros_end_to_end import NODE, node_command, START_SECONDS
 import yaml
 
-from trt_segmentation.commands.demo.node_process import (
-    keep_to_this_machine,
-    ros_arguments,
-    running,
-)
+from trt_segmentation.commands.demo.node_process import keep_to_this_machine, running
 from trt_segmentation.model.card import load_card
 from trt_segmentation.ros.transport.choose import choose_transport
 from trt_segmentation.ros.transport.messages import TakenImage
 from trt_segmentation.ros.transport.qos import RELIABLE
 
-NODE = 'trt_segmentation'
 WIDTH, HEIGHT = 1280, 720
-START_SECONDS = 60.0
 PAUSE_SECONDS = 0.3
 """Time between the answer to a request and the next request."""
 WARM = 20
@@ -71,7 +66,6 @@ class Seen:
 
 
 def measure(report: FigureReport, quick: bool) -> None:
-    """Measure latency, losses and memory before and during the exchanges."""
     frames, exchanges, fps = (60, 6, 10.0) if quick else (800, 100, 10.0)
     if Path('/dev/nvidia0').exists():
         frames, fps = 2 * frames, 30.0
@@ -110,8 +104,6 @@ def write_reversed(folder: Path) -> Path:
 
 
 class Client:
-    """Receives the label maps, and sets the parameter ``model``."""
-
     def __init__(self, classes: int) -> None:
         rclpy.init(args=[])
         self.node = rclpy.create_node('exchange_client', start_parameter_services=False)
@@ -151,13 +143,11 @@ class Client:
         return self.seen, memory
 
     def spin(self, seconds: float) -> None:
-        """Receive label maps for some seconds."""
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
             self._executor.spin_once(timeout_sec=left)
 
     def close(self) -> None:
-        """Unsubscribe and end ROS."""
         self._images.close()
         self._executor.shutdown()
         self.node.destroy_node()
@@ -187,21 +177,14 @@ class Client:
 def running_node(log: Path, fps: float) -> Iterator[tuple[Any, Any, Client]]:
     """Run the node, the camera and the client. Yield the two processes and the client."""
     client = Client(len(load_card('street').classes))
-    settings: dict[str, object] = {'model': 'street'}
     camera: dict[str, object] = {'width': WIDTH, 'height': HEIGHT, 'fps': fps, 'loop': 1,
                                  'subscribers': 1, 'log': log}
     try:
-        with running(command('node', settings)) as process, \
-                running(command('street_camera', camera)) as source:
+        with running(node_command('node', {'model': 'street'})) as process, \
+                running(node_command('street_camera', camera)) as source:
             yield process, source, client
     finally:
         client.close()
-
-
-def command(module: str, parameters: dict[str, object]) -> list[str]:
-    """Return the command that runs a node."""
-    return [sys.executable, '-m', f'trt_segmentation.ros.{module}', *ros_arguments(parameters),
-            '--log-level', 'warn']
 
 
 def memory_mb(process: int) -> float:
@@ -218,7 +201,6 @@ def memory_mb(process: int) -> float:
 
 def add_rows(report: FigureReport, seen: Seen, sent: list[int], span: tuple[int, int],
              memory: list[float]) -> None:
-    """Add all rows to the report."""
     count = len(seen.exchanges)
     stamps = [stamp for stamp, _ in seen.arrivals]
     missing = {stamp for stamp in sent if stamp >= min(stamps)} - set(stamps)
@@ -253,7 +235,6 @@ def add_rows(report: FigureReport, seen: Seen, sent: list[int], span: tuple[int,
 
 
 def add_memory_rows(report: FigureReport, memory: list[float]) -> None:
-    """Add the rows about the memory of the node, which was read after each exchange."""
     # From one exchange to the next, the memory changes by up to 80 MB, because malloc finds free
     # blocks of different sizes. So only the largest values are compared.
     count = len(memory)

@@ -14,19 +14,13 @@ from __future__ import annotations
 
 import argparse
 from contextlib import closing
-from fractions import Fraction
 from pathlib import Path
 from tempfile import TemporaryDirectory
 import time
 
-import cv2
-import numpy as np
+from offline_parts import DRAWN, FIRST_NS, HEIGHT, WIDTH, write_bag
 from report import FigureReport, run
-from rosbags.rosbag2 import StoragePlugin, Writer
 
-from trt_segmentation.bags.message_types import STORE
-from trt_segmentation.bags.reader import COMPRESSED, IMAGE
-from trt_segmentation.bags.writer import add_topic
 from trt_segmentation.fleet.jobs.label import LabelJob
 from trt_segmentation.fleet.local_workers import LocalWorkers
 from trt_segmentation.fleet.recordings import find_recordings
@@ -38,35 +32,22 @@ from trt_segmentation.model.card import load_card
 from trt_segmentation.serving.stopping import StopSignals
 from trt_segmentation.street import Drive
 
-SIZE = 1920, 1080
-DRAWN = 8
-"""Number of images that are drawn. The bags repeat these images."""
-RATE = Fraction(10)
+OPTIONS = argparse.ArgumentParser(add_help=False)
+OPTIONS.add_argument('--model', default='street')
+OPTIONS.add_argument('--engine', default='auto')
+OPTIONS.add_argument('--workers', type=int, nargs='+', default=[1, 2, 4])
+OPTIONS.add_argument('--bag', choices=('raw', 'jpeg'), default='jpeg')
+OPTIONS.add_argument('--frames', type=int, default=200, help='number of frames of each bag')
+OPTIONS.add_argument('--bags', type=int, default=16)
 
 
-def write_bags(folder: Path, bags: int, frames: int, is_jpeg: bool) -> None:
-    """Write bags with the same images but different stamps."""
-    drive = Drive(7, width=SIZE[0], height=SIZE[1])
+def write_bags(folder: Path, bags: int, frames: int, kind: str) -> None:
+    """Write bags with the same images at 10 Hz, but with different stamps."""
+    drive = Drive(7, width=WIDTH, height=HEIGHT)
     images = [drive.frame(index).image for index in range(DRAWN)]
-    jpegs = [cv2.imencode('.jpg', image)[1].reshape(-1) for image in images]
-    time_type, header_type = (STORE.types[f'{name}'] for name in (
-        'builtin_interfaces/msg/Time', 'std_msgs/msg/Header'))
     for bag in range(bags):
-        with Writer(folder / f'drive{bag:03d}', version=8,
-                    storage_plugin=StoragePlugin.MCAP) as writer:
-            msgtype = COMPRESSED if is_jpeg else IMAGE
-            topic = add_topic(writer, '/camera/image_raw' + '/compressed' * is_jpeg, msgtype)
-            for number in range(frames):
-                stamp = 1_700_000_000_000_000_000 + bag * 10**12 + int(number * 10**9 / RATE)
-                header = header_type(stamp=time_type(
-                    sec=stamp // 10**9, nanosec=stamp % 10**9), frame_id='camera')
-                image = images[number % DRAWN]
-                message = STORE.types[msgtype](
-                    header=header, format='bgr8; jpeg compressed bgr8',
-                    data=jpegs[number % DRAWN]) if is_jpeg else STORE.types[msgtype](
-                    header=header, height=SIZE[1], width=SIZE[0], encoding='bgr8',
-                    is_bigendian=0, step=3 * SIZE[0], data=np.ascontiguousarray(image).reshape(-1))
-                writer.write(topic, stamp, STORE.serialize_cdr(message, msgtype))
+        write_bag(folder / f'drive{bag:03d}', kind, images, [
+            FIRST_NS + bag * 10**12 + number * 10**8 for number in range(frames)])
 
 
 def measure_rate(source: Path, out: Path, options: argparse.Namespace, count: int) -> float:
@@ -93,33 +74,21 @@ def measure_rate(source: Path, out: Path, options: argparse.Namespace, count: in
     return (result.frames.good - before) / (time.monotonic() - began)
 
 
-def main() -> None:
-    """Measure the rate for each number of workers."""
-    options = argparse.ArgumentParser(add_help=False)
-    options.add_argument('--model', default='street')
-    options.add_argument('--engine', default='auto')
-    options.add_argument('--workers', type=int, nargs='+', default=[1, 2, 4])
-    options.add_argument('--bag', choices=('raw', 'jpeg'), default='jpeg')
-    options.add_argument('--frames', type=int, default=200, help='number of frames of each bag')
-    options.add_argument('--bags', type=int, default=16)
-
-    def measure(report: FigureReport, is_quick: bool) -> None:
-        given, _ = options.parse_known_args()
-        bags, frames = (4, 40) if is_quick else (given.bags, given.frames)
-        with TemporaryDirectory() as folder:
-            source = Path(folder) / 'in'
-            source.mkdir()
-            write_bags(source, bags, frames, given.bag == 'jpeg')
-            first = 0.0
-            for count in given.workers:
-                rate = measure_rate(source, Path(folder) / f'out{count}', given, count)
-                first = first or rate / count
-                report.add(f'{given.bag} bags, {count} workers', rate, 'frames/s')
-                report.add(f'{given.bag} bags, {count} workers: speed by one worker',
-                           rate / first, 'times')
-
-    run('trt_seg label', measure, [options])
+def measure(report: FigureReport, is_quick: bool) -> None:
+    given, _ = OPTIONS.parse_known_args()
+    bags, frames = (4, 40) if is_quick else (given.bags, given.frames)
+    with TemporaryDirectory() as folder:
+        source = Path(folder) / 'in'
+        source.mkdir()
+        write_bags(source, bags, frames, given.bag)
+        first = 0.0
+        for count in given.workers:
+            rate = measure_rate(source, Path(folder) / f'out{count}', given, count)
+            first = first or rate / count
+            title = f'{given.bag} bags, {count} workers'
+            report.add(title, rate, 'frames/s')
+            report.add(f'{title}: speed by one worker', rate / first, 'times')
 
 
 if __name__ == '__main__':
-    main()
+    run('trt_seg label', measure, [OPTIONS])

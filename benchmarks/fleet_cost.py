@@ -69,8 +69,8 @@ def find_limits(rates: Rates, kind: str, gpus: int) -> dict[str, float]:
 def simulate_hours(rates: Rates, kind: str, gpus: int, recordings: list[float]) -> float:
     """Return the hours until the last host is ready.
 
-    :param recordings: number of frames of each recording. The largest is not given out first,
-        because the scheduler does not sort.
+    :param recordings: number of frames of each recording. The hosts get the recordings in this
+        order, because the scheduler does not sort them.
     """
     speed = min(find_limits(rates, kind, gpus).values())
     hosts = [rates.start_s] * gpus
@@ -91,7 +91,6 @@ def draw_recordings(seed: int = 1) -> list[float]:
 
 
 def measure(report: FigureReport, is_quick: bool) -> None:
-    """Add the rows of each kind of recording and each number of GPUs."""
     rates, recordings = Rates(), draw_recordings()
     frames = sum(recordings)
     report.add('frames', frames / 1e6, 'million')

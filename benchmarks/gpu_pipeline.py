@@ -34,7 +34,7 @@ LONGEST_S = 150
 """A process that needs more seconds is killed, and its rows are missing."""
 STARTED = monotonic()
 LAST = STARTED + 60 * float(os.environ.get('GPU_PIPELINE_MINUTES', 'inf'))
-"""After this time no other way is measured, so that a GPU is needed for a limited time only."""
+"""After this time nothing more is measured, so that a GPU is needed for a limited time only."""
 FAMILIES = os.environ.get('GPU_PIPELINE_FAMILIES', ' '.join(networks.FAMILIES)).split()
 """Families of networks that are measured."""
 BATCH_ONLY = os.environ.get('GPU_PIPELINE_BATCH_ONLY', '').split()
@@ -56,7 +56,7 @@ def measure(report: FigureReport, quick: bool) -> None:
         os.environ['XDG_CACHE_HOME'] = folder       # every network is tuned in this run
         export(folder, [*names, *batches, *(f'{name}-argmax' for name in names
                                              if 'careful' in ways_of(name, quick))])
-        # The fastest setting for one image is measured with batches too. It is not known yet.
+        # Batches use the fastest setting for one image. It is not known yet, so compile all.
         compile_all(folder, [(name, setting) for name in names for setting in settings_of(name)]
                     + [(name, setting) for name in batches for setting in settings_of(name)])
         for name in names:
@@ -83,7 +83,6 @@ def ways_of(name: str, quick: bool) -> list[str]:
 
 
 def measure_network(folder: str, name: str, quick: bool) -> Found:
-    """Measure every way of a network, each in its own process."""
     tried = {way: measure_way(folder, name, way) for way in ways_of(name, quick)}
     return {way: found for way, found in tried.items() if found is not None}
 
@@ -125,7 +124,6 @@ def measure_way(folder: str, name: str, way: str) -> dict[str, Any] | None:
 
 
 def export(folder: str, names: list[str]) -> None:
-    """Export networks to ONNX, in parallel processes."""
     for done in start_all([[str(HERE / 'networks.py'), folder, name] for name in names]):
         done.wait()
 

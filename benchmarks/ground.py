@@ -29,13 +29,13 @@ import numpy as np
 import numpy.typing as npt
 from report import FigureReport, run
 
-from trt_segmentation.frame import Frame
+from trt_segmentation.accuracy.samples import label_image
 from trt_segmentation.ground.pose import Pose
 from trt_segmentation.ground.table import Cells, GridSize, GroundTable
 from trt_segmentation.ground.values import FREE, make_values, OCCUPIED, Values
 from trt_segmentation.lens.lens import Lens
 from trt_segmentation.model.card import load_card
-from trt_segmentation.pipeline import open_pipeline, Pipeline, segment_one
+from trt_segmentation.pipeline import open_pipeline, Pipeline
 from trt_segmentation.street import CONDITIONS, Drive, Scene
 from trt_segmentation.street.camera import Floats, PinholeCamera
 
@@ -70,7 +70,6 @@ class Errors(NamedTuple):
 
 
 def measure(report: FigureReport, quick: bool) -> None:
-    """Measure cells and free distances in each condition, and then the time of one grid."""
     card = load_card('street')
     values = make_values(card.classes, card.ground, COST)
     pipeline = open_pipeline(card, 'onnxruntime-cpu')
@@ -85,17 +84,14 @@ def measure(report: FigureReport, quick: bool) -> None:
 
 
 def draw(scenes: int, condition: str) -> Iterator[tuple[Drive, int]]:
-    """Yield a drive and the number of a frame for each scene."""
     for number in range(scenes):
         yield Drive(SEED + number, condition), FRAMES[number % len(FRAMES)]
 
 
 def compare(pipeline: Pipeline, drive: Drive, index: int, values: Values) -> Errors:
-    """Segment one frame, and compare its grid with the truth."""
     scene, camera = drive.frame(index), drive.camera(index)
     height, width = scene.truth.shape
-    labels = segment_one(pipeline, Frame(scene.image.reshape(-1), 'bgr8', height, width,
-                                         3 * width)).labels
+    labels = label_image(pipeline, scene.image)
     table = GroundTable(Lens(width, height, *drive.intrinsics), Pose.of_mount(*drive.mount, 0.0),
                         SIZE)
     grid = table.read(labels, values)
@@ -173,7 +169,6 @@ def compare_free_distances(camera: PinholeCamera, scene: Scene, values: Values, 
 
 
 def add_rows(report: FigureReport, condition: str, found: Errors, scenes: int) -> None:
-    """Add the rows of one condition."""
     report.add(f'{condition}: scenes', scenes, '')
     report.add(f'{condition}: cell accuracy', found.right.mean(), '')
     report.add(f'{condition}: cells called ground, but are not', found.unsafe.mean(), '')
@@ -193,7 +188,6 @@ def add_rows(report: FigureReport, condition: str, found: Errors, scenes: int) -
 
 
 def measure_time(report: FigureReport, values: Values, quick: bool) -> None:
-    """Measure one grid of 200x200 cells on one core, for three cameras."""
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     labels = Drive(SEED).frame(FRAMES[0]).truth
     cameras: dict[str, tuple[Any, ...]] = {

@@ -72,7 +72,6 @@ parser.add_argument('--only-gpu', action='store_true', help='measure only the ro
 
 
 def measure(report: FigureReport, quick: bool) -> None:
-    """Add all rows to the report."""
     card, options = load_card('street'), parser.parse_known_args()[0]
     if not options.only_gpu:
         with closing(HostPipeline(card)) as pipeline:
@@ -84,7 +83,6 @@ def measure(report: FigureReport, quick: bool) -> None:
 
 
 def measure_street(report: FigureReport, pipeline: Pipeline, quick: bool) -> None:
-    """Compare street scenes with a reference by day."""
     many, few, window = (90, 40, 20) if quick else (300, 150, 60)
     reference = make_reference(pipeline.card, [
         figures_of(pipeline, scene(seed, 'day', *SCENE_SIZE).image)
@@ -100,7 +98,6 @@ def measure_street(report: FigureReport, pipeline: Pipeline, quick: bool) -> Non
 
 
 def measure_camvid(report: FigureReport, pipeline: Pipeline, folder: Path | None) -> None:
-    """Compare CamVid at dusk, and one half of CamVid by day, with the other half by day."""
     if folder is None:
         sys.stderr.write('CamVid is not measured. To measure it, give its folder as --data DIR\n')
         return
@@ -128,33 +125,27 @@ def compare(report: FigureReport, name: str, reference: Reference, day: Iterable
     usual, unusual = drifts(reference, day, window), drifts(reference, others, window)
     area = float((unusual[:, None] > usual).mean() + (unusual[:, None] == usual).mean() / 2)
     name = f'{name}, {window} frame{"s" * (window > 1)}'
-    bars: list[tuple[str, float, str, bool]] = [
+    bars: list[tuple[str, float, Any, Any]] = [
         ('AUC', area, '≥ 0.99', area >= 0.99),
         ('warned by day', float((usual > WARN).mean()), '≤ 0.02', (usual > WARN).mean() <= 0.02),
         ('warned otherwise', float((unusual > WARN).mean()), '≥ 0.95',
          (unusual > WARN).mean() >= 0.95)]
-    for what, value, bar, holds in bars:
-        if has_bar:
-            report.add(f'{name}: {what}', value, '', bar, holds)
-        else:
-            report.add(f'{name}: {what}', value, '')
+    for what, value, *bar in bars:
+        report.add(f'{name}: {what}', value, '', *(bar if has_bar else ()))
 
 
 def drifts(reference: Reference, frames: Iterable[FrameFigures], window: int) -> Numbers:
-    """Return the drift of every full window of frames."""
     drift = Drift(reference, window)
     return np.array([found for figures in frames if (found := drift.add(figures)) is not None])
 
 
 def figures_of(pipeline: Pipeline, image: Image) -> FrameFigures:
-    """Segment one image, and return the figures of its tally."""
     with closing_segmentation(pipeline, image, Wanted(tally=True)) as segmentation:
         assert segmentation.tally is not None
         return read_tally(segmentation.tally)
 
 
 def measure_calibration(report: FigureReport, card: ModelCard, count: int) -> None:
-    """Fit a temperature on scenes of all conditions."""
     samples = (sample for condition in ('day', *CONDITIONS)
                for sample in draw_street_samples(card, count, condition))
     found = fit_temperature(card, samples)
@@ -164,7 +155,6 @@ def measure_calibration(report: FigureReport, card: ModelCard, count: int) -> No
 
 
 def measure_host(report: FigureReport, pipeline: Pipeline, count: int) -> None:
-    """Measure how much longer the postprocessing on the CPU takes with the tally."""
     frame = make_frame(scene(FIRST_SEED, 'day', *SCENE_SIZE).image)
     without, with_tally = (float(np.median(times)) for times in alternate(
         pipeline, frame, count, lambda segmentation, _: segmentation.timings['postprocess']))
@@ -200,7 +190,6 @@ def measure_gpu(report: FigureReport, card: ModelCard, quick: bool) -> None:
 
 
 def time_reading(segmentation: Segmentation) -> float:
-    """Return the milliseconds that it takes to compute the figures of a tally."""
     began = perf_counter()
     if segmentation.tally is not None:
         read_tally(segmentation.tally)

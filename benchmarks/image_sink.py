@@ -26,5 +26,4 @@ class ImageSink:
         raise RuntimeError(f'an image came, but could not be taken ({reason}): {text}')
 
     def allocate(self, nbytes: int) -> Memory:
-        """Return ordinary memory."""
         return PageMemory(nbytes)

@@ -12,7 +12,7 @@ disk, the decoder, the pipeline with images that are in memory, and the encoders
 decoder or an encoder uses all CPU cores. In the command, all parts share the cores.
 
 On the CPU, the command must reach almost the rate of the pipeline alone. If all parts together
-need more cores than the machine has, no program can reach this rate. Then the row has no bar.
+need more cores than the machine has, no program can reach this rate. Then no rate is required.
 
 A network is ``street``, the path of a model card, or the name of a network that
 gpu_bench/networks.py exports, such as ``lraspp-fp16``. A decoder is measured only if its package
@@ -25,10 +25,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 import re
-import resource
 import shutil
 from tempfile import TemporaryDirectory
-from typing import NamedTuple
 
 import numpy as np
 from offline_parts import (
@@ -44,10 +42,9 @@ from offline_parts import (
     write_file,
 )
 from report import FigureReport, run
-from segment import call
+from segment import add_share, call, call_timed, Run
 
 from trt_segmentation.engines.nvidia_driver import ask_driver
-from trt_segmentation.threads.ordered_map import CORES
 
 GPU_BARS = {'raw': 600, 'JPEG': 600, 'JPEG with overlays': 300}
 """Smallest accepted number of frames per second on a GPU, for each kind of run."""
@@ -72,19 +69,7 @@ OPTIONS.add_argument('--networks', help='names of the networks, with commas betw
 OPTIONS.add_argument('--seconds', type=float, help='approximate time of one run, in seconds')
 
 
-class Run(NamedTuple):
-    """The result of one run of the command.
-
-    :param rate: frames per second that the command reports.
-    :param cpu_seconds: CPU seconds of the command, summed over all cores.
-    """
-
-    rate: float
-    cpu_seconds: float
-
-
 def measure(report: FigureReport, quick: bool) -> None:
-    """Measure the parts alone, and then the command with each network."""
     args, _ = OPTIONS.parse_known_args()
     has_gpu = bool(ask_driver().gpus) and args.engine != 'onnxruntime-cpu'
     seconds = args.seconds or (1.0 if quick else 3.0 if has_gpu else 12.0)
@@ -103,7 +88,6 @@ def measure(report: FigureReport, quick: bool) -> None:
 
 def measure_parts(report: FigureReport, bags: dict[str, Path], pictures: Sequence[Pixels],
                   has_gpu: bool, seconds: float) -> None:
-    """Measure the disk, the decoders and the encoders alone, and add their rates."""
     report.add('disk alone, write and wait for the disk', write_file(bags['raw'].parent), 'GB/s')
     for kind, bag in bags.items():
         report.add(f'disk alone, read the {kind} bag', read_file(bag), 'GB/s')
@@ -137,7 +121,6 @@ def find_card(folder: Path, network: str) -> str:
 
 def measure_network(report: FigureReport, folder: Path, card: str, args: argparse.Namespace,
                     bags: dict[str, Path], count: int, seconds: float, turns: int) -> None:
-    """Measure the pipeline alone and the command in turns, and add the rows."""
     alone: list[float] = []
     runs: dict[str, list[Run]] = {kind: [] for kind in RUNS}
     options = ['--model', card, '--engine', args.engine, '--gpu', str(args.gpu)]
@@ -154,40 +137,22 @@ def measure_network(report: FigureReport, folder: Path, card: str, args: argpars
         if 'cpu' in engine:
             report.add(f'{title}: {kind}', reached, 'frames/s')
             bag, more = RUNS[kind]
+            # The CPU time of a run on one frame is the time of the start.
             start = replay(folder / 'one' / bag, folder / 'out', 1, [*options, '--png', more])
-            add_cpu_rows(report, f'{title}: {kind}', alone, found, start, count)
+            used = float(np.median([run.cpu_seconds for run in found])) - start.cpu_seconds
+            add_share(report, f'{title}: {kind}', alone, found, used / (count - 1), CPU_BAR)
         else:
             bar = GPU_BARS[kind]
             report.add(f'{title}: {kind}', reached, 'frames/s', f'>= {bar}', reached >= bar)
 
 
-def add_cpu_rows(report: FigureReport, title: str, alone: Sequence[float], runs: Sequence[Run],
-                 start: Run, count: int) -> None:
-    """Add the command's rate divided by the pipeline's rate alone, and the needed CPU cores.
-
-    With the needed number of cores, the command could reach the rate of the pipeline alone.
-
-    :param start: a run on one frame. Its CPU time is subtracted as the time of the start.
-    """
-    share = float(np.median([run.rate / rate for run, rate in zip(runs, alone)]))
-    used = float(np.median([run.cpu_seconds for run in runs])) - start.cpu_seconds
-    needed = used / (count - 1) * float(np.median(alone))
-    has_cores = needed <= CORES
-    report.add(f'{title} by pipeline alone', share, '', f'>= {CPU_BAR}' if has_cores else '',
-               share >= CPU_BAR if has_cores else None)
-    report.add(f'{title}, cores needed at the rate of the pipeline alone', needed, 'cores')
-
-
 def replay(bag: Path, out: Path, count: int, options: Sequence[str]) -> Run:
-    """Run the command on a bag in a separate process."""
     shutil.rmtree(out, ignore_errors=True)
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    printed = call('-m', 'trt_segmentation', 'replay', str(bag), '--out', str(out), *options)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    printed, cpu_seconds = call_timed('-m', 'trt_segmentation', 'replay', str(bag), '--out',
+                                      str(out), *options)
     found = re.search(rf'{count} of {count} frames in .* \(([\d.]+) fps\)', printed)
     assert found, printed
-    return Run(float(found[1]),
-               after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    return Run(float(found[1]), cpu_seconds)
 
 
 if __name__ == '__main__':

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from importlib import import_module
@@ -41,7 +41,7 @@ DRAWN = 8
 TOPICS = {'raw': ('/camera/image_raw', IMAGE),
           'jpeg': ('/camera/image_raw/compressed', COMPRESSED)}
 """For each kind of bag: the image topic and its type."""
-_FIRST, _PERIOD = 1_700_000_000_000_000_000, 1_000_000_000 // 30
+FIRST_NS = 1_700_000_000_000_000_000
 _BLOCK = 8 << 20
 
 Pixels = npt.NDArray[np.uint8]
@@ -73,23 +73,28 @@ def encode_jpegs(pictures: Sequence[Pixels]) -> list[bytes]:
 
 
 def write_bags(folder: Path, pictures: Sequence[Pixels], count: int) -> dict[str, Path]:
-    """Write ``count`` images to a bag of raw images and to a bag of JPEG images."""
-    raw: list[Any] = [STORE.types[IMAGE](
+    """Write ``count`` images at 30 Hz to a bag of raw images and to a bag of JPEG images."""
+    folder.mkdir(exist_ok=True)
+    for kind in TOPICS:
+        write_bag(folder / kind, kind, pictures, [FIRST_NS + number * (10**9 // 30)
+                                                  for number in range(count)])
+    return {kind: folder / kind for kind in TOPICS}
+
+
+def write_bag(path: Path, kind: str, pictures: Sequence[Pixels], stamps: Iterable[int]) -> None:
+    """Write one image for each stamp (ns) to a bag of a kind in :data:`TOPICS`."""
+    messages: list[Any] = [STORE.types[IMAGE](
         header=_header(0), height=HEIGHT, width=WIDTH, encoding='bgr8', is_bigendian=0,
-        step=3 * WIDTH, data=picture.reshape(-1)) for picture in pictures]
-    jpeg: list[Any] = [STORE.types[COMPRESSED](
+        step=3 * WIDTH, data=np.ascontiguousarray(picture).reshape(-1)) for picture in pictures
+    ] if kind == 'raw' else [STORE.types[COMPRESSED](
         header=_header(0), format='bgr8; jpeg compressed bgr8', data=np.frombuffer(data, np.uint8))
         for data in encode_jpegs(pictures)]
-    folder.mkdir(exist_ok=True)
-    for kind, messages in (('raw', raw), ('jpeg', jpeg)):
-        topic, msgtype = TOPICS[kind]
-        with Writer(folder / kind, version=8, storage_plugin=StoragePlugin.MCAP) as writer:
-            connection = add_topic(writer, topic, msgtype)
-            for number, message in enumerate(islice(cycle(messages), count)):
-                time_ns = _FIRST + number * _PERIOD
-                message.header = _header(time_ns)
-                writer.write(connection, time_ns, STORE.serialize_cdr(message, msgtype))
-    return {kind: folder / kind for kind in TOPICS}
+    topic, msgtype = TOPICS[kind]
+    with Writer(path, version=8, storage_plugin=StoragePlugin.MCAP) as writer:
+        connection = add_topic(writer, topic, msgtype)
+        for time_ns, message in zip(stamps, cycle(messages)):
+            message.header = _header(time_ns)
+            writer.write(connection, time_ns, STORE.serialize_cdr(message, msgtype))
 
 
 def _header(stamp_ns: int) -> Any:

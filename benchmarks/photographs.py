@@ -27,14 +27,13 @@ import subprocess
 import sys
 import tempfile
 
-from camvid import make_card, read_photographs, risk_coverage_area, score_demo_model
+from camvid import make_card, read_photographs, risk_coverage_area, score_by_light
 import numpy as np
 from report import FigureReport, run
 
 from trt_segmentation.accuracy.compare import Accuracy
 from trt_segmentation.accuracy.limit import compare_models
 from trt_segmentation.accuracy.method_choice import calibrate_best
-from trt_segmentation.accuracy.metrics import Counts, Scores
 from trt_segmentation.accuracy.recordings import Folder
 from trt_segmentation.accuracy.samples import Sample
 from trt_segmentation.builder.feeds import choose_frames
@@ -65,7 +64,6 @@ OPTIONS.add_argument('--demo-model', metavar='CARD',
 
 
 def measure(report: FigureReport, quick: bool) -> None:
-    """Compare the precisions of each network, or score a network like the demo model."""
     args, _ = OPTIONS.parse_known_args()
     step = 20 if quick else args.step
     if args.demo_model:
@@ -95,15 +93,13 @@ def add_precisions(report: FigureReport, path: Path, data: Path, frames: int, st
         report.add(f'{card.name}: {method} pixels as fp32 on frames of train', agreement, '')
     report.add(f'{card.name}: layers that stay fp16', len(choice.keep_fp16), '')
     report.add(f'{card.name}: comparison of the calibration methods', choice.seconds, 's')
-    models = {name: apply_precision(graph, Recipe(name), calibration).model
-              for name in PRECISIONS}
+    models = {name: apply_precision(graph, Recipe(name), calibration).model for name in PRECISIONS}
     accuracy = compare_models(card, models, read_photographs(data, 'test', step))
     for condition in CONDITIONS:
         add_rows(report, accuracy, card.name, condition)
 
 
 def add_rows(report: FigureReport, accuracy: Accuracy, network: str, condition: str) -> None:
-    """Add the rows of one network in one condition."""
     fp32 = accuracy.scores('fp32', condition).mean_iou
     report.add(f'{network}, {condition}: photographs',
                accuracy.totals('fp32', condition).images, '')
@@ -118,31 +114,22 @@ def add_rows(report: FigureReport, accuracy: Accuracy, network: str, condition: 
                    agreement >= AGREEMENT[name])
 
 
-def confidence_of(trust: Counts) -> float:
-    """Return the mean confidence of all pixels, 0 to 1; see :func:`.score_demo_model`."""
-    return float(np.average(np.arange(256), weights=trust.sum(0)) / 255)
-
-
 def add_demo_model(report: FigureReport, card: ModelCard, samples: Sequence[Sample], scale: int
                    ) -> None:
     """Add the rows of a network like the demo model. ``scale`` enlarges the photographs."""
     pipeline = HostPipeline(card)
     network = 'demo model' if card.name == 'street' else card.name
     height, width = (scale * side for side in samples[0].image.shape[:2])
-    found = {condition: score_demo_model(
-        pipeline, [s for s in samples if s.condition == condition], scale)
-        for condition in CONDITIONS}
+    found = score_by_light(pipeline, samples, scale)
     pipeline.close()
-    day, dusk = (found[condition] for condition in CONDITIONS)
-    both = Scores(day[0].classes, day[0].matrix + dusk[0].matrix, len(samples))
-    found['all'] = both, day[1] + dusk[1]
     for condition, (scores, trust) in found.items():
         title = f'{network}, {width}x{height}, {condition}'
         report.add(f'{title}: mean IoU of nine classes', scores.mean_iou, '')
         report.add(f'{title}: pixel accuracy', scores.pixel_accuracy, '')
         for name, iou in zip(scores.classes, scores.iou):
             report.add(f'{title}: IoU, {name}', iou, '')
-        report.add(f'{title}: mean confidence', confidence_of(trust), '')
+        report.add(f'{title}: mean confidence',
+                   np.average(np.arange(256), weights=trust.sum(0)) / 255, '')
         report.add(f'{title}: area under the risk-coverage curve', risk_coverage_area(trust), '')
 
 

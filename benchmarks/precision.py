@@ -40,10 +40,8 @@ from trt_segmentation.pipeline import open_pipeline, Pipeline
 from trt_segmentation.untrusted.output_files import check_file
 
 BARS = {'fp16': 0.001, 'mixed': 0.01}
-"""Largest accuracy loss of each precision. The loss is FP32's mean IoU minus its mean IoU."""
-
+"""Largest accepted loss of mean IoU against FP32, for each precision."""
 FIGURE = Path(__file__).parent.parent / 'docs' / 'precision_differences.png'
-
 
 OPTIONS = argparse.ArgumentParser(add_help=False)
 OPTIONS.add_argument('--gpu', type=int, metavar='N', help='CUDA index of the GPU to use')
@@ -51,14 +49,12 @@ OPTIONS.add_argument('--scenes', type=int, default=12, help='number of scenes of
 
 
 def measure(report: FigureReport, quick: bool) -> None:
-    """Make the street model in every precision, and compare the precisions on every condition."""
     args, _ = OPTIONS.parse_known_args()
     if not quick and args.gpu is None:
         check_file(FIGURE, 'the figure')
     card = load_card('street')
     graph, calibration = read_graph(card, Recipe('fp32')), load_card_calibration(card)
-    models = {name: apply_precision(graph, Recipe(name), calibration).model
-              for name in PRECISIONS}
+    models = {name: apply_precision(graph, Recipe(name), calibration).model for name in PRECISIONS}
     engine = 'onnxruntime-cpu' if args.gpu is None else 'onnxruntime-cuda'
 
     def opened(card: ModelCard) -> Pipeline:
@@ -86,7 +82,6 @@ def scenes(count: int) -> Iterator[Sample]:
 
 
 def add_rows(report: FigureReport, accuracy: Accuracy, name: str, where: str) -> None:
-    """Add the rows of one precision: all conditions, each condition, and every class."""
     loss, title, bar = accuracy.loss(name), f'{name}{where}', BARS.get(name)
     report.add(f'{title}: mean IoU', accuracy.scores(name).mean_iou, '')
     if name != 'fp32':

@@ -21,10 +21,8 @@ def run(title: str, measure: Callable[[FigureReport, bool], None],
         options: Sequence[argparse.ArgumentParser] = ()) -> None:
     """Run a benchmark: parse its options, measure, print the table, and write the JSON file.
 
-    :param title: title of the table.
     :param measure: function that adds the rows to the report. Its second argument is True if the
         user gave ``--quick``.
-    :param options: parsers of more options, made with ``add_help=False``.
     """
     parser = argparse.ArgumentParser(description=title, parents=options)
     parser.add_argument('--quick', action='store_true', help='measure less, in under 40 s')

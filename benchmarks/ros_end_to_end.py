@@ -63,7 +63,7 @@ class LabelMapLatency:
     :param whole: from the stamp until the subscriber has received the label map.
     :param to_node: from the stamp until the node has received the image.
     :param in_node: from receiving the image until the node starts to publish the segmentation.
-    :param to_subscriber: from then until the subscriber has received the label map.
+    :param to_subscriber: from that start until the subscriber has received the label map.
     :param total: from receiving the image until the node has published the whole segmentation.
     """
 
@@ -87,7 +87,7 @@ PARTS = {'camera to node': 'to_node', 'in the node': 'in_node',
 def measure(report: FigureReport, quick: bool) -> None:
     """Measure the latency and the lost images of each transport, without and with an overlay."""
     args, _ = OPTIONS.parse_known_args()
-    frames, fps = (60, 10.0) if quick else (300, 30.0 if _has_gpu() else 10.0)
+    frames, fps = (60, 10.0) if quick else (300, 30.0 if Path('/dev/nvidia0').exists() else 10.0)
     if args.distributions:
         pythons = dict(text.split('=', 1) for text in args.distributions)
         for transport in ('typed', 'direct'):
@@ -135,10 +135,6 @@ def latencies(received: Iterable[tuple[int, int]], frame_log: Iterable[Mapping[s
     return found
 
 
-def _has_gpu() -> bool:
-    return Path('/dev/nvidia0').exists()
-
-
 def _drive(transport: str, overlay: bool, frames: int, fps: float,
            python: Sequence[str] = (sys.executable,)) -> tuple[list[LabelMapLatency], str, int]:
     """Run the processes, and return the latencies, the engine and the number of sent frames."""
@@ -151,12 +147,12 @@ def _drive(transport: str, overlay: bool, frames: int, fps: float,
             'width': 1920, 'height': 1080, 'fps': fps, 'loop': 20, 'count': frames,
             'subscribers': 1, 'log': log,
             'transport': 'direct' if transport == PLAIN else transport}
-        command = _node(python, 'node', node) if transport != PLAIN else [
+        command = node_command('node', node, python) if transport != PLAIN else [
             *python, str(Path(__file__).parent / 'plain_node.py'), str(frame_log)]
         with running(command), \
                 running([*python, __file__, '--receive', str(arrivals),
                          str(int(overlay))]) as receiver, \
-                running(_node(python, 'street_camera', camera)) as source:
+                running(node_command('street_camera', camera, python)) as source:
             source.wait(START_SECONDS + frames / fps)
             receiver.send_signal(signal.SIGINT)
             if code := receiver.wait(10):
@@ -172,7 +168,8 @@ def _lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding='utf-8').splitlines()]
 
 
-def _node(python: Sequence[str], module: str, parameters: dict[str, object]) -> list[str]:
+def node_command(module: str, parameters: dict[str, object],
+                 python: Sequence[str] = (sys.executable,)) -> list[str]:
     return [*python, '-m', f'trt_segmentation.ros.{module}', *ros_arguments(parameters),
             '--log-level', 'warn']
 
@@ -196,7 +193,6 @@ class Subscriber:
         node.create_subscription(DiagnosticArray, '/diagnostics', self._diagnosed, 10)
 
     def close(self) -> None:
-        """End the subscriptions."""
         for subscription in self._images:
             subscription.close()
 

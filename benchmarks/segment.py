@@ -21,7 +21,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from fractions import Fraction
-import os
 from pathlib import Path
 import re
 import resource
@@ -36,6 +35,7 @@ from report import FigureReport, run
 
 from trt_segmentation.host.pictures import read_picture
 from trt_segmentation.street import Drive
+from trt_segmentation.threads.ordered_map import CORES
 from trt_segmentation.video.writer import VideoWriter
 
 BAR = 0.9
@@ -102,16 +102,15 @@ class Run(NamedTuple):
 
     :param rate: frames a second that the command reports.
     :param cpu_seconds: CPU seconds, summed over all cores.
-    :param busy: share of the time in which the CPU pipeline worked; None on a GPU.
+    :param busy: share of the time in which the CPU pipeline worked; None if not measured.
     """
 
     rate: float
     cpu_seconds: float
-    busy: float | None
+    busy: float | None = None
 
 
 def measure(report: FigureReport, quick: bool) -> None:
-    """Measure the pipeline alone, the folder and the video in turns."""
     args, _ = OPTIONS.parse_known_args()
     turns, seconds = (1, 4.0) if quick else (args.turns, args.seconds)
     with TemporaryDirectory() as name:
@@ -119,8 +118,7 @@ def measure(report: FigureReport, quick: bool) -> None:
         draw(folder)
         first = measure_alone(folder / 'pictures', args, 2.0)
         count = max(60, round(first[0] * seconds))
-        sources = {'image folder': fill_folder(folder, count),
-                   'video': write_video(folder, count)}
+        sources = {'image folder': fill_folder(folder, count), 'video': write_video(folder, count)}
         start = measure_command(folder / 'pictures' / '000000.jpg', folder / 'out', args)
         alone: list[float] = []
         runs: dict[str, list[Run]] = {kind: [] for kind in sources}
@@ -136,21 +134,28 @@ def measure(report: FigureReport, quick: bool) -> None:
 
 def add_rows(report: FigureReport, title: str, alone: Sequence[float], runs: Sequence[Run],
              cost: float) -> None:
-    """Add the rows of the folder or of the video.
+    report.add(title, float(np.median([run.rate for run in runs])), 'frames/s')
+    add_share(report, title, alone, runs, cost, BAR)
+    if busy := [run.busy for run in runs if run.busy is not None]:
+        value = float(np.median(busy))
+        report.add(f'{title}, network busy', value, '', f'>= {BAR}', value >= BAR)
+
+
+def add_share(report: FigureReport, title: str, alone: Sequence[float], runs: Sequence[Run],
+              cost: float, bar: float) -> None:
+    """Add the command's rate divided by the pipeline's rate alone, and the needed CPU cores.
+
+    With the needed number of cores, the command could reach the rate of the pipeline alone. If the
+    machine has fewer cores, no rate is required.
 
     :param alone: frames a second of the pipeline alone, for each turn.
     :param cost: seconds of one core that the command needs for a frame.
     """
     share = float(np.median([run.rate / rate for run, rate in zip(runs, alone)]))
     needed = cost * float(np.median(alone))
-    keeps_up = needed <= (os.cpu_count() or 1)
-    report.add(title, float(np.median([run.rate for run in runs])), 'frames/s')
-    report.add(f'{title} by pipeline alone', share, '', f'>= {BAR}' if keeps_up else '',
-               share >= BAR if keeps_up else None)
+    report.add(f'{title} by pipeline alone', share, '',
+               *((f'>= {bar}', share >= bar) if needed <= CORES else ()))
     report.add(f'{title}, cores needed at the rate of the pipeline alone', needed, 'cores')
-    if busy := [run.busy for run in runs if run.busy is not None]:
-        value = float(np.median(busy))
-        report.add(f'{title}, network busy', value, '', f'>= {BAR}', value >= BAR)
 
 
 def draw(folder: Path) -> None:
@@ -166,8 +171,7 @@ def fill_folder(folder: Path, count: int) -> Path:
     filled = folder / 'filled'
     filled.mkdir()
     for index in range(count):
-        (filled / f'{index:06d}.jpg').hardlink_to(
-            folder / 'pictures' / f'{index % DRAWN:06d}.jpg')
+        (filled / f'{index:06d}.jpg').hardlink_to(folder / 'pictures' / f'{index % DRAWN:06d}.jpg')
     return filled
 
 
@@ -184,27 +188,29 @@ def write_video(folder: Path, count: int) -> Path:
 
 def measure_alone(folder: Path, args: argparse.Namespace, seconds: float
                   ) -> tuple[float, str, str]:
-    """Return the frames a second of the pipeline alone, and its engine and device."""
     out = call('-c', ALONE, str(folder), args.model, args.engine, str(args.gpu), str(seconds))
     rate, engine, device = out.strip().splitlines()[-1].split('|')
     return float(rate), engine, device
 
 
 def measure_command(source: Path, out: Path, args: argparse.Namespace) -> Run:
-    """Run the command on a source in a separate process."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    printed = call('-c', COMMAND, 'segment', str(source), '--out', str(out), '--model',
-                   args.model, '--engine', args.engine, '--gpu', str(args.gpu))
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    printed, cpu_seconds = call_timed(
+        '-c', COMMAND, 'segment', str(source), '--out', str(out), '--model', args.model,
+        '--engine', args.engine, '--gpu', str(args.gpu))
     rate, busy = re.search(r'([\d.]+) frames/s', printed), re.search(r'busy ([\d.]+)', printed)
     assert rate, printed
-    return Run(float(rate[1]),
-               after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
-               float(busy[1]) if busy else None)
+    return Run(float(rate[1]), cpu_seconds, float(busy[1]) if busy else None)
+
+
+def call_timed(*arguments: str) -> tuple[str, float]:
+    """Run Python with arguments. Return what it printed, and its CPU seconds on all cores."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    printed = call(*arguments)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return printed, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def call(*arguments: str) -> str:
-    """Run Python with arguments, and return what it printed."""
     done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True,
                           check=False)
     if done.returncode:

@@ -24,6 +24,7 @@ from typing import Any
 import rclpy
 from report import FigureReport
 from rich.console import Console
+from ros_end_to_end import node_command
 from soak_run.cameras import camera_processes, publish
 from soak_run.pictures import Pictures, render
 from soak_run.receiver import Receiver
@@ -32,11 +33,7 @@ from soak_run.rows import add_rows, Soaked
 from soak_run.trend import windows
 from soak_run.watch import gpu_to_watch, Watch
 
-from trt_segmentation.commands.demo.node_process import (
-    keep_to_this_machine,
-    ros_arguments,
-    running,
-)
+from trt_segmentation.commands.demo.node_process import keep_to_this_machine, running
 from trt_segmentation.engines import ENGINES
 from trt_segmentation.untrusted.output_files import check_file, write_json
 
@@ -91,15 +88,13 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     parameters: dict[str, object] = {
         'cameras': f'[{", ".join(names)}]', 'engine': args.engine, 'gpu': args.gpu,
         'model': args.model, 'stale_after': 60.0}
-    command = [sys.executable, '-m', 'trt_segmentation.ros.node', *ros_arguments(parameters),
-               '--log-level', 'warn']
     say = Console(stderr=True)
     rclpy.init(args=[])
     node = rclpy.create_node('soak')
     with TemporaryDirectory() as folder:
         pictures = render(Path(folder), args.cameras, args.size, args.model)
         receiver = Receiver(node, names, pictures.label_maps)
-        with running(command) as process, camera_processes(
+        with running(node_command('node', parameters)) as process, camera_processes(
                 Path(__file__), Path(folder), names, pictures.files) as cameras:
             found, setting = soak(Rig(process, cameras, receiver), pictures, args, say)
     receiver.close()
@@ -114,14 +109,12 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def size(text: str) -> tuple[int, int]:
-    """Parse WIDTHxHEIGHT."""
     if not (found := re.fullmatch(r'(\d+)x(\d+)', text)):
         raise argparse.ArgumentTypeError(f'{text!r} is not a size such as 1280x720')
     return int(found[1]), int(found[2])
 
 
 def arguments() -> argparse.Namespace:
-    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--quick', action='store_true',
                         help='run 12 s at 5 Hz, without a search for the highest rate')

@@ -9,7 +9,7 @@ waits in a queue. In the case "one process", the publisher has its own thread, a
 
 With typed messages, much time goes to the Linux kernel, which clears new memory for each message.
 In the case "one thread", publisher and executor share a thread. Then glibc reuses memory in some
-runs only. So this case has no bar. With mallopt, glibc always reuses the memory.
+runs only. So no ratio is required here. With mallopt, glibc always reuses the memory.
 """
 
 from __future__ import annotations
@@ -26,7 +26,21 @@ import sys
 import time
 from typing import Any
 
+from builtin_interfaces.msg import Time
+from image_sink import ImageSink
+import numpy as np
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.qos import QoSProfile
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
+
 from trt_segmentation.commands.demo.node_process import keep_to_this_machine
+from trt_segmentation.memory import keep_freed_memory, PageMemory
+from trt_segmentation.ros.transport.cdr import HEAD_ROOM
+from trt_segmentation.ros.transport.choose import choose_transport
+from trt_segmentation.ros.transport.messages import image_message
+from trt_segmentation.ros.transport.qos import NEWEST
 
 PUBLISHERS = {'thread': 'one process', 'process': 'two processes', 'same': 'one thread'}
 SIZES = ((640, 480), (1280, 720), (1920, 1080), (3840, 2160))
@@ -60,17 +74,6 @@ class Case:
 
 def sender(case: Case, node: Any) -> tuple[Any, Callable[[int], None]]:
     """Make the publisher of a case, and a function that publishes image ``number``."""
-    from builtin_interfaces.msg import Time
-    import numpy as np
-    from rclpy.qos import QoSProfile
-    from sensor_msgs.msg import Image
-    from std_msgs.msg import Header
-
-    from trt_segmentation.memory import PageMemory
-    from trt_segmentation.ros.transport.cdr import HEAD_ROOM
-    from trt_segmentation.ros.transport.choose import choose_transport
-    from trt_segmentation.ros.transport.messages import image_message
-
     publisher = node.create_publisher(Image, 'image', QoSProfile(depth=5))
     images = choose_transport(case.transport).publisher(publisher)
     memory = PageMemory(HEAD_ROOM + case.width * case.height * 3)
@@ -93,7 +96,6 @@ def sender(case: Case, node: Any) -> tuple[Any, Callable[[int], None]]:
 
 def publish(case: Case) -> None:
     """Publish one image for every line of standard input. The publisher process runs this."""
-    import rclpy
     rclpy.init()
     node = rclpy.create_node('benchmark_publisher')
     publisher, send = sender(case, node)
@@ -108,13 +110,6 @@ def publish(case: Case) -> None:
 
 def receive(case: Case) -> dict[str, Any]:
     """Measure a case. The receiver process runs this, and may contain the publisher too."""
-    from image_sink import ImageSink
-    import rclpy
-    from rclpy.executors import SingleThreadedExecutor
-
-    from trt_segmentation.ros.transport.choose import choose_transport
-    from trt_segmentation.ros.transport.qos import NEWEST
-
     rclpy.init()
     node = rclpy.create_node('benchmark')
     executor = SingleThreadedExecutor()
@@ -193,7 +188,6 @@ def cases(quick: bool) -> list[Case]:
 
 
 def run_case(case: Case) -> dict[str, Any]:
-    """Measure a case in new processes."""
     done = subprocess.run([sys.executable, __file__, '--receive', json.dumps(asdict(case))],
                           capture_output=True, text=True, timeout=300, check=False)
     if done.returncode:
@@ -203,7 +197,6 @@ def run_case(case: Case) -> dict[str, Any]:
 
 
 def measure(report: Any, quick: bool) -> None:
-    """Run every case, and report the medians and the ratios of typed to direct."""
     keep_to_this_machine()
     every = cases(quick)
     ms: dict[Case, list[float]] = {case: [] for case in every}
@@ -226,7 +219,6 @@ def measure(report: Any, quick: bool) -> None:
 
 
 def compare(report: Any, p50: dict[Case, float]) -> None:
-    """Report the ratio of typed to direct, and the ratio of a case without and with mallopt."""
     for typed in (case for case in p50 if case.transport == 'typed'):
         direct = replace(typed, transport='direct', ready=False)
         if direct in p50:
@@ -248,13 +240,10 @@ def label(case: Case) -> str:
 
 
 def main() -> None:
-    """Run the benchmark, or one of its processes."""
     if len(sys.argv) == 3 and sys.argv[1] in ('--receive', '--publish'):
         case = Case(**json.loads(sys.argv[2]))
-        if case.mallopt:
-            from trt_segmentation.memory import keep_freed_memory
-            if not keep_freed_memory():
-                raise OSError('mallopt failed')
+        if case.mallopt and not keep_freed_memory():
+            raise OSError('mallopt failed')
         if sys.argv[1] == '--publish':
             publish(case)
         else:

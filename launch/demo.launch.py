@@ -1,9 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Starts street cameras and the segmentation node.
-
-This file also accepts every argument of seg.launch.py.
-"""
+"""Starts street cameras and the segmentation node. Also accepts the arguments of seg.launch.py."""
 
 from __future__ import annotations
 
@@ -73,13 +70,10 @@ def camera_actions(context: LaunchContext) -> list[LaunchDescriptionEntity]:
 
 
 def generate_launch_description() -> LaunchDescription:
-    """Return the arguments, the node with its DDS profile, and the cameras.
-
-    seg.launch.py is included directly, because ``ros2 launch --show-args`` does not find the
-    arguments of a file that an OpaqueFunction includes.
-    """
-    # The node comes before the cameras, because seg.launch.py first checks the arguments and sets
-    # the DDS profile, which the cameras use too.
+    """Return the arguments, the node with its DDS profile, and the cameras."""
+    # If an OpaqueFunction included seg.launch.py, ``ros2 launch --show-args`` would not find its
+    # arguments. The node comes before the cameras, because seg.launch.py checks the arguments and
+    # sets the DDS profile, which the cameras use too.
     node = IncludeLaunchDescription(PythonLaunchDescriptionSource(str(SEG)))
     return LaunchDescription([*ARGUMENTS, OpaqueFunction(function=choose_image), node,
                               OpaqueFunction(function=camera_actions)])

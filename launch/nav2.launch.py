@@ -54,11 +54,9 @@ def manager_actions(context: LaunchContext) -> list[LaunchDescriptionEntity]:
 
 
 def generate_launch_description() -> LaunchDescription:
-    """Return the node and the manager.
-
-    seg.launch.py is included directly, because ``ros2 launch --show-args`` does not find the
-    arguments of a file that an OpaqueFunction includes.
-    """
+    """Return the node and the manager."""
+    # If an OpaqueFunction included seg.launch.py, ``ros2 launch --show-args`` would not find its
+    # arguments.
     node = IncludeLaunchDescription(
         PythonLaunchDescriptionSource(str(SEG)), launch_arguments={'autostart': 'false'}.items())
     return LaunchDescription([OpaqueFunction(function=check_nav2), node,

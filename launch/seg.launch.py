@@ -1,9 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Starts the segmentation node.
-
-`ros2 launch trt_segmentation seg.launch.py -s` lists the arguments.
-"""
+"""Starts the segmentation node. The option -s of ros2 launch lists the arguments of this file."""
 
 from __future__ import annotations
 
@@ -135,10 +132,9 @@ def player_actions(bag: str) -> list[LaunchDescriptionEntity]:
 
 
 def node_actions(respawn: bool, options: dict[str, Any]) -> list[LaunchDescriptionEntity]:
-    """Return a node. If ``respawn`` is true, also return an event handler for the end of the node.
+    """Return a node and, if ``respawn`` is true, a handler that starts it again after an error.
 
-    After an error, the handler starts the node again. launch_ros has a ``respawn`` option too, but
-    that option ignores the exit code.
+    launch_ros has a ``respawn`` option too, but that option ignores the exit code.
     """
     node = Node(**options)
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Train the demo model for a short time with and without each step of the recipe.
+"""Train the demo model for a short time with and without each step of ``restyle.py``.
 
     python training/ablations.py --out DIR --steps 90 --batch 8 --size 320 512
 
@@ -41,7 +41,6 @@ VARIANTS = {
 
 
 def main() -> None:
-    """Draw scenes, then train every variant."""
     args = arguments()
     check_absent(args.out, '--out', [f'{name}.onnx' for name in args.only] + ['ablations.json'])
     args.out.mkdir(parents=True, exist_ok=True)
@@ -60,7 +59,7 @@ def main() -> None:
             recipe = replace(recipe, sizes=(tuple(args.size),))
         batches = recipe.batches(pool, args.seed)
         net = make_net(args.warm_start, batches, args.seed)
-        learner = Learner(net, recipe.loss(pool), args.lr, rise=args.steps // 6)
+        learner = Learner(net, recipe.loss(pool), args.lr, rise=max(args.steps // 6, 1))
         fit({name: learner}, batches, Budget(args.steps), tests, 1, tune=False)
         tree['rows'][name] = {
             'steps': learner.steps, 'seconds': round(time.monotonic() - began), 'iou': {

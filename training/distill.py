@@ -85,7 +85,6 @@ class Record:
         self._path.write_text(json.dumps(self.tree, indent=1) + '\n', encoding='utf-8')
 
     def follow(self, learners: dict[str, Learner]) -> None:
-        """Copy the logs of the learners into the file."""
         for name, learner in learners.items():
             self.tree['networks'].setdefault(name, {}).update(
                 parameters=count_parameters(learner.net), steps=learner.steps, log=learner.log)
@@ -106,7 +105,6 @@ class Record:
         self.elapsed(f'{name} exported')
 
     def plot(self, path: Path) -> None:
-        """Plot the mean IoU of each network over the training steps."""
         plot(path, {
             f'{name}, {entry["parameters"] / 1e6:.2f} M parameters': (
                 [e['step'] for e in entry.get('log', [])],
@@ -131,7 +129,6 @@ def get_teacher(args: argparse.Namespace, weight: torch.Tensor, batches: Batches
 
 
 def main() -> None:
-    """Render scenes, train the teacher, distil the students, test and export all."""
     args = arguments()
     check_absent(args.out, '--out', ('student.onnx', 'control.onnx', 'teacher.onnx',
                                      'distill_log.json', 'distill_curve.png'))

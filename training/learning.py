@@ -33,7 +33,7 @@ DECAY = 0.998
 
 @dataclass
 class Budget:
-    """The length of a training in steps. If ``steps`` is 0, it is ``seconds`` with all tests."""
+    """The length of a training: ``steps``, or if this is 0, ``seconds`` with all tests."""
 
     steps: int = 0
     seconds: float = 0.0
@@ -53,6 +53,10 @@ class Learner:
     :param rise: number of steps in which the learning rate rises to ``rate``.
     """
 
+    weight_decay = 0.01
+    clip = 0.0
+    """Largest norm of the gradients; 0 for no limit."""
+
     def __init__(self, net: nn.Module, loss: Loss, rate: float, rise: int = 200) -> None:
         self.net = net.to(DEVICE, memory_format=torch.channels_last)
         self.mean = deepcopy(self.net).eval()
@@ -62,18 +66,24 @@ class Learner:
         self._means, self._weights = ([values for values in some.state_dict().values()
                                        if values.is_floating_point()]
                                       for some in (self.mean, self.net))
-        self._optimizer = torch.optim.AdamW(net.parameters(), lr=rate, weight_decay=0.01)
+        self._optimizer = torch.optim.AdamW(net.parameters(), lr=rate,
+                                            weight_decay=self.weight_decay)
+
+    def schedule(self, used: float) -> float:
+        """Return the factor of the learning rate. It falls to 0 towards the end of the budget."""
+        return min(1, self.steps / self._rise) * math.pow(1 - min(used, 0.999), 0.9)
 
     def learn(self, x: torch.Tensor, y: torch.Tensor, used: float) -> None:
-        """Take one step. The learning rate falls to 0 towards the end of the budget."""
+        """Take one step. ``used`` is the used fraction of the budget."""
         for group in self._optimizer.param_groups:
-            group['lr'] = (self.rate * min(1, self.steps / self._rise)
-                           * (1 - min(used, 0.999)) ** 0.9)
+            group['lr'] = self.rate * self.schedule(used)
         with torch.autocast(DEVICE, torch.bfloat16, enabled=DEVICE == 'cuda'):
             logits = self.net(x)
         self.last = self.loss(logits, y, x)
         self._optimizer.zero_grad(set_to_none=True)
         self.last.backward()
+        if self.clip:
+            nn.utils.clip_grad_norm_(self.net.parameters(), self.clip)
         self._optimizer.step()
         self.steps += 1
         # The decay is smaller at first. Otherwise the first weights spoil the mean of a short run.
@@ -112,8 +122,7 @@ def fit(learners: Mapping[str, Learner], batches: Batches, budget: Budget,
         if (used := budget.used(step + 1)) >= (done + 1) / count:
             done = int(used * count + 1e-9)
             for name, learner in learners.items():
-                print(f'{name}:', learner.test(tests, time.monotonic() - budget.began),
-                      flush=True)
+                print(f'{name}:', learner.test(tests, time.monotonic() - budget.began), flush=True)
             tested()
         if used >= 1:
             return
@@ -129,8 +138,7 @@ def supervised(weight: torch.Tensor) -> Loss:
                              align_corners=False)
         probability = logits.softmax(1) * (truth != 255)[:, None]
         is_class = [truth == c for c in range(len(CLASSES))]
-        both = torch.stack([(p * mask).sum()
-                            for p, mask in zip(probability.unbind(1), is_class)])
+        both = torch.stack([(p * mask).sum() for p, mask in zip(probability.unbind(1), is_class)])
         union = probability.sum((0, 2, 3)) + torch.stack([m.sum() for m in is_class]) - both
         jaccard = (1 - (both + 1) / (union + 1)).mean()
         return cross_entropy(logits, truth, weight, ignore_index=255) + jaccard
@@ -155,7 +163,7 @@ def consistent(loss: Loss, mild: int, scenes: int, share: float) -> Loss:
 
 
 def test_iou(net: nn.Module, scenes: Scenes) -> list[float]:
-    """Return the IoU of each class at network size. `trt_seg eval` gives published figures."""
+    """Return the IoU of each class, measured at the input size of the network."""
     table = torch.zeros(len(CLASSES) ** 2, dtype=torch.int64, device=DEVICE)
     with torch.no_grad():
         for images, truths in zip(scenes.images.split(25), scenes.truths.split(25)):

@@ -24,7 +24,6 @@ WIDTH, HEIGHT = 384, 216
 
 
 def main() -> None:
-    """Draw the scenes, restyle them and write the picture."""
     parser = argparse.ArgumentParser(description=__doc__.split('\n', maxsplit=1)[0])
     parser.add_argument('out', type=Path)
     parser.add_argument('--seed', type=int, default=500)

@@ -18,8 +18,8 @@ from torchvision.models.segmentation import LRASPP
 
 from trt_segmentation.street import CLASSES
 
-LOW_STAGE = {4: 1, 8: 3}
-"""Maps a stride to the MobileNetV3-Small block whose features have this stride."""
+LOW, MIDDLE = 1, 3
+"""Blocks of MobileNetV3-Small whose features have the strides 4 and 8."""
 
 
 def _block(before: int, after: int, size: int = 1, groups: int = 1) -> nn.Sequential:
@@ -44,8 +44,7 @@ class Refiner(nn.Module):  # type: ignore[misc]
         nn.init.zeros_(self.classifier.weight)
         nn.init.zeros_(self.classifier.bias)
 
-    def forward(self, high: torch.Tensor, middle: torch.Tensor, low: torch.Tensor
-                ) -> torch.Tensor:
+    def forward(self, high: torch.Tensor, middle: torch.Tensor, low: torch.Tensor) -> torch.Tensor:
         """Compute the correction at the size of ``low``."""
         x = self.high(high)
         for skip, mix in ((self.middle(middle), self.mix8), (self.low(low), self.mix4)):
@@ -56,36 +55,33 @@ class Refiner(nn.Module):  # type: ignore[misc]
 
 
 class StreetNet(nn.Module):  # type: ignore[misc]
-    """LR-ASPP of torchvision on MobileNetV3-Small. The logits have the stride ``low_stride``.
+    """LR-ASPP of torchvision on MobileNetV3-Small. The logits have the stride 4.
 
-    :param low_stride: stride of the low-level branch. torchvision uses 8. Poles and lane markings
-        are only a few pixels wide. So a stride of 4 is worth its time here.
+    torchvision uses the stride 8. Poles and lane markings are only a few pixels wide. So a stride
+    of 4 is worth its time here.
+
     :param width: fraction of the channels of MobileNetV3-Small.
-    :param refined: whether a refiner corrects the logits. This needs a ``low_stride`` of 4.
+    :param refined: whether a refiner corrects the logits.
     """
 
-    def __init__(self, low_stride: int = 4, width: float = 1.0, refined: bool = False) -> None:
+    def __init__(self, width: float = 1.0, refined: bool = False) -> None:
         super().__init__()
-        stage = LOW_STAGE[low_stride]
         features = mobilenet_v3_small(weights=None, dilated=True, width_mult=width).features
-        names = {str(stage): 'low', str(len(features) - 1): 'high'}
+        names = {str(LOW): 'low', str(len(features) - 1): 'high'}
         if refined:
-            names[str(LOW_STAGE[8])] = 'middle'
-        backbone = IntermediateLayerGetter(features, names)
-        self.net = LRASPP(backbone, features[stage].out_channels, features[-1].out_channels,
-                          len(CLASSES))
-        self.scale = 16 // low_stride
-        self.refiner = Refiner((128, features[LOW_STAGE[8]].out_channels,
-                                features[stage].out_channels)) if refined else None
+            names[str(MIDDLE)] = 'middle'
+        low, middle, high = (features[stage].out_channels for stage in (LOW, MIDDLE, -1))
+        self.net = LRASPP(IntermediateLayerGetter(features, names), low, high, len(CLASSES))
+        self.refiner = Refiner((128, middle, low)) if refined else None
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
-        """Compute (N, classes, H/stride, W/stride) logits of (N, 3, H, W) normalised RGB."""
+        """Compute (N, classes, H/4, W/4) logits of (N, 3, H, W) normalised RGB."""
         head, found = self.net.classifier, self.net.backbone(image)
         high = head.cbr(found['high']) * head.scale(found['high'])
         # torchvision enlarges first and then classifies. Both steps are linear, so the other order
         # gives the same result. It enlarges 10 channels instead of 128.
-        large = interpolate(head.high_classifier(high), scale_factor=float(self.scale),
-                            mode='bilinear', align_corners=False)
+        large = interpolate(head.high_classifier(high), scale_factor=4.0, mode='bilinear',
+                            align_corners=False)
         logits: torch.Tensor = head.low_classifier(found['low']) + large
         if self.refiner:
             logits = logits + self.refiner(high, found['middle'], found['low'])
@@ -93,29 +89,34 @@ class StreetNet(nn.Module):  # type: ignore[misc]
 
 
 class UNet(nn.Module):  # type: ignore[misc]
-    """A UNet on ResNet-18. Its logits have stride 2, so that thin objects stay visible."""
+    """A UNet on a ResNet. Its logits have stride 2, so that thin objects stay visible.
+
+    :param resnet: ResNet-18 or ResNet-34; None for a new ResNet-18.
+    """
 
     STAGES = ('relu', 'layer1', 'layer2', 'layer3', 'layer4')
     CHANNELS = (64, 64, 128, 256, 512)
 
-    def __init__(self) -> None:
+    def __init__(self, resnet: nn.Module | None = None, classes: int = len(CLASSES)) -> None:
         super().__init__()
-        self.encoder = IntermediateLayerGetter(resnet18(weights=None),
+        self.encoder = IntermediateLayerGetter(resnet or resnet18(weights=None),
                                                {name: name for name in self.STAGES})
         self.decoder = nn.ModuleList(
             nn.Sequential(nn.Conv2d(below + here, here, 3, padding=1, bias=False),
                           nn.BatchNorm2d(here), nn.ReLU(inplace=True))
             for below, here in zip(self.CHANNELS[:0:-1], self.CHANNELS[-2::-1]))
-        self.classifier = nn.Conv2d(self.CHANNELS[0], len(CLASSES), 1)
+        self.classifier = nn.Conv2d(self.CHANNELS[0], classes, 1)
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Compute (N, classes, H/2, W/2) logits of (N, 3, H, W) normalised RGB."""
         *rest, x = self.encoder(image).values()
         for block, skip in zip(self.decoder, reversed(rest)):
-            x = interpolate(x, scale_factor=2.0, mode='bilinear', align_corners=False)
-            x = block(torch.cat([x, skip], 1))
+            x = block(torch.cat([self._enlarge(x, skip), skip], 1))
         logits: torch.Tensor = self.classifier(x)
         return logits
+
+    def _enlarge(self, x: torch.Tensor, _skip: torch.Tensor) -> torch.Tensor:
+        return interpolate(x, scale_factor=2.0, mode='bilinear', align_corners=False)
 
 
 def count_parameters(net: nn.Module) -> int:

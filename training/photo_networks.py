@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from networks import UNet
 import numpy as np
 import onnx
 from onnx import numpy_helper, TensorProto
@@ -14,7 +15,6 @@ import torch
 from torch import nn
 from torch.nn.functional import interpolate
 from torchvision.models import resnet34
-from torchvision.models._utils import IntermediateLayerGetter
 from torchvision.models.segmentation import lraspp_mobilenet_v3_large
 
 OPSET = 18
@@ -36,33 +36,21 @@ class Lraspp(nn.Module):  # type: ignore[misc]
         return logits
 
 
-class Unet(nn.Module):  # type: ignore[misc]
-    """A UNet on torchvision's ResNet-34. Its decoder ends at stride 2."""
-
-    STAGES = ('relu', 'layer1', 'layer2', 'layer3', 'layer4')
-    CHANNELS = (64, 64, 128, 256, 512)
+class PhotoUNet(UNet):
+    """A UNet on ResNet-34 for images of any size. Its logits have the size of the image."""
 
     def __init__(self, classes: int) -> None:
-        super().__init__()
-        self.encoder = IntermediateLayerGetter(resnet34(weights=None),
-                                               {name: name for name in self.STAGES})
-        self.decoder = nn.ModuleList(
-            nn.Sequential(nn.Conv2d(below + here, here, 3, padding=1, bias=False),
-                          nn.BatchNorm2d(here), nn.ReLU(inplace=True))
-            for below, here in zip(self.CHANNELS[:0:-1], self.CHANNELS[-2::-1]))
-        self.classifier = nn.Conv2d(self.CHANNELS[0], classes, 1)
+        super().__init__(resnet34(weights=None), classes)
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Compute (N, classes, H, W) logits of (N, 3, H, W) normalised RGB."""
-        *rest, x = self.encoder(image).values()
-        for block, skip in zip(self.decoder, reversed(rest)):
-            x = interpolate(x, size=skip.shape[-2:], mode='bilinear', align_corners=False)
-            x = block(torch.cat([x, skip], 1))
-        return interpolate(self.classifier(x), size=image.shape[-2:], mode='bilinear',
-                           align_corners=False)
+        return self._enlarge(super().forward(image), image)
+
+    def _enlarge(self, x: torch.Tensor, skip: torch.Tensor) -> torch.Tensor:
+        return interpolate(x, size=skip.shape[-2:], mode='bilinear', align_corners=False)
 
 
-NETWORKS: dict[str, Callable[[int], nn.Module]] = {'lraspp': Lraspp, 'unet': Unet}
+NETWORKS: dict[str, Callable[[int], nn.Module]] = {'lraspp': Lraspp, 'unet': PhotoUNet}
 
 
 def export(net: nn.Module, path: Path, size: tuple[int, int]) -> None:

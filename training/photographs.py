@@ -13,30 +13,26 @@ times. No step depends on this measurement.
 from __future__ import annotations
 
 import argparse
-from copy import deepcopy
 import json
 import math
 from pathlib import Path
-import platform
 import time
 from typing import Any
 
 import cv2
+from learning import Budget, Learner, versions
+from networks import count_parameters
 import numpy as np
 from photo_networks import export, NETWORKS
+from scenes import DEVICE, MEAN, normalise_rgb, STD
 import torch
 from torch import nn
 from torch.nn.functional import affine_grid, cross_entropy, grid_sample
-import torchvision
 
-DEVICE = 'cuda' if torch.cuda.is_available() else 'cpu'
 CLASSES = ('sky', 'building', 'pole', 'road', 'pavement', 'tree', 'sign', 'fence', 'car',
            'pedestrian', 'bicyclist')
 VOID = len(CLASSES)
 """Label of a pixel that has no class."""
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-DECAY = 0.998
-"""In each step, the mean weights keep this fraction of their old value."""
 RATES = {'lraspp': 4e-3, 'unet': 1.5e-3}
 
 
@@ -65,13 +61,6 @@ def read_split(folder: Path, name: str) -> tuple[torch.Tensor, torch.Tensor]:
             torch.from_numpy(np.stack(labels)).to(DEVICE))
 
 
-def normalise(images: torch.Tensor) -> torch.Tensor:
-    """Turn (N, 3, H, W) RGB from 0 to 255 into the input of a network."""
-    mean, std = (torch.tensor(v, device=images.device).view(1, 3, 1, 1) * 255
-                 for v in (MEAN, STD))
-    return ((images.float() - mean) / std).contiguous(memory_format=torch.channels_last)
-
-
 def uniform(count: int, low: float, high: float, random: torch.Generator) -> torch.Tensor:
     return torch.rand(count, device=DEVICE, generator=random) * (high - low) + low
 
@@ -92,8 +81,7 @@ def move(images: torch.Tensor, labels: torch.Tensor, random: torch.Generator
     grid = affine_grid(matrix, list(images.shape), align_corners=False)
     moved = grid_sample(images.float(), grid, padding_mode='reflection', align_corners=False)
     # Outside of the photograph, grid_sample gives 0. So the labels are shifted for this call.
-    found = grid_sample(labels[:, None].float() - VOID, grid, mode='nearest',
-                        align_corners=False)
+    found = grid_sample(labels[:, None].float() - VOID, grid, mode='nearest', align_corners=False)
     return moved, (found[:, 0] + VOID).round().long()
 
 
@@ -135,11 +123,10 @@ def class_weights(labels: torch.Tensor) -> torch.Tensor:
 
 
 def measure_iou(net: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> list[float]:
-    """Return the IoU of each class."""
     table = torch.zeros(VOID, VOID, device=DEVICE, dtype=torch.int64)
     with torch.no_grad():
         for some, truth in zip(images.split(16), labels.split(16)):
-            found = net(normalise(some)).argmax(1)
+            found = net(normalise_rgb(some.float() / 255)).argmax(1)
             known = truth != VOID
             index = truth[known].long() * VOID + found[known]
             table += torch.bincount(index, minlength=VOID ** 2).view(VOID, VOID)
@@ -148,52 +135,14 @@ def measure_iou(net: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> l
     return iou
 
 
-class Clock:
-    """Says which fraction of the training is over, by steps or by seconds."""
+class PhotoLearner(Learner):
+    """A learner whose rate falls like a cosine."""
 
-    def __init__(self, steps: int, seconds: float) -> None:
-        self._steps, self._seconds, self._began = steps, seconds, time.monotonic()
+    weight_decay, clip = 0.02, 5.0
 
-    def used(self, step: int) -> float:
-        return step / self._steps if self._steps else self.seconds() / self._seconds
-
-    def seconds(self) -> float:
-        return time.monotonic() - self._began
-
-
-class PhotoLearner:
-    """A network in training, and a network with its mean weights.
-
-    :ivar mean: this network is tested and exported.
-    :ivar steps: number of steps so far.
-    """
-
-    def __init__(self, name: str, weight: torch.Tensor) -> None:
-        self.steps, self._weight, self._rate = 0, weight, RATES[name]
-        self._net = NETWORKS[name](VOID).to(DEVICE, memory_format=torch.channels_last)
-        self.mean = deepcopy(self._net).eval()
-        self._means, self._weights = (
-            [v for v in some.state_dict().values() if v.is_floating_point()]
-            for some in (self.mean, self._net))
-        self._optimizer = torch.optim.AdamW(self._net.parameters(), lr=self._rate,
-                                            weight_decay=0.02)
-
-    def learn(self, x: torch.Tensor, truth: torch.Tensor, used: float) -> torch.Tensor:
-        """Take one step and return its loss. ``used`` is the fraction of the training so far."""
-        for group in self._optimizer.param_groups:
-            group['lr'] = (self._rate * min(1, (self.steps + 1) / 200)
-                           * (1 + math.cos(math.pi * used)) / 2)
-        with torch.autocast(DEVICE, torch.bfloat16, enabled=DEVICE == 'cuda'):
-            logits = self._net(normalise(x))
-        loss = loss_of(logits, truth, self._weight)
-        self._optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(self._net.parameters(), 5.0)
-        self._optimizer.step()
-        self.steps += 1
-        with torch.no_grad():       # the mean follows faster at first
-            torch._foreach_lerp_(self._means, self._weights, max(1 - DECAY, 9 / (self.steps + 9)))
-        return loss
+    def schedule(self, used: float) -> float:
+        """Return the factor of the learning rate."""
+        return min(1, (self.steps + 1) / 200) * (1 + math.cos(math.pi * used)) / 2
 
 
 def train(args: argparse.Namespace, log: dict[str, Any]) -> nn.Module:
@@ -203,18 +152,21 @@ def train(args: argparse.Namespace, log: dict[str, Any]) -> nn.Module:
     random = torch.Generator(DEVICE).manual_seed(args.seed)
     images, labels = read_split(args.data, 'train')
     test = read_split(args.data, 'val')
-    learner = PhotoLearner(args.network, class_weights(labels))
-    clock = Clock(args.steps, args.seconds)
-    while (used := clock.used(learner.steps)) < 1:
+    weight = class_weights(labels)
+    learner = PhotoLearner(NETWORKS[args.network](VOID), lambda logits, truth, _: loss_of(
+        logits, truth, weight), RATES[args.network])
+    budget = Budget(args.steps, args.seconds)
+    while (used := budget.used(learner.steps)) < 1:
         rows = torch.randint(len(images), (args.batch,), device=DEVICE, generator=random)
         x, truth = move(images[rows], labels[rows], random)
-        loss = learner.learn(relight(x, random), truth, used)
+        learner.learn(normalise_rgb(relight(x, random) / 255), truth, used)
         if learner.steps % 20 == 0 and DEVICE == 'cuda':
             torch.cuda.synchronize()
-        if clock.used(learner.steps) * args.tests >= len(log['tests']) + 1:
+        if budget.used(learner.steps) * args.tests >= len(log['tests']) + 1:
             iou = measure_iou(learner.mean, *test)
-            log['tests'].append({'step': learner.steps, 'seconds': round(clock.seconds(), 1),
-                                 'loss': round(loss.item(), 4), 'iou': iou,
+            log['tests'].append({'step': learner.steps,
+                                 'seconds': round(time.monotonic() - budget.began, 1),
+                                 'loss': round(learner.last.item(), 4), 'iou': iou,
                                  'mean_iou': float(np.mean(iou))})
             print(args.network, {k: v for k, v in log['tests'][-1].items() if k != 'iou'},
                   flush=True)
@@ -227,12 +179,9 @@ def main() -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     log: dict[str, Any] = {
         'arguments': {k: v for k, v in vars(args).items() if k not in ('data', 'out')},
-        'versions': {'python': platform.python_version(), 'torch': torch.__version__,
-                     'torchvision': torchvision.__version__, 'numpy': np.__version__,
-                     'gpu': torch.cuda.get_device_name() if DEVICE == 'cuda' else 'none'},
-        'classes': CLASSES, 'mean': MEAN, 'std': STD, 'tests': []}
+        'versions': versions(), 'classes': CLASSES, 'mean': MEAN, 'std': STD, 'tests': []}
     net = train(args, log)
-    log['parameters'] = sum(values.numel() for values in net.parameters())
+    log['parameters'] = count_parameters(net)
     (args.out / f'{args.network}_log.json').write_text(json.dumps(log, indent=1) + '\n',
                                                        encoding='utf-8')
     labels = read_picture(next((args.data / 'trainannot').glob('*.png')), cv2.IMREAD_UNCHANGED)

@@ -35,13 +35,11 @@ class Recipe:
     sizes: tuple[tuple[int, int], ...] = SIZES
 
     def batches(self, pool: ScenePool, seed: int) -> StyledBatches:
-        """Return the batches. The same seed gives the same decisions."""
         random = torch.Generator(DEVICE).manual_seed(seed)
         return StyledBatches(pool, self.mixture, Restyler(self.style, random), random, seed,
                              self.plain, self.sizes)
 
     def loss(self, pool: ScenePool) -> Loss:
-        """Return the loss. With two views, it also compares the views."""
         loss = supervised(pool.class_weights(len(CLASSES)))
         mixture = self.mixture
         if mixture.views == 1:
@@ -51,10 +49,7 @@ class Recipe:
 
 def make_net(warm_start: Path | None, batches: StyledBatches, seed: int, large: bool = False
              ) -> nn.Module:
-    """Make the network, with the weights of the ONNX file if there is one.
-
-    :param large: whether to make the UNet, which is larger than the network of the demo model.
-    """
+    """Make the network, with the weights of the ONNX file if there is one."""
     torch.manual_seed(seed)
     net = UNet() if large else StreetNet(refined=True)
     net.to(DEVICE, memory_format=torch.channels_last)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Give drawn scenes a random appearance on the device, so that shape counts and colour does not.
+"""Give drawn scenes a random appearance on the device, so that networks learn shapes, not colours.
 
 All images are (N, 3, H, W) float32 RGB from 0 to 1. Codes are as in ``drawings.labelled_canvas``.
 """
@@ -17,12 +17,12 @@ from torch.nn.functional import interpolate, pad
 from trt_segmentation.street.canvas import MARKING, ROAD, SIDEWALK, SKY, VEGETATION
 
 VEIL = VEGETATION + 240
-"""Code of a veil, such as a bare tree: ``VEIL_PART`` of ``drawings.labelled_canvas``."""
+"""Code of a veil, such as a bare tree: VEGETATION + 10 * ``VEIL_PART`` of the drawings."""
 
 
 @dataclass(frozen=True)
 class Style:
-    """Which steps of the restyling are used. Each is a row of the ablation."""
+    """Which steps of the restyling are used. ``ablations.py`` leaves out each step in turn."""
 
     surfaces: bool = True
     light: bool = True
@@ -50,10 +50,7 @@ class Restyler:
         return self._uniform(0, 1, *shape) < share
 
     def __call__(self, x: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
-        """Return the restyled images.
-
-        :param codes: (N, H, W) int64.
-        """
+        """Return the restyled images. The codes are (N, H, W) int64."""
         n, _, height, width = x.shape
         fine = self._textures.sample(n, 2, height, width, 2.0, 0.4)
         wide = self._textures.sample(n, 2, height, width, 0.4, 0.05)
@@ -103,7 +100,6 @@ class Restyler:
 
     def _surfaces(self, x: torch.Tensor, codes: torch.Tensor, texture: torch.Tensor
                   ) -> torch.Tensor:
-        """Give every thing a colour, a brightness and textures of its own."""
         n, maps = len(x), texture.shape[1]
         power = self._uniform(0.2, 1, n, 1, 1)
         share = self._uniform(0.2, 1, n, 256, 1) * self._chance(0.7, n, 256, 1) * power
@@ -119,7 +115,6 @@ class Restyler:
         return (x * gain * (1 + (mark * texture).sum(1, keepdim=True)).clamp(min=0.1)).clamp(0, 2)
 
     def _sky(self, x: torch.Tensor, clear: torch.Tensor, clouds: torch.Tensor) -> torch.Tensor:
-        """Paint a new sky: clear, cloudy, grey or white."""
         n, _, height, _ = x.shape
         high = self._uniform(0.35, 1.3, n, 1, 1, 1) * (1 + 0.12 * self._normal(n, 3, 1, 1))
         blue = torch.tensor((0.55, 0.8, 1.1), device=x.device).view(1, 3, 1, 1)
@@ -159,10 +154,8 @@ class Restyler:
         return x.clamp(0, 2)
 
     def _filter(self, x: torch.Tensor, size: int) -> torch.Tensor:
-        """Filter images with one random kernel.
-
-        This function calls no convolution: cuDNN tunes each new shape for seconds.
-        """
+        """Filter images with one random kernel."""
+        # A convolution would be slow, because cuDNN tunes each new shape for seconds.
         height, width = x.shape[-2:]
         edge = size // 2
         wide = pad(x, (edge,) * 4, mode='replicate')
@@ -172,7 +165,6 @@ class Restyler:
                    for row in range(size) for column in range(size))
 
     def _light(self, x: torch.Tensor, sky: torch.Tensor, wide: torch.Tensor) -> torch.Tensor:
-        """Add shadows, dusk, glare and haze."""
         n = len(x)
         sky = sky[:, None].float()
         small = self._normal(n, 1, 9, 16)
@@ -197,7 +189,6 @@ class Restyler:
         return x + haze * (tone - x)
 
     def _camera(self, x: torch.Tensor) -> torch.Tensor:
-        """Apply exposure, colours, curve, vignette, resolution, blur, noise and compression."""
         n = len(x)
         # A camera chooses its exposure, but not perfectly.
         level = x.mean((1, 2, 3), keepdim=True).clamp(min=0.02)

@@ -22,7 +22,7 @@ import cv2
 from drawings.busy_street import Bank, BusyDrive
 import numpy as np
 from restyle import Restyler
-from scenes import augment, DEVICE, HEIGHT, MEAN, STD, TEST_SEED, WIDTH
+from scenes import augment, DEVICE, HEIGHT, normalise_rgb, TEST_SEED, WIDTH
 import torch
 from torch.nn.functional import grid_sample
 
@@ -92,12 +92,10 @@ class Mixture:
 
     @property
     def mild_count(self) -> int:
-        """Number of mild images in a batch."""
         return round(self.batch * self.mild / 2) * 2
 
     @property
     def scene_count(self) -> int:
-        """Number of restyled scenes in a batch."""
         return (self.batch - self.mild_count) // self.views
 
 
@@ -107,7 +105,7 @@ class ScenePool:
     The constructor starts the processes. Call it before anything uses the GPU.
     """
 
-    def __init__(self, capacity: int, processes: int = 0) -> None:
+    def __init__(self, capacity: int) -> None:
         fork = multiprocessing.get_context('fork')
         self._memory = mmap.mmap(-1, _SLOTS * _BYTES)
         self._jobs, self._free, self._ready = fork.Value('q', 0), fork.Queue(), fork.Queue()
@@ -115,7 +113,7 @@ class ScenePool:
             self._free.put(slot)
         self._workers = [fork.Process(
             target=_draw, args=(self._memory, self._jobs, self._free, self._ready), daemon=True)
-            for _ in range(processes or max(len(os.sched_getaffinity(0)) - 1, 1))]
+            for _ in range(max(len(os.sched_getaffinity(0)) - 1, 1))]
         for worker in self._workers:
             worker.start()
         self._capacity, self.drawn = capacity, 0
@@ -161,7 +159,6 @@ class ScenePool:
                 self._free.put(slot)
 
     def wait(self, count: int) -> None:
-        """Wait until the pool has ``count`` scenes."""
         while self.drawn < count:
             time.sleep(0.02)
 
@@ -173,16 +170,12 @@ class ScenePool:
             worker.terminate()
 
     def pick(self, count: int, plain: bool, rng: np.random.Generator) -> torch.Tensor:
-        """Return the places of random scenes.
-
-        :param plain: whether only plain scenes are picked.
-        """
+        """Return the places of random scenes, or of random plain scenes."""
         drawn = self.drawn
         # The oldest scenes of a full pool may be replaced at any moment.
         first = max(drawn + _SLOTS - self._capacity, 0)
         if plain:
-            places = np.flatnonzero(self._plain[:min(drawn, self._capacity)])
-            places = rng.choice(places, count)
+            places = rng.choice(np.flatnonzero(self._plain[:min(drawn, self._capacity)]), count)
         else:
             places = rng.integers(first, drawn, count) % self._capacity
         return torch.from_numpy(places).to(DEVICE)
@@ -198,12 +191,6 @@ class ScenePool:
         return weight / weight.mean()
 
 
-def normalise(x: torch.Tensor) -> torch.Tensor:
-    """Convert (N, 3, H, W) RGB from 0 to 1 to the input of the network."""
-    mean, std = (torch.tensor(v, device=x.device).view(1, 3, 1, 1) for v in (MEAN, STD))
-    return ((x - mean) / std).contiguous(memory_format=torch.channels_last)
-
-
 def warp(images: torch.Tensor, codes: torch.Tensor, size: tuple[int, int],
          random: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
     """Flip, zoom, stretch, turn and shift scenes. Return RGB from 0 to 1, and int64 codes.
@@ -215,7 +202,7 @@ def warp(images: torch.Tensor, codes: torch.Tensor, size: tuple[int, int],
     def uniform(low: float, high: float) -> torch.Tensor:
         return torch.rand(n, device=DEVICE, generator=random) * (high - low) + low
     shrink = size[1] / WIDTH
-    # The part of the scene that is shown. A camera with 4:3 pixels is stretched to 16:9.
+    # The part of the scene that is shown. The aspect is that of a 4:3 image stretched to 16:9.
     zoom = torch.exp(uniform(math.log(0.45), math.log(1.0)) * 1.0)
     zoom = torch.minimum(zoom * (0.7 + 0.6 * shrink), torch.ones_like(zoom))
     aspect = torch.exp(uniform(-0.05, 0.42))
@@ -245,10 +232,8 @@ def to_truth(codes: torch.Tensor) -> torch.Tensor:
 class StyledBatches:
     """An endless iterator of normalised images and their truths, in the order mild, restyled.
 
-    With two views, the second view of the restyled scenes follows the first.
-
-    :param plain: whether plain scenes are used alone.
-    :param sizes: (height, width) of the images. Each batch has one of these sizes.
+    With two views, the second view of the restyled scenes follows the first. For ``plain`` and
+    ``sizes``, see :class:`recipes.Recipe`.
     """
 
     def __init__(self, pool: ScenePool, mixture: Mixture, restyler: Restyler,
@@ -256,8 +241,7 @@ class StyledBatches:
                  sizes: tuple[tuple[int, int], ...] = SIZES) -> None:
         self._pool, self._mixture, self._restyler = pool, mixture, restyler
         self._random, self._rng = random, np.random.Generator(np.random.PCG64(seed))
-        self._plain = plain
-        self._sizes = sizes
+        self._plain, self._sizes = plain, sizes
 
     def __iter__(self) -> StyledBatches:
         return self
@@ -267,7 +251,7 @@ class StyledBatches:
         size = self._sizes[int(self._rng.integers(len(self._sizes)))]
         index = pool.pick(mixture.scene_count, self._plain, self._rng)
         x, codes = warp(pool.images[index], pool.codes[index], size, self._random)
-        views = [normalise(self._restyler(x, codes)) for _ in range(mixture.views)]
+        views = [normalise_rgb(self._restyler(x, codes)) for _ in range(mixture.views)]
         truths = [to_truth(codes)] * mixture.views
         if mixture.mild_count:
             index = pool.pick(mixture.mild_count, True, self._rng)

@@ -88,9 +88,13 @@ def render(job: tuple[int, str]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
 
 def normalise(images: torch.Tensor) -> torch.Tensor:
     """Convert (N, H, W, 3) uint8 BGR to the (N, 3, H, W) input of the model card."""
-    rgb = images.flip(-1).permute(0, 3, 1, 2).float() / 255
-    mean, std = (torch.tensor(v, device=rgb.device).view(1, 3, 1, 1) for v in (MEAN, STD))
-    return ((rgb - mean) / std).contiguous(memory_format=torch.channels_last)
+    return normalise_rgb(images.flip(-1).permute(0, 3, 1, 2).float() / 255)
+
+
+def normalise_rgb(x: torch.Tensor) -> torch.Tensor:
+    """Convert (N, 3, H, W) RGB from 0 to 1 to the input of a network."""
+    mean, std = (torch.tensor(v, device=x.device).view(1, 3, 1, 1) for v in (MEAN, STD))
+    return ((x - mean) / std).contiguous(memory_format=torch.channels_last)
 
 
 def augment(images: torch.Tensor, truths: torch.Tensor, random: torch.Generator,

@@ -22,17 +22,15 @@ sys.path[:0] = [str(ROOT), str(ROOT / 'benchmarks')]
 from camvid import (  # type: ignore[import-not-found]  # noqa: E402
     read_photographs,
     risk_coverage_area,
-    score_demo_model,
+    score_by_light,
     STREET_NAMES,
 )
 
-from trt_segmentation.accuracy.metrics import Scores  # noqa: E402
 from trt_segmentation.host.pipeline import HostPipeline  # noqa: E402
 from trt_segmentation.model.card import load_card  # noqa: E402
 
 
 def main() -> None:
-    """Score every network."""
     parser = argparse.ArgumentParser(description=__doc__.split('\n', maxsplit=1)[0])
     parser.add_argument('--data', type=Path, required=True)
     parser.add_argument('--splits', nargs='+', default=['train', 'val'])
@@ -44,13 +42,8 @@ def main() -> None:
     print('network', 'light', 'mean', 'pixels', 'risk', *STREET_NAMES, sep='\t')
     for path in args.networks:
         pipeline = HostPipeline(replace(load_card('street'), model=path))
-        found = {light: score_demo_model(
-            pipeline, [sample for sample in samples if sample.condition == light], 1)
-            for light in ('day', 'dusk')}
+        found = score_by_light(pipeline, samples, 1)
         pipeline.close()
-        (day, day_trust), (dusk, dusk_trust) = found.values()
-        found['all'] = (Scores(day.classes, day.matrix + dusk.matrix, len(samples)),
-                        day_trust + dusk_trust)
         for light, (scores, trust) in found.items():
             row = (scores.mean_iou, scores.pixel_accuracy, risk_coverage_area(trust), *scores.iou)
             print(path.stem, light, *(f'{value:.3f}' for value in row), sep='\t', flush=True)

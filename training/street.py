@@ -31,7 +31,6 @@ from trt_segmentation.untrusted.output_files import check_absent
 
 
 def main() -> None:
-    """Train and export the network. Write the log and the curve."""
     args = arguments()
     check_absent(args.out, '--out', ('street.onnx', 'street.pt', 'street_log.json',
                                      'street_curve.png'))
@@ -81,7 +80,7 @@ def arguments() -> argparse.Namespace:
     add('--steps', type=int, default=0, help='steps of the training, instead of --minutes')
     add('--pool', type=int, default=24000, help='number of scenes on the device')
     add('--first', type=int, default=3000, help='number of scenes before the first step')
-    add('--warm-start', type=Path, help='ONNX file of the same network, drawn scenes only')
+    add('--warm-start', type=Path, help='ONNX file with the first weights, from drawn scenes only')
     add('--large', action='store_true', help='train a UNet on ResNet-18 instead, 54 MB')
     add('--tests', type=int, default=8, help='number of tests in the training')
     add('--test-scenes', type=int, default=75, help='number for each condition')

@@ -57,7 +57,8 @@ class Textures:
                ) -> torch.Tensor:
         """Return (n, maps, height, width) textures. All maps of an image have one scale and angle.
 
-        :param finest: texels per pixel of the finest scale; ``coarsest`` of the coarsest scale.
+        :param finest: texels per pixel at the finest scale.
+        :param coarsest: texels per pixel at the coarsest scale.
         """
         device, random = self._random.device, self._random
 

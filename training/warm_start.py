@@ -27,14 +27,9 @@ def load_onnx(net: nn.Module, path: Path, sample: torch.Tensor) -> None:
     values = {v.name: torch.from_numpy(numpy_helper.to_array(v).copy()) for v in graph.initializer}
     nodes = [node for node in graph.node if node.op_type == 'Conv']
     layers: list[nn.Module] = []
-
-    def note(layer: nn.Module, *_: Any) -> None:
-        layers.append(layer)
-
     net.eval()
-    kinds = (nn.Conv2d, nn.BatchNorm2d)
-    hooks = [layer.register_forward_pre_hook(note) for layer in net.modules()
-             if isinstance(layer, kinds)]
+    hooks = [layer.register_forward_pre_hook(lambda layer, _: layers.append(layer))
+             for layer in net.modules() if isinstance(layer, (nn.Conv2d, nn.BatchNorm2d))]
     with torch.no_grad():
         net(sample[:1])
         for hook in hooks:

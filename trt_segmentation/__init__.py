@@ -15,22 +15,19 @@ if TYPE_CHECKING:
     from .segmented_image import SegmentedImage
     from .segmenter import Segmenter
 
-# ONNX Runtime 1.32 has telemetry. This variable turns the telemetry off. The variable must be set
-# before any module imports ONNX Runtime.
+# Turn off the telemetry of ONNX Runtime 1.32, before any module imports ONNX Runtime.
 os.environ.setdefault('ORT_DISABLE_TELEMETRY', '1')
 
 __all__ = ['SegmentationError', 'SegmentedImage', 'Segmenter', '__version__']
 
 _PLACES = {'SegmentationError': 'errors', 'SegmentedImage': 'segmented_image',
            'Segmenter': 'segmenter'}
-"""Maps each public name to the module that defines the name. A module is imported when its name is
-first used. So a program loads only the modules that it needs."""
+"""Maps each public name to its module. A module is imported when its name is first used."""
 
 __version__: str
 
 
 def __getattr__(name: str) -> object:
-    """Return the object with a name of :data:`__all__`. Import its module first, if necessary."""
     from importlib import import_module
     if name == '__version__':
         from .installed.version import version

@@ -2,17 +2,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """All errors of this package. :class:`SegmentationError` is the base class of all of them.
 
-Each message is written for the user. The message names the wrong file, option or number. The
-message also says what was expected, and what to do.
+Each message is for the user. It names the wrong file, option or number, and says what was expected
+and what to do.
 """
 
 
 class SegmentationError(Exception):
-    """Base class of every error that this package raises on purpose."""
+    """Base class of the error classes of this package."""
 
 
 class FrameError(SegmentationError):
-    """A camera message holds no valid image. For example, the header does not fit the data."""
+    """An image is not valid, or an option does not fit an image."""
 
 
 class LensError(SegmentationError):
@@ -61,10 +61,9 @@ _RECOVERABLE = frozenset([
 
 
 class PlanRefused(EngineError):
-    """TensorRT cannot load a plan.
+    """TensorRT cannot load a plan, but may be able to build the plan again.
 
-    The plan is damaged, or it was built for another GPU, driver or version of TensorRT. It may
-    help to build the plan again.
+    The plan is damaged, or it was built for another GPU, driver or version of TensorRT.
     """
 
 
@@ -72,7 +71,7 @@ class GpuError(EngineError):
     """A call into the CUDA driver failed.
 
     :param name: name of the error in CUDA, such as CUDA_ERROR_OUT_OF_MEMORY. The name decides
-        whether the error is sticky. After a sticky error, this process cannot use the GPU.
+        whether the error is sticky.
     """
 
     def __init__(self, message: str, name: str) -> None:

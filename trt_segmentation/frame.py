@@ -31,10 +31,8 @@ BYTES_PER_PIXEL = {
 encodings come from sensor_msgs/image_encodings.hpp."""
 
 PLANE_ROWS = {'nv12': (3, 2), 'nv21': (3, 2), 'nv24': (3, 1)}
-"""Maps an encoding to the ratio of stored rows to image rows, as (numerator, denominator).
-
-This dictionary has only the encodings with a second plane, which is the chroma plane.
-"""
+"""Maps each encoding with a second plane (the chroma plane) to the ratio of stored rows to image
+rows, as (numerator, denominator)."""
 
 EVEN_WIDTH = frozenset(['uyvy', 'yuv422', 'yuyv', 'yuv422_yuy2', 'nv12', 'nv21'])
 """Encodings in which two columns share their colour values. So the image width must be even."""
@@ -78,7 +76,6 @@ class Frame:
     viewport: Viewport | None = None
 
     def __post_init__(self) -> None:
-        """Refuse numbers that do not fit together."""
         if (found := getattr(self.data, 'dtype', type(self.data).__name__)) != np.uint8:
             raise FrameError(
                 f'data is {found}; expected the bytes of the image as uint8. If the pixels are '
@@ -90,16 +87,13 @@ class Frame:
             raise FrameError(
                 f'the image has {self.width}x{self.height} pixels (width x height), but width and '
                 f'height must be from 1 to {MAX_SIDE}. The header is corrupt')
-        if self.encoding in EVEN_WIDTH and self.width % 2:
-            raise FrameError(
-                f'two columns of a {self.encoding} image share their colour values, so the width '
-                f'must be even, but the width is {self.width}. Set an even width in the camera '
-                f'driver')
-        if self.encoding in EVEN_HEIGHT and self.height % 2:
-            raise FrameError(
-                f'two rows of a {self.encoding} image share their colour values, so the height '
-                f'must be even, but the height is {self.height}. Set an even height in the camera '
-                f'driver')
+        for sharing, lines, side, length in ((EVEN_WIDTH, 'columns', 'width', self.width),
+                                             (EVEN_HEIGHT, 'rows', 'height', self.height)):
+            if self.encoding in sharing and length % 2:
+                raise FrameError(
+                    f'two {lines} of a {self.encoding} image share their colour values, so the '
+                    f'{side} must be even, but the {side} is {length}. Set an even {side} in the '
+                    'camera driver')
         if self.step < self.row_bytes:
             raise FrameError(
                 f'step is {self.step} bytes, but a row of {self.width} {self.encoding} pixels has '
@@ -151,11 +145,10 @@ def _refused_encoding(encoding: str) -> str:
 class Wanted:
     """What to compute besides the label map.
 
-    :param overlay: whether to compute the overlay, which is the camera image with the class
-        colours over it.
-    :param confidence: whether to compute the confidence of every label.
+    :param overlay: the camera image with the class colours over it.
+    :param confidence: the confidence of every label.
     :param half_overlay: whether the overlay has only every second row and column of the image.
-    :param tally: whether to count classes, entropy and margin over a sample of the pixels.
+    :param tally: counts of classes, entropy and margin over a sample of the pixels.
     """
 
     overlay: bool = False

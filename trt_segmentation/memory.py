@@ -44,10 +44,7 @@ that receives a message from the middleware calls the function. This thread hold
 
 
 def place_bytes(data: npt.NDArray[np.uint8], allocate: Allocate) -> npt.NDArray[np.uint8]:
-    """Copy bytes into new memory, and return a view of the copy.
-
-    :param data: (n,) uint8.
-    """
+    """Copy (n,) uint8 bytes into new memory, and return a view of the copy."""
     place = allocate(data.size).view[:data.size]
     np.copyto(place, data)
     return place
@@ -89,14 +86,12 @@ def limit_arenas() -> None:
 
 
 def keep_freed_memory() -> bool:
-    """Let malloc keep freed blocks for later use. Return False if malloc has no such setting.
+    """Let malloc keep freed blocks for later use. Return False if this malloc is not glibc's.
 
     By default, malloc gets new pages from the kernel for each large image, and gives the pages
     back when the image is freed. The kernel clears each new page. If rclpy copies a ROS image, the
     clearing takes most of the time. While malloc gives pages back, the thread holds Python's lock
     (GIL).
-
-    Only the malloc of glibc has this setting.
     """
     mallopt = _libc('mallopt')
     return bool(mallopt and mallopt(M_MMAP_THRESHOLD, LARGEST_BLOCK)
@@ -110,7 +105,6 @@ def give_back_freed_memory() -> None:
 
 
 def _libc(name: str) -> Any:
-    """Return a function of the C library. None if there is no such function."""
     try:
         return getattr(ctypes.CDLL(None), name)
     except (OSError, AttributeError):

@@ -28,13 +28,12 @@ class EngineSettings:
     """How an engine is opened. The CPU engine uses only the last two settings.
 
     :param cache: folder for the built engines and the tuned options. If ``cache`` is empty, the
-        folder is ``trt_segmentation`` in the user's cache folder, such as
-        ``~/.cache/trt_segmentation``.
+        folder is ``trt_segmentation`` in the user's cache folder (usually ``~/.cache``).
     :param workspace: largest scratch memory of one layer, in bytes.
     :param level: TensorRT's optimization level, 0 to 5. At a higher level, TensorRT searches
         longer for fast kernels.
-    :param tune: whether ONNX Runtime CUDA is tuned: when a network is first opened on a GPU,
-        several sets of options are measured. Then the network uses the fastest set.
+    :param tune: whether several sets of options of ONNX Runtime CUDA are measured when a network
+        is first opened on a GPU. The network then uses the fastest set.
     :param exchange: 0 if no old network is in use. If the new network replaces an old network that
         is still in use, ``exchange`` is the number of this exchange; the first exchange has
         number 1. In an exchange, the opening disturbs the old network less, and ONNX Runtime
@@ -85,11 +84,11 @@ class Pipeline(Protocol):
 
     @property
     def allocate(self) -> Allocate | None:
-        """A function that allocates memory for frames, or None.
+        """Allocates memory from which the pipeline reads frames without a copy.
 
-        The pipeline reads frames in this memory without a copy. If ``allocate`` is None, the
-        pipeline reads frames in any memory without a copy. Before :meth:`close`, the caller must
-        delete every reference to memory that this function allocated.
+        If ``allocate`` is None, the pipeline reads frames in any memory without a copy. Before
+        :meth:`close`, the caller must delete every reference to memory that this function
+        allocated.
         """
 
     @property
@@ -138,21 +137,21 @@ def open_pipeline(card: ModelCard, engine: str = 'auto', *, gpu: int = 0,
                   settings: EngineSettings = EngineSettings()) -> Pipeline:
     """Open the pipeline of an engine.
 
+    The CPU engine ignores ``gpu``, ``networks``, ``max_batch``, ``memory`` and ``wait``.
+
     :param engine: one of :data:`.engines.ENGINES`.
-    :param gpu: index of the GPU in CUDA's order. The CPU engine ignores this index.
+    :param gpu: index of the GPU in CUDA's order.
     :param precision: one of :data:`.engines.PRECISION_CHOICES`. TensorRT builds the engine in this
         precision; ``auto`` means fp16. ONNX Runtime does not change the precision of the ONNX
         file, and accepts only ``auto``.
-    :param networks: number of copies of the network that run at the same time on a GPU; see
-        ``GpuSettings`` in ``gpu/settings.py``. The CPU engine ignores this number.
-    :param max_batch: largest number of frames in one run of the network on a GPU. If the ONNX file
-        fixes the batch size, this number is ignored.
+    :param networks: number of copies of the network that run at the same time; see
+        ``GpuSettings`` in ``gpu/settings.py``.
+    :param max_batch: largest number of frames in one run of the network. If the ONNX file fixes
+        the batch size, this number is ignored.
     :param memory: ``auto``, ``pinned`` or ``mapped``; see ``GpuSettings`` in ``gpu/settings.py``.
-        The CPU engine ignores this setting.
     :param wait: how ``collect`` waits for the GPU: ``timed``, ``block`` or ``spin``; see
-        ``Wait`` in ``gpu/wait.py``. The CPU engine ignores this setting.
-    :param log: a function that is called with a line of text before long work, such as building an
-        engine.
+        ``Wait`` in ``gpu/wait.py``.
+    :param log: called with a line of text before long work, such as building an engine.
     :param settings: how engines are built and tuned. A TensorRT engine in the cache is used only
         if it was built with the same settings.
     :raises EngineError: if the engine cannot be opened.
@@ -174,11 +173,10 @@ def open_pipeline(card: ModelCard, engine: str = 'auto', *, gpu: int = 0,
 
 
 def _open_first(openers: Mapping[str, Callable[[str], Pipeline]], gpu: int) -> Pipeline:
-    """Open the first pipeline that works.
+    """Open the first pipeline that works. ``identity.reason`` says why better engines do not work.
 
-    The attribute ``identity.reason`` of this pipeline names the engines that do not work, and says
-    why. If the driver does not find the GPU, only this reason is given, and missing GPU packages
-    are not named.
+    If the driver does not find the GPU, only this reason is given, and missing GPU packages are
+    not named.
     """
     failed: dict[str, list[str]] = {}
     for name, opener in openers.items():
@@ -252,7 +250,6 @@ def _open_onnxruntime_cpu(card: ModelCard, precision: str, settings: EngineSetti
 
 
 def _refuse_precision(precision: str) -> None:
-    """Refuse every value except ``auto``. ONNX Runtime cannot change a network's precision."""
     if precision != 'auto':
         raise EngineError(
             f'precision {precision} needs the engine tensorrt. ONNX Runtime runs the ONNX file as '

@@ -67,11 +67,9 @@ class SegmentedImage:
         Some pixels may belong to no class, so the sum of all shares may be below 1.
         """
         counts = count_labels(self.labels, len(self.classes))
-        return {name: float(count) / self.labels.size
-                for name, count in zip(self.classes, counts)}
+        return {name: float(count) / self.labels.size for name, count in zip(self.classes, counts)}
 
     def __repr__(self) -> str:
-        """Return where the image comes from, its size, and the three largest shares."""
         largest = sorted(self.share.items(), key=lambda item: -item[1])[:3]
         shares = ', '.join(f'{name} {share:.1%}' for name, share in largest if share)
         height, width = self.labels.shape
@@ -117,7 +115,7 @@ class SegmentedImage:
             window.wait_until_closed()
 
     def _repr_png_(self) -> bytes | None:
-        """Return the overlay as PNG. A notebook calls this method to show the result."""
+        # A notebook calls this method to show the result.
         if self.overlay is None:
             return None
         return cv2.imencode('.png', self._find_picture('overlay'))[1].tobytes()
@@ -142,9 +140,8 @@ def count_labels(labels: npt.NDArray[Any], classes: int) -> npt.NDArray[np.int64
     :returns: (classes,) int64, the number of pixels of each class.
     """
     counts = np.zeros(classes, np.int64)
-    # OpenCV counts twice as fast as NumPy, and lets other Python threads run at the same time.
-    # OpenCV counts in float32. Only integers up to 2^24 are exact in float32, so a large label map
-    # is counted in parts.
+    # OpenCV counts twice as fast as NumPy, and lets other Python threads run at the same time. It
+    # counts in float32, which is exact only up to 2^24. So a large label map is counted in parts.
     for rows in np.array_split(labels, -(-labels.size // _MOST_COUNTED)):
         found: npt.NDArray[Any] = cv2.calcHist([rows], [0], None, [classes], [0, classes])
         counts += found.reshape(-1).astype(np.int64)
@@ -152,6 +149,5 @@ def count_labels(labels: npt.NDArray[Any], classes: int) -> npt.NDArray[np.int64
 
 
 def _find_notebook() -> Any:
-    """Return the module IPython if this code runs in the kernel of a notebook; otherwise None."""
     ipython: Any = sys.modules.get('IPython')
     return ipython if ipython and hasattr(ipython.get_ipython(), 'kernel') else None

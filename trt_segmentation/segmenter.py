@@ -48,9 +48,8 @@ class Segmenter:
     :param overlay: whether the results have an overlay.
     :param alpha: weight of the class colours in the overlay, 0 to 1.
     :param confidence: whether the results have a confidence, if the model gives one. On the CPU,
-        the postprocessing takes less than half as long without a confidence.
-    :param log: a function that is called with a line of text before long work, such as building an
-        engine.
+        the confidence more than doubles the time of the postprocessing.
+    :param log: see :func:`.open_pipeline`.
     :raises ModelCardError: if the card does not exist, or if the card is wrong.
     :raises FrameError: if ``alpha`` is not a number from 0 to 1.
     :raises EngineError: if the engine cannot be opened. The message says what can be used instead.
@@ -63,8 +62,7 @@ class Segmenter:
         if not 0 <= alpha <= 1:
             raise FrameError(f'alpha is {alpha}; it must be a number from 0 to 1')
         self.card = model if isinstance(model, ModelCard) else load_card(model)
-        self._pipeline = open_pipeline(self.card, engine, gpu=gpu, precision=precision,
-                                       log=log)
+        self._pipeline = open_pipeline(self.card, engine, gpu=gpu, precision=precision, log=log)
         self._pipeline.alpha = alpha
         self._wanted = Wanted(overlay, confidence and self._pipeline.gives_confidence)
         self._lock = threading.Lock()
@@ -83,19 +81,15 @@ class Segmenter:
 
     @property
     def gives_confidence(self) -> bool:
-        """Whether the model gives a confidence. A model that outputs class ids gives none."""
+        """See :attr:`.Pipeline.gives_confidence`."""
         return self._pipeline.gives_confidence
 
     @property
     def allocate(self) -> Allocate | None:
-        """See :attr:`.Pipeline.allocate`. An image in this memory is not copied before its upload.
-
-        Before :meth:`close`, delete every reference to memory that this function allocated.
-        """
+        """See :attr:`.Pipeline.allocate`. An image in this memory is uploaded without a copy."""
         return self._pipeline.allocate
 
     def __repr__(self) -> str:
-        """Return the model, the engine, and whether the Segmenter is open."""
         state = 'closed' if self._is_closed else 'open'
         return f'<Segmenter {self.card.name} on {self.identity.engine}, {state}>'
 

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 import threading
 
@@ -14,8 +14,8 @@ import numpy as np
 PERCENTILES = (50, 95, 99)
 
 WINDOW = 10.0
-"""Default length of the time window, in seconds. Rates, latencies and recent losses are computed
-from the frames of this window, which ends now."""
+"""Default length of the time window in seconds. The window ends now. Rates, latencies and recent
+losses are computed from its frames."""
 
 MOST_FRAMES = 20_000
 """Largest number of frames in a window. A camera with 1000 fps sends half of this number in 10 s.
@@ -28,12 +28,10 @@ class Snapshot:
 
     This equation always holds: ``frames_in == frames_out + sum(dropped.values()) + in_flight``.
 
-    :param frames_in: number of received frames.
-    :param frames_out: number of segmented frames.
+    :param frames_in: number of received frames. ``frames_out`` of them were segmented.
     :param dropped: maps each reason to the number of frames that were received and then dropped.
-    :param lost: number of frames that were lost before the node received them. ``frames_in`` does
-        not include these frames.
-    :param lost_lately: number of frames that were lost within the window.
+    :param lost: number of frames that were lost before the node received them. ``lost_lately`` of
+        them were lost within the window.
     :param skipped: number of frames that are missing in the camera's own numbering. Such a frame
         was lost, or a newer frame replaced it before the node received it.
     :param fps_in: received frames per second within the window.
@@ -71,6 +69,18 @@ def percentiles(values: Sequence[float]) -> dict[str, float]:
     return {f'p{p}': float(v) for p, v in zip(PERCENTILES, found)}
 
 
+def stage_percentiles(frames: Iterable[Mapping[str, float]]) -> dict[str, dict[str, float]]:
+    """Return the percentiles of each stage.
+
+    :param frames: for each frame, the milliseconds of its stages.
+    """
+    stages: dict[str, list[float]] = {}
+    for timings in frames:
+        for stage, ms in timings.items():
+            stages.setdefault(stage, []).append(ms)
+    return {stage: percentiles(values) for stage, values in stages.items()}
+
+
 class Stats:
     """Counters and latency windows of one camera. Any thread may call the methods.
 
@@ -102,10 +112,7 @@ class Stats:
             self._forget(now)
 
     def count_frame_out(self, now: float, timings: Mapping[str, float]) -> None:
-        """Count a frame that was segmented.
-
-        :param timings: mapping from the name of each stage to its time in milliseconds.
-        """
+        """Count a frame that was segmented. ``timings`` has the milliseconds of each stage."""
         with self._lock:
             self._frames_out += 1
             self._out.append((now, dict(timings)))
@@ -132,27 +139,21 @@ class Stats:
         """Return the counts since the start, and the rates and latencies of the window."""
         with self._lock:
             self._forget(now)
-            stages: dict[str, list[float]] = {}
-            for _, timings in self._out:
-                for stage, ms in timings.items():
-                    stages.setdefault(stage, []).append(ms)
             return Snapshot(
                 self._frames_in, self._frames_out, dict(self._dropped),
                 self._rate(self._in, now), self._rate([at for at, _ in self._out], now),
-                {stage: percentiles(values) for stage, values in stages.items()},
+                stage_percentiles(timings for _, timings in self._out),
                 self._lost, len(self._losses), self._skipped)
 
     def _rate(self, times: Sequence[float], now: float) -> float:
-        # If the window holds MOST_FRAMES frames, it covers only the time since the oldest of these
-        # frames. After the start, the window covers only the time since the first frame. So the
-        # rate uses the time that the window really covers.
+        # A full window covers only the time since its oldest frame, and a new window only the time
+        # since the first frame. So the rate uses the time that the window really covers.
         began = times[0] if len(times) == MOST_FRAMES else self._began
         return len(times) / min(self._window, max(1.0, now - (now if began is None else began)))
 
     def _forget(self, now: float) -> None:
-        while self._in and self._in[0] <= now - self._window:
-            self._in.popleft()
+        for times in (self._in, self._losses):
+            while times and times[0] <= now - self._window:
+                times.popleft()
         while self._out and self._out[0][0] <= now - self._window:
             self._out.popleft()
-        while self._losses and self._losses[0] <= now - self._window:
-            self._losses.popleft()

@@ -23,8 +23,8 @@ class Viewport:
     :param height: height of the images in pixels. ``width`` is the width of the images.
     :param roi: the part of the image that the network sees, as (left column, top row, width,
         height) in pixels. The pixels outside this part are unlabelled. None for the whole image.
-    :param hidden: (height, width) uint8, 0 or 1. The network sees the pixels with 1, but these
-        pixels are unlabelled. None if there is no such pixel.
+    :param hidden: (height, width) uint8, 0 or 1. Pixels with 1 are unlabelled, but the network
+        sees them. None if there is no such pixel.
     :param lookup: (height, width, 2) float32: column and row in the camera image for each pixel of
         the rectified image. If the camera image does not show the pixel, its column and row are
         negative. ``lens/rectify.py`` makes lookups. None if images are not rectified.
@@ -38,7 +38,6 @@ class Viewport:
     lookup: npt.NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
-        """Check that the roi and the arrays fit the size of the images."""
         size = (self.height, self.width)
         for name, array, shape in (('hidden', self.hidden, size),
                                    ('lookup', self.lookup, (*size, 2))):
@@ -57,10 +56,7 @@ class Viewport:
                 'the image, as [x, y, width, height]')
 
     def check_size(self, height: int, width: int) -> None:
-        """Check the size of an image.
-
-        :raises FrameError: if the image has another size than this viewport.
-        """
+        """Raise a FrameError if an image has another size than the images of this viewport."""
         if (height, width) != (self.height, self.width):
             raise FrameError(f'the viewport is for images of {self.width}x{self.height} pixels, '
                              f'but this image has {width}x{height}')

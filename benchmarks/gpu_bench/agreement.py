@@ -28,7 +28,6 @@ LEAST = 0.999
 
 
 def measure_agreement(report: FigureReport) -> None:
-    """Segment street scenes with every candidate that tuning accepts, and compare the labels."""
     card = load_card('street')
     images = [scene(*which).image for which in SCENES]
     plain: list[np.ndarray[tuple[int, ...], np.dtype[np.generic]]] = []

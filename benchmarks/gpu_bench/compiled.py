@@ -18,8 +18,7 @@ from typing import Any
 import numpy as np
 
 from . import networks
-from .measure import HEIGHT, pictures, WIDTH
-from .way import Stages, Way
+from .measure import HEIGHT, pictures, Stages, Way, WIDTH
 
 SETTINGS = {
     'channels last': {}, 'frozen': {'freezing': True},
@@ -35,7 +34,6 @@ AHEAD = 3
 
 
 def settings_of(name: str) -> list[str]:
-    """Return the names of the settings that make sense for a network."""
     enlarges = networks.read_name(name).family in networks.ENLARGING
     return [setting for setting, given in SETTINGS.items() if enlarges or 'cut' not in given]
 
@@ -57,13 +55,7 @@ def make_segment(name: str, freezing: bool = False,
     parts, card = networks.read_name(name), networks.card(Path(), name)
     model = networks.build(name, cut).to(memory_format=shape)
     dtype = torch.float16 if parts.precision == 'fp16' else torch.float32
-
-    def on_gpu(values: Any) -> Any:
-        return torch.tensor(np.asarray(values), device='cuda')
-
-    mean, std = (on_gpu(v).reshape(1, 3, 1, 1).to(dtype) for v in (card.input.mean,
-                                                                    card.input.std))
-    palette = on_gpu(np.ascontiguousarray(card.palette[:, ::-1])).float()
+    mean, std, palette = networks.on_gpu(card, dtype)
 
     def segment(frames: Any) -> tuple[Any, Any]:
         image = frames.permute(0, 3, 1, 2).flip(1).to(dtype) / 255
@@ -78,11 +70,7 @@ def make_segment(name: str, freezing: bool = False,
 
 
 class CompiledFrames:
-    """Sends frames from pinned memory through the compiled function.
-
-    :param name: name of the network.
-    :param setting: one of :data:`SETTINGS`.
-    """
+    """Sends frames from pinned memory through the compiled function."""
 
     def __init__(self, name: str, setting: str) -> None:
         import torch
@@ -154,6 +142,5 @@ class CompiledFrames:
 
 
 def compiled(folder: Path, name: str, setting: str) -> Way:
-    """Use ``torch.compile`` with one of :data:`SETTINGS`."""
     frames = CompiledFrames(name, setting)
     return Way(frames.run, frames.stages, frames.rate)

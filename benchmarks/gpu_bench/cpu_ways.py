@@ -8,25 +8,23 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+from cuda.bindings import driver
 import cv2
 import numpy as np
 
+from trt_segmentation.engines.cuda_driver import call
+from trt_segmentation.engines.onnxruntime_cuda import OnnxRuntimeCuda
+from trt_segmentation.gpu.allocator import GpuAllocator
+from trt_segmentation.gpu.streams import Streams
+
 from . import networks
-from .measure import HEIGHT, pictures, WIDTH
-from .way import Stages, Way
+from .measure import HEIGHT, pictures, Stages, Way, WIDTH
 
 
 class PinnedNetwork:
-    """A network on the GPU, with its input and its output in pinned memory.
-
-    :ivar tensor: the input tensor.
-    :ivar output: the output tensor.
-    """
+    """A network on the GPU, with its input ``tensor`` and its ``output`` in pinned memory."""
 
     def __init__(self, folder: Path, name: str) -> None:
-        from trt_segmentation.engines.onnxruntime_cuda import OnnxRuntimeCuda
-        from trt_segmentation.gpu.allocator import GpuAllocator
-        from trt_segmentation.gpu.streams import Streams
         self.card = networks.card(folder, name)
         memory = GpuAllocator()
         self._stream = Streams().compute[0]
@@ -43,10 +41,6 @@ class PinnedNetwork:
         self._binding = self._engine.bind(1, *self._device)
 
     def run(self) -> None:
-        """Copy the input to the GPU, run the network, and copy the output back."""
-        from cuda.bindings import driver
-
-        from trt_segmentation.engines.cuda_driver import call
         call(driver.cuMemcpyHtoDAsync, self._device[0], self._pinned[0].address, self._sizes[0],
              self._stream)
         self._binding.enqueue(self._stream)

@@ -1,10 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Measures the two kernels.
-
-Their bandwidth is compared with that of a copy on the GPU. The preprocess kernel is also compared
-with CV-CUDA.
-"""
+"""Compares the bandwidth of the two kernels with a copy on the GPU, and one with CV-CUDA."""
 
 from __future__ import annotations
 
@@ -12,11 +8,13 @@ import json
 from pathlib import Path
 import subprocess
 import sys
+from time import perf_counter
 from typing import Any
 
 import numpy as np
 from report import FigureReport
 
+from trt_segmentation.engines.cuda_driver import copy_to_device
 from trt_segmentation.gpu.allocator import GpuAllocator
 from trt_segmentation.gpu.kernels.launch import Launch
 from trt_segmentation.gpu.kernels.postprocess import palette_words, Postprocess, Target
@@ -25,8 +23,9 @@ from trt_segmentation.gpu.streams import Streams
 from trt_segmentation.model.card import InputCard, ModelCard, spread_palette
 from trt_segmentation.model.kind import OutputKind
 from trt_segmentation.model.signature import ImageInput, NetworkOutput
+from trt_segmentation.sources.image import as_frame
 
-from .measure import back_to_back, copy_bandwidth, frame_of, HEIGHT, pictures, WIDTH
+from .measure import back_to_back, copy_bandwidth, HEIGHT, pictures, WIDTH
 from .networks import CLASSES
 from .networks import HEIGHT as ROWS
 from .networks import WIDTH as COLUMNS
@@ -41,17 +40,14 @@ class KernelBench:
     def __init__(self, memory: GpuAllocator) -> None:
         self.memory = memory
         self.arch = f'sm_{memory.device.arch}'
-        self.frames = [frame_of(p) for p in pictures(SETS)]
+        self.frames = [as_frame(p) for p in pictures(SETS)]
         self.images = [self.send(f.data) for f in self.frames]
 
     def send(self, array: Any) -> int:
         """Copy an array to the GPU and return the address of the copy."""
-        from cuda.bindings import driver
-
-        from trt_segmentation.engines.cuda_driver import call
         data = np.ascontiguousarray(array)
         address = self.memory.allocate_on_device(data.nbytes)
-        call(driver.cuMemcpyHtoD, address, data.ctypes.data, data.nbytes)
+        copy_to_device(address, data)
         return address
 
     def preprocess(self, dtype: str, layout: str = 'nchw') -> tuple[list[Launch], int]:
@@ -70,8 +66,7 @@ class KernelBench:
     def postprocess(self, dtype: str, grid: tuple[int, int], overlay: bool,
                     confidence: bool = False) -> tuple[list[Launch], int]:
         """Return launches on different logits, and the fewest bytes that a launch must move."""
-        card = ModelCard('bench', Path(), tuple(map(str, range(CLASSES))),
-                         spread_palette(CLASSES))
+        card = ModelCard('bench', Path(), tuple(map(str, range(CLASSES))), spread_palette(CLASSES))
         image = ImageInput('image', 'nchw', dtype, 3, ROWS, COLUMNS, 1)
         shape = (1, CLASSES, *grid)
         output = NetworkOutput('out', OutputKind.LOGITS, 'nchw', dtype, CLASSES)
@@ -93,7 +88,6 @@ class KernelBench:
 
 
 def measure_kernels(report: FigureReport, quick: bool) -> None:
-    """Add rows with the time and the bandwidth of each kernel to the report."""
     memory = GpuAllocator()
     streams = Streams()
     bench = KernelBench(memory)
@@ -127,7 +121,6 @@ def measure_kernels(report: FigureReport, quick: bool) -> None:
 
 def compare_cvcuda(report: FigureReport, bench: KernelBench, streams: Streams) -> None:
     """Measure preprocessing with this package and with CV-CUDA, if CV-CUDA runs here."""
-    from time import perf_counter
     done = subprocess.run([sys.executable, str(Path(__file__).parent / 'cvcuda_preprocess.py')],
                           capture_output=True, text=True, check=False)
     if done.returncode:

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 import sys
 from time import perf_counter, process_time, sleep
-from typing import Any
+from typing import Any, NamedTuple
 
 from cuda.bindings import driver
 import numpy as np
@@ -28,6 +28,23 @@ from trt_segmentation.pipeline import segment_one
 HEIGHT, WIDTH = 1080, 1920
 WARM_UP_S = 0.2
 OVERLAY = Wanted(overlay=True)
+Stages = dict[str, list[float]]
+
+
+class Way(NamedTuple):
+    """A way to segment frames.
+
+    :param run: segments the frame of this index, and returns when the outputs are in host memory.
+    :param stages: milliseconds of each stage. Every call of ``run`` adds one number to each list.
+    :param rate: measures for some seconds, and returns frames per second; None if the way
+        processes only one frame at a time.
+    :param more: measures for some seconds, and returns other results. It is called last.
+    """
+
+    run: Callable[[int], Any]
+    stages: Stages
+    rate: Callable[[float], float] | None = None
+    more: Callable[[float], dict[str, Any]] = lambda seconds: {}
 
 
 def need_gpu() -> None:
@@ -44,14 +61,7 @@ def pictures(count: int, seed: int = 0) -> list[npt.NDArray[np.uint8]]:
     rng = np.random.default_rng(seed)
     coarse = rng.integers(0, 256, (count, HEIGHT // 8, WIDTH // 8, 3), dtype=np.uint8)
     noise = rng.integers(0, 16, (HEIGHT, WIDTH, 3), dtype=np.uint8)
-    return [np.ascontiguousarray(np.repeat(np.repeat(c, 8, 0), 8, 1) // 2 + noise)
-            for c in coarse]
-
-
-def frame_of(picture: npt.NDArray[np.uint8]) -> Frame:
-    """Make a bgr8 frame in ordinary memory."""
-    height, width, _ = picture.shape
-    return Frame(picture.reshape(-1), 'bgr8', height, width, width * 3)
+    return [np.ascontiguousarray(np.repeat(np.repeat(c, 8, 0), 8, 1) // 2 + noise) for c in coarse]
 
 
 def frames_in(pipeline: GpuPipeline, images: Sequence[npt.NDArray[np.uint8]]) -> list[Frame]:
@@ -121,7 +131,6 @@ class Alone:
         (self._graph or self._run).enqueue(self._streams.compute[0])
 
     def once(self) -> None:
-        """Run the network once, and wait for the end of the run."""
         self._enqueue()
         self._done.record(self._streams.compute[0])
         self._done.wait()
@@ -145,7 +154,6 @@ class Alone:
         return count / (perf_counter() - began)
 
     def close(self) -> None:
-        """Free all memory."""
         self._memory.synchronize()
         if self._graph is not None:
             self._graph.close()

@@ -21,6 +21,7 @@ import sys
 from time import perf_counter
 from typing import Any
 
+from cuda.bindings import driver
 import numpy as np
 
 # Without this, the folder of this script is in sys.path, and transformers imports kernels.py.
@@ -32,7 +33,6 @@ from gpu_bench.compiled import compiled, SETTINGS
 from gpu_bench.cpu_ways import article, careful
 from gpu_bench.measure import (
     Alone,
-    frame_of,
     frames_in,
     HEIGHT,
     latency,
@@ -40,13 +40,20 @@ from gpu_bench.measure import (
     pictures,
     rate,
     repeat,
+    Stages,
     WARM_UP_S,
+    Way,
     WIDTH,
 )
-from gpu_bench.way import Stages, Way
+from trt_segmentation.engines.cuda_driver import call
+from trt_segmentation.engines.onnxruntime_cuda import OnnxRuntimeCuda
+from trt_segmentation.gpu.allocator import GpuAllocator
 from trt_segmentation.gpu.device_engine import DeviceEngine, OpenEngine
+from trt_segmentation.gpu.pipeline import GpuPipeline
 from trt_segmentation.gpu.settings import GpuSettings
 from trt_segmentation.model.card import ModelCard
+from trt_segmentation.sources.image import as_frame
+from trt_segmentation.tuning.open_tuned import TunedOpener
 
 
 def pytorch(folder: Path, name: str) -> Way:
@@ -57,13 +64,7 @@ def pytorch(folder: Path, name: str) -> Way:
     model, card = networks.build(name), networks.card(folder, name)
     torch.cuda.empty_cache()  # the memory that only the construction needs is not counted
     dtype = torch.float16 if name.endswith('fp16') else torch.float32
-
-    def on_gpu(values: Any) -> Any:
-        return torch.tensor(np.asarray(values), device='cuda')
-
-    mean, std = (on_gpu(v).reshape(1, 3, 1, 1).to(dtype) for v in (card.input.mean,
-                                                                    card.input.std))
-    palette = on_gpu(np.ascontiguousarray(card.palette[:, ::-1])).float()
+    mean, std, palette = networks.on_gpu(card, dtype)
     up = torch.empty((HEIGHT, WIDTH, 3), dtype=torch.uint8, pin_memory=True)
     labels_down = torch.empty((HEIGHT, WIDTH), dtype=torch.uint8, pin_memory=True)
     overlay_down = torch.empty((HEIGHT, WIDTH, 3), dtype=torch.uint8, pin_memory=True)
@@ -88,11 +89,7 @@ def pytorch(folder: Path, name: str) -> Way:
 
 def open_tuned(card: ModelCard, gpu: int, stream: int) -> DeviceEngine:
     """Open the network of a card as the package does."""
-    from trt_segmentation.tuning.open_tuned import TunedOpener
-
-    def log(line: str) -> None:
-        sys.stderr.write(f'{line}\n')
-    return TunedOpener(log=log)(card, gpu, stream)
+    return TunedOpener(log=lambda line: print(line, file=sys.stderr))(card, gpu, stream)
 
 
 def alone(folder: Path, name: str, cut: bool = False) -> Way:
@@ -112,7 +109,6 @@ def filled(folder: Path, name: str) -> Way:
 def ours(folder: Path, name: str, settings: GpuSettings = GpuSettings(), cut: bool = False,
          open_engine: OpenEngine = open_tuned) -> Way:
     """Run the pipeline of this package on frames in its pinned memory."""
-    from trt_segmentation.gpu.pipeline import GpuPipeline
     pipeline = GpuPipeline(networks.card(folder, name, cut), open_engine, settings=settings)
     batch = networks.read_name(name).batch
     frames = [frames_in(pipeline, pictures(batch, seed)) for seed in range(max(6 // batch, 2))]
@@ -134,15 +130,13 @@ def ours(folder: Path, name: str, settings: GpuSettings = GpuSettings(), cut: bo
         found = {'graphed': pipeline.uses_graph, 'allocated': pipeline.memory.device_bytes,
                  'opened': pipeline.identity.opened_s, 'tuning': pipeline.identity.tuning}
         if batch == 1:
-            staged, parts = latency(pipeline, [frame_of(p) for p in pictures(6)], seconds)
+            staged, parts = latency(pipeline, [as_frame(p) for p in pictures(6)], seconds)
             found |= {'from ordinary memory': float(np.median(staged)), 'copy': parts['stage']}
         return found
     return Way(way, stages, lambda s: rate(pipeline, frames, s, pipeline.depth), more)
 
 
 def untuned(folder: Path, name: str) -> Way:
-    """Run the pipeline of this package without tuned options."""
-    from trt_segmentation.engines.onnxruntime_cuda import OnnxRuntimeCuda
     return ours(folder, name, open_engine=OnnxRuntimeCuda)
 
 
@@ -158,11 +152,6 @@ WAYS: dict[str, Callable[[Path, str], Way]] = {
 
 
 def measure(way: str, folder: Path, name: str, seconds: float) -> dict[str, Any]:
-    """Measure one way with one network in this process."""
-    from cuda.bindings import driver
-
-    from trt_segmentation.engines.cuda_driver import call
-    from trt_segmentation.gpu.allocator import GpuAllocator
     memory = GpuAllocator()
     free, _ = call(driver.cuMemGetInfo)
     run, stages, together, more = WAYS[way](folder, name)

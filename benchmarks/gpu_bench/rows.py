@@ -22,11 +22,10 @@ LABELS_LATER_MS = 0.25
 
 
 class NetworkRows:
-    """Adds the rows of one network.
+    """Adds the rows of one network. Every row begins with its name.
 
-    :param name: name of the network. Every row begins with this name.
     :param found: result of each way.
-    :param main: whether the network has limits on its memory and its 99th percentile.
+    :param main: whether the network has a limit of its 99th percentile.
     """
 
     def __init__(self, report: FigureReport, name: str, found: Mapping[str, Mapping[str, Any]],
@@ -34,7 +33,6 @@ class NetworkRows:
         self._report, self._name, self._found, self._main = report, name, found, main
 
     def add(self) -> None:
-        """Add a row for every measured number, and the factors with their limits."""
         for way, result in self._found.items():
             self._add_way(way, result)
         ours = [way for way in OURS if way in self._found]
@@ -43,8 +41,7 @@ class NetworkRows:
         own = self._found[min(ours, key=lambda way: float(self._found[way]['p50']))]
         self._add_limits(own)
         compiled = [way for way in self._found if way.startswith('compiled')]
-        self._compare('compiled PyTorch', compiled, own,
-                      AHEAD.get(self._name, 1.0))
+        self._compare('compiled PyTorch', compiled, own, AHEAD.get(self._name, 1.0))
         for way in ('careful', 'article', 'pytorch', 'untuned'):
             self._compare(way, [way], own)
 

@@ -16,8 +16,9 @@ from report import FigureReport
 from trt_segmentation.engines.onnxruntime_cuda import OnnxRuntimeCuda
 from trt_segmentation.gpu.pipeline import GpuPipeline
 from trt_segmentation.gpu.settings import GpuSettings
+from trt_segmentation.sources.image import as_frame
 
-from .measure import core_share, frame_of, frames_in, latency, pictures, rate
+from .measure import core_share, frames_in, latency, pictures, rate
 
 VARIANTS = {
     'timed wait': GpuSettings(), 'blocking': GpuSettings(wait='block'),
@@ -30,7 +31,6 @@ STAGES = ('upload', 'preprocess', 'inference', 'postprocess', 'download', 'overl
 
 
 def measure_variants(report: FigureReport, card: Any, name: str, seconds: float) -> None:
-    """Measure every variant of the pipeline."""
     # The first network of a process is up to 7 % faster than later ones, see LaunchGraph.
     GpuPipeline(card, OnnxRuntimeCuda).close()
     for variant, settings in VARIANTS.items():
@@ -48,6 +48,6 @@ def measure_variants(report: FigureReport, card: Any, name: str, seconds: float)
             report.add(f'{name}: {variant}, of a core at 30 Hz', share * 100, '%')
             report.add(f'{name}: {variant}, p50 at 30 Hz', late, 'ms')
         if settings.write_combined:
-            _, parts = latency(pipeline, [frame_of(p) for p in pictures(6)], seconds)
+            _, parts = latency(pipeline, [as_frame(p) for p in pictures(6)], seconds)
             report.add(f'{name}: {variant}, copy into it', parts['stage'], 'ms')
         pipeline.close()

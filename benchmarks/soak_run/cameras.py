@@ -16,15 +16,21 @@ import sys
 import time
 from typing import Any
 
+from builtin_interfaces.msg import Time
 import numpy as np
 import numpy.typing as npt
+import rclpy
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
 
 from trt_segmentation.commands.demo.node_process import running
+from trt_segmentation.memory import PageMemory
+from trt_segmentation.ros.transport.cdr import HEAD_ROOM
+from trt_segmentation.ros.transport.choose import choose_transport
+from trt_segmentation.ros.transport.qos import RELIABLE
 
 CAMERAS_A_PROCESS = 2
 """Cameras in a process. Two 1080p cameras at 30 Hz send 0.4 GB/s, which a process can copy."""
-ROOM = 512
-"""Bytes before the pixels, for the header of a message."""
 
 
 class CameraProcesses:
@@ -35,8 +41,7 @@ class CameraProcesses:
 
     def __init__(self, processes: Sequence[subprocess.Popen[bytes]], logs: dict[int, Path]
                  ) -> None:
-        self._processes = processes
-        self._logs = logs
+        self._processes, self._logs = processes, logs
 
     def set_rate(self, hz: float) -> None:
         """Let each camera publish ``hz`` images per second; 0 pauses the cameras."""
@@ -90,7 +95,6 @@ def publish(spec_file: Path) -> None:
     A camera publishes its pictures in turn. The stamp is the time of sending, and the frame_id is
     ``camera:picture``. The log has three int64 for each image: camera, picture, stamp in ns.
     """
-    import rclpy
     told: list[int] = []
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: told.append(1))
@@ -130,28 +134,19 @@ class _Camera:
     """Publishes its pictures in turn without copying them."""
 
     def __init__(self, node: Any, name: str, index: int, pictures: list[Path]) -> None:
-        from sensor_msgs.msg import Image
-
-        from trt_segmentation.memory import ArrayMemory
-        from trt_segmentation.ros.transport.choose import choose_transport
-        from trt_segmentation.ros.transport.qos import RELIABLE
-        self._name = name
-        self._index = index
+        self._name, self._index, self._sent = name, index, 0
         self._images = choose_transport().publisher(
             node.create_publisher(Image, f'{name}/image', RELIABLE))
         self._pictures = []
         for path in pictures:
             picture = np.load(path, allow_pickle=False)
-            whole = np.empty(ROOM + picture.nbytes, np.uint8)
-            pixels = whole[ROOM:].reshape(picture.shape)
+            memory = PageMemory(HEAD_ROOM + picture.nbytes)
+            pixels = memory.view[HEAD_ROOM:].reshape(picture.shape)
             pixels[:] = picture
-            self._pictures.append((pixels, ArrayMemory(pixels, ROOM)))
-        self._sent = 0
+            self._pictures.append((pixels, memory))
 
     def send(self) -> npt.NDArray[np.int64]:
         """Publish the next image and return its record for the log."""
-        from builtin_interfaces.msg import Time
-        from std_msgs.msg import Header
         picture = self._sent % len(self._pictures)
         pixels, memory = self._pictures[picture]
         now = time.time_ns()

@@ -17,11 +17,7 @@ LABELS = {'rss_mb': 'resident', 'pss_mb': 'proportional', 'private_mb': 'anonymo
 
 
 def draw(tree: dict[str, Any], path: Path) -> None:
-    """Draw the series of a soak test.
-
-    :param tree: content of the JSON file.
-    :param path: file of the picture; its suffix selects a format of matplotlib.
-    """
+    """Draw the series in ``tree``, the content of the JSON file of a soak test."""
     series, setting = tree['series'], tree['setting']
     # A Figure without pyplot needs no display.
     figure = Figure(figsize=(11, 6.5), dpi=110, layout='constrained')

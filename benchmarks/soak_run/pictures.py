@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from trt_segmentation.frame import Frame
+from trt_segmentation.accuracy.samples import label_image
 from trt_segmentation.host.pipeline import HostPipeline
 from trt_segmentation.model.card import load_card
 from trt_segmentation.street import CONDITIONS, Drive
@@ -40,10 +40,7 @@ class Pictures:
 
 
 def render(folder: Path, cameras: int, size: tuple[int, int], model: str) -> Pictures:
-    """Draw a different street for each camera, and segment every picture on the host.
-
-    :param size: width and height.
-    """
+    """Draw a different street for each camera, and segment every picture on the host."""
     width, height = size
     pipeline = HostPipeline(load_card(model))
     pictures = Pictures([], [])
@@ -55,9 +52,7 @@ def render(folder: Path, cameras: int, size: tuple[int, int], model: str) -> Pic
             image = np.ascontiguousarray(drive.frame(index * APART).image)
             path = folder / f'camera{camera}_{index}.npy'
             np.save(path, image)
-            pipeline.submit([Frame(image.reshape(-1), 'bgr8', height, width, 3 * width)])
-            (segmentation,) = pipeline.collect()
             pictures.files[-1].append(path)
-            pictures.label_maps[-1].append(segmentation.labels.copy())
+            pictures.label_maps[-1].append(label_image(pipeline, image))
     pipeline.close()
     return pictures

@@ -48,7 +48,6 @@ class Counts:
 class Receiver:
     """Subscribes to every camera's label map, to one overlay and to the diagnostics.
 
-    :param names: names of the cameras.
     :param expected: expected class ids; the indices are the camera and its picture.
     """
 
@@ -82,7 +81,6 @@ class Receiver:
             s.subscription.get_publisher_count() for s in self._subscriptions)
 
     def spin(self, seconds: float) -> None:
-        """Receive messages for some seconds."""
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             self._executor.spin_once(timeout_sec=min(left, 0.1))
@@ -92,7 +90,6 @@ class Receiver:
         return np.array(self._records, np.int64).reshape(-1, 4)
 
     def close(self) -> None:
-        """End the subscriptions."""
         for subscription in self._subscriptions:
             subscription.close()
         self._executor.shutdown()

@@ -29,9 +29,7 @@ class Rig:
 
     def __init__(self, node: subprocess.Popen[bytes], cameras: CameraProcesses,
                  receiver: Receiver) -> None:
-        self.node = node
-        self.cameras = cameras
-        self.receiver = receiver
+        self.node, self.cameras, self.receiver = node, cameras, receiver
 
     def spin(self, seconds: float) -> None:
         """Receive messages for some seconds; exit if a process has ended."""
@@ -43,7 +41,6 @@ class Rig:
             self.cameras.check_alive()
 
     def connect(self) -> None:
-        """Wait until the node publishes all topics."""
         end = time.monotonic() + START_SECONDS
         while not self.receiver.is_connected():
             self.spin(0.2)

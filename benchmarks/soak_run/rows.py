@@ -75,17 +75,14 @@ class Soaked:
 
     @property
     def counted(self) -> float:
-        """Seconds after the warm-up."""
         return self.seconds - self.warm
 
     @property
     def warmed(self) -> list[ProcessSample]:
-        """Samples after the warm-up."""
         return [s for s in self.samples if s.at >= self.warm]
 
 
 def add_rows(report: FigureReport, soak: Soaked) -> None:
-    """Add all rows."""
     _rate(report, soak)
     _process(report, soak)
     for name in ('p50', 'p99'):
@@ -145,7 +142,6 @@ def _process(report: FigureReport, soak: Soaked) -> None:
 
 
 def _losses(report: FigureReport, soak: Soaked) -> None:
-    """Add rows about lost and dropped images and label maps."""
     counts = soak.counts
     sent = int((soak.published[:, 2] >= soak.begin).sum())
     arrived = int((soak.arrived[:, 2] >= soak.begin).sum())
@@ -171,8 +167,7 @@ def _label_maps(report: FigureReport, soak: Soaked) -> None:
     known = set(map(tuple, soak.published.tolist()))
     answered = [tuple(row[:3]) for row in soak.arrived.tolist()]
     strange = sum(key not in known for key in answered)
-    report.add('label maps of no image published, since the start', strange, '', '0',
-               strange == 0)
+    report.add('label maps of no image published, since the start', strange, '', '0', strange == 0)
     twice = len(answered) - len(set(answered))
     report.add('label maps that came twice', twice, '', '0', twice == 0)
     report.add('label maps on the topic of another camera', soak.foreign, '', '0',

@@ -75,22 +75,18 @@ class Watch:
 
     def __init__(self, pid: int, period: float, gpu: int | None) -> None:
         self.samples: list[ProcessSample] = []
-        self._pid = pid
-        self._period = period
-        self._gpu = gpu
+        self._pid, self._period, self._gpu = pid, period, gpu
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
 
     def stop(self) -> list[ProcessSample]:
-        """Stop the thread and return all samples."""
         self._stop.set()
         self._thread.join()
         return self.samples
 
     def _run(self) -> None:
-        began = time.monotonic()
-        due = began
+        began = due = time.monotonic()
         while not self._stop.wait(max(0.0, due - time.monotonic())):
             try:
                 self.samples.append(sample(self._pid, time.monotonic() - began, self._gpu))

@@ -26,7 +26,8 @@ from trt_segmentation.bags.reader import CAMERA_INFO, COMPRESSED, IMAGE, Recorde
 from trt_segmentation.errors import FrameError
 from trt_segmentation.frame import Frame
 from trt_segmentation.host.decode_jpeg_png import decompress, MAX_PIXELS
-from trt_segmentation.ros.transport.cdr import parse_header, parse_image
+from trt_segmentation.ros.transport.cdr import parse_image
+from trt_segmentation.untrusted.cdr_reader import CdrReader
 
 HEIGHT, WIDTH = 24, 32
 PIXELS = np.random.default_rng(5).integers(0, 256, HEIGHT * WIDTH * 3).astype(np.uint8)
@@ -99,7 +100,7 @@ def by_direct_transport(message: bytes) -> Frame:
     array = np.frombuffer(message, np.uint8)
     frame = parse_image(array)
     assert inside(frame, array)
-    parse_header(array)
+    CdrReader(array).read_header()
     return frame
 
 
@@ -114,7 +115,7 @@ def by_bag(msgtype: str) -> Callable[[bytes], Frame]:
 def header_alone(message: bytes) -> None:
     recorded = Recorded('/camera_info', CAMERA_INFO, 1, 0, message)
     stamp = recorded.stamp_ns
-    sec, nanosec, _ = parse_header(np.frombuffer(message, np.uint8))
+    sec, nanosec, _ = CdrReader(np.frombuffer(message, np.uint8)).read_header()
     assert stamp == sec * 10**9 + nanosec
 
 

@@ -39,7 +39,6 @@ class Bank:
 
     @staticmethod
     def paint(seed: int) -> Bank:
-        """Paint a bank."""
         rng = np.random.Generator(np.random.PCG64([seed, 31]))
         return Bank([paint_bare_tree(rng) for _ in range(8)],
                     [paint_dense_tree(rng) for _ in range(8)],

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""A canvas for training. Every pixel holds its class and a number of the thing that it shows.
+"""A canvas for training. Every pixel holds its class and a number for the thing that it shows.
 
 A code is ``class + 10 * part``. ``part`` is a number from 0 to 23. Neighbouring things usually
 have different parts, so that the training can give each thing a colour and a texture of its own.
@@ -64,26 +64,22 @@ class LabelledCanvas(Canvas):
         return label if label == IGNORED else label + len(CLASSES) * self.part
 
     def convex_fixed(self, points: npt.NDArray[np.int32], colour: Colour, label: int) -> None:
-        """Fill a convex polygon, as the base class does."""
         super().convex_fixed(points, colour, self.code(label))
 
     def fill(self, outlines: list[Floats], colour: Colour, label: int) -> None:
-        """Fill polygons, as the base class does."""
         super().fill(outlines, colour, self.code(label))
 
     def lines(self, lines: list[Floats], colour: Colour, label: int, thick: int = 1) -> None:
-        """Draw lines, as the base class does."""
         super().lines(lines, colour, self.code(label), thick)
 
     def disc(self, centre: Floats, radius: float, colour: Colour, label: int) -> None:
-        """Fill a circle, as the base class does."""
         super().disc(centre, radius, colour, self.code(label))
 
     def plane(self, texture: Texture, quad: Floats, gain: float, haze: Colour, label: int,
               part: tuple[float, float] = (0.0, 1.0)) -> None:
         """Stretch a texture over a quad, as the base class does."""
         code, before = self.code(label), self.part
-        self.part = 0       # the base class may call a method of this class
+        self.part = 0       # the base class may call convex(), which would add the part again
         super().plane(texture, quad, gain, haze, code, part)
         self.part = before
 

@@ -55,7 +55,6 @@ def _sides(solid: Solid, profile: Profile, half: Floats, sill: float, base: floa
 
 def _windows(solid: Solid, roof: Profile, half: Floats, waist: float, base: float,
              glass: Colour) -> None:
-    """Add the side windows between the pillars."""
     x0, x1 = roof[0][0], roof[-1][0]
     top0, top1 = roof[1], roof[2]
     cuts = np.array([0.04, 0.34, 0.37, 0.66, 0.69, 0.95])
@@ -122,7 +121,6 @@ def make_curved_car(rng: Rng) -> Mesh:
 
 def _details(rng: Rng, solid: Solid, end: float, wide: float, waist: float, sill: float,
              paint: Colour) -> None:
-    """Add lights, grille, plates and bumpers."""
     front = np.array([(end + 0.01, -wide * 0.88, sill), (end + 0.01, wide * 0.88, sill),
                       (end - 0.05, wide * 0.88, waist - 0.28), (end - 0.05, -wide * 0.88,
                                                                  waist - 0.28)])

@@ -73,7 +73,6 @@ class PaintedFacade(Facade):
         self.texture = Texture(self._picture, solid=True)
 
     def _plaster(self) -> None:
-        """Paint the wall, with bricks or stripes or none, and stains."""
         rng, picture = self._rng, self._picture
         rows, columns = picture.shape[:2]
         stain = noise_field(rng, (rows, columns), (3, 9, 30, 90), 0.7)[:, :, None]
@@ -165,7 +164,6 @@ class House(Building):
     """A building with chimneys, or with a tower."""
 
     def draw(self, view: SceneView, s: float, t: float) -> None:
-        """Draw the building, then the chimneys on its roof."""
         super().draw(view, s, t)
         tall = self._facade.height + self._roof
         rng = np.random.Generator(np.random.PCG64(int(abs(self._s) * 100)))

@@ -11,7 +11,7 @@ import numpy as np
 
 from trt_segmentation.street.camera import Floats
 from trt_segmentation.street.canvas import BUILDING, Bytes, Texture, VEGETATION
-from trt_segmentation.street.view import cast_shadow, make_ring, SceneView, Standing
+from trt_segmentation.street.view import cast_shadow, make_ring, SceneView, Thing
 
 from .labelled_canvas import IGNORED, LabelledCanvas, Veil
 
@@ -48,7 +48,6 @@ def _grow(rng: Rng, lines: list[tuple[float, ...]], x: float, y: float, angle: f
 
 
 def _add_leaves(rng: Rng, picture: Bytes) -> None:
-    """Add a few leaves near the branches of a (H, W, 4) picture."""
     leaves = noise_field(rng, picture.shape[:2], (90, 140)) > rng.uniform(0.2, 0.7)
     leaves &= cv2.dilate(picture[:, :, 3], np.ones((9, 9), np.uint8)) > 0
     picture[leaves] = (*rng.uniform(20, 140, 3), 230)
@@ -159,7 +158,7 @@ def paint_boundary(rng: Rng) -> tuple[Veil | Texture, int]:
     return Veil(picture, np.full(shape, 255, np.uint8)), IGNORED
 
 
-class Tree(Standing):
+class Tree(Thing):
     """A tree that faces the camera."""
 
     def __init__(self, veil: Veil, s: float, t: float, period: float, width: float,
@@ -168,7 +167,6 @@ class Tree(Standing):
         self._veil, self._width, self._height = veil, width, height
 
     def draw(self, view: SceneView, s: float, t: float) -> None:
-        """Draw the tree and its codes."""
         foot, scale, depth = view.upright(s, t)
         wide, high = self._width * scale / 2, self._height * scale
         hidden = not -wide < foot[0] < view.canvas.width + wide
@@ -181,7 +179,6 @@ class Tree(Standing):
         view.canvas.veil(self._veil, quad, gain, haze, VEGETATION)
 
     def shadow(self, view: SceneView, s: float, t: float) -> list[Floats]:
-        """Return the (N, 3) outlines of the shadow on the ground, in world coordinates."""
         foot = view.road.at(s, t)
         ring = make_ring(11) * 0.4 * self._width
         if view.look.sun < 0.2:
@@ -189,7 +186,7 @@ class Tree(Standing):
         return [np.asarray(cast_shadow(view.look, foot, self._height * 0.6) + ring)]
 
 
-class Boundary(Standing):
+class Boundary(Thing):
     """A hedge, a wall, a fence or a railing along the road."""
 
     def __init__(self, picture: tuple[Veil | Texture, int], s: float, t: float, period: float,

@@ -11,7 +11,7 @@ import numpy as np
 from trt_segmentation.street.camera import Floats
 from trt_segmentation.street.canvas import BUILDING, Colour, POLE, SIGN
 from trt_segmentation.street.person import Person
-from trt_segmentation.street.view import cast_post_shadow, make_ring, SceneView, Standing
+from trt_segmentation.street.view import cast_post_shadow, make_ring, SceneView, Thing
 
 from .labelled_canvas import IGNORED, LabelledCanvas
 from .painted_cars import paint_colour
@@ -27,7 +27,7 @@ def _bright(rng: Rng) -> Colour:
                          255).tolist())
 
 
-class Panel(Standing):
+class Panel(Thing):
     """A sign of any shape on one or two posts, a bus stop flag or a pillar with a sign."""
 
     def __init__(self, rng: Rng, s: float, t: float, period: float) -> None:
@@ -49,7 +49,6 @@ class Panel(Standing):
             self._inks, self._marks = [_grey(rng)] * 4, []
 
     def draw(self, view: SceneView, s: float, t: float) -> None:
-        """Draw the posts and the sign."""
         foot, scale, depth = view.upright(s, t)
         if depth < 1.5 or self._half.min() * scale < 2.0 * view.camera.zoom:
             return
@@ -68,7 +67,7 @@ class Panel(Standing):
             view.canvas.convex(centre + mark * ring * 0.8, inks[2 + index % 2], SIGN)
 
 
-class Post(Standing):
+class Post(Thing):
     """A lamp post, a telegraph pole, a bollard or a post of a gantry."""
 
     def __init__(self, rng: Rng, s: float, t: float, period: float) -> None:
@@ -83,7 +82,6 @@ class Post(Standing):
         self._bands = bollard and rng.random() < 0.4
 
     def draw(self, view: SceneView, s: float, t: float) -> None:
-        """Draw the post and its arms."""
         foot, scale, depth = view.upright(s, t)
         wide = self._wide * scale
         if depth < 1.2 or wide < 1.3 * view.camera.zoom:
@@ -101,13 +99,12 @@ class Post(Standing):
                                max(0.16 * scale, 1.5), colour, POLE)
 
     def shadow(self, view: SceneView, s: float, t: float) -> list[Floats]:
-        """Return the (N, 3) outlines of the shadow on the ground, in world coordinates."""
         if view.look.sun < 0.2:
             return []
         return [cast_post_shadow(view, view.road.at(s, t), self._wide / 2, self._high)]
 
 
-class Wires(Standing):
+class Wires(Thing):
     """Wires above the road. They change colours, but the label stays that of the background."""
 
     def __init__(self, rng: Rng, s: float, t: float, period: float) -> None:
@@ -117,7 +114,6 @@ class Wires(Standing):
         self._across = rng.random() < 0.5
 
     def draw(self, view: SceneView, s: float, t: float) -> None:
-        """Draw the wires."""
         part = np.linspace(0, 1, 12)
         ends = ((s, t), (s, -t)) if self._across else ((s, t), (s + self._far, t))
         ground = view.road.at(np.interp(part, (0, 1), (ends[0][0], ends[1][0])),
@@ -148,7 +144,6 @@ class Cyclist(AnyPerson):
     """A person on a bicycle. None of our classes fits the bicycle, so it is ignored."""
 
     def draw(self, view: SceneView, s: float, t: float) -> None:
-        """Draw the bicycle, then the rider."""
         foot, scale, depth = view.upright(s, t)
         if depth < 1.5 or scale * 0.7 < 6 * view.camera.zoom:
             return
@@ -164,8 +159,8 @@ class Cyclist(AnyPerson):
         super().draw(view, s, t)
 
 
-class Box(Standing):
-    """A bin, a cabinet, a letter box or a shelter. It counts as a building."""
+class Box(Thing):
+    """A bin, a cabinet, a letter box or a shelter. The loss ignores a narrow box."""
 
     def __init__(self, rng: Rng, s: float, t: float, period: float) -> None:
         super().__init__(s, t, period)
@@ -174,7 +169,6 @@ class Box(Standing):
         self._label = BUILDING if self._size[0] > 1.2 else IGNORED
 
     def draw(self, view: SceneView, s: float, t: float) -> None:
-        """Draw the front of the box."""
         foot, scale, depth = view.upright(s, t)
         if depth < 2:
             return

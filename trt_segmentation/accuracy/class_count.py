@@ -12,9 +12,8 @@ from ..untrusted.onnx_graph import read_endings
 
 
 def load_checked_card(text: str) -> ModelCard:
-    """Read a model card, and check the number of its class names.
+    """Read a model card by :func:`.load_card`, and check the number of its class names.
 
-    :param text: path of the card, or name of an installed card.
     :raises ModelCardError: if the card has a wrong value, or not one name for each class.
     """
     card = load_card(text)
@@ -25,9 +24,8 @@ def load_checked_card(text: str) -> ModelCard:
 def check_class_count(card: ModelCard) -> None:
     """Refuse a card whose number of class names differs from the number of classes.
 
-    A command calls this function before long work and before it reads label maps, because both
-    give misleading messages if a class name is missing. The function accepts a card if the number
-    of classes is unknown. All other contradictions are found when the engine opens.
+    If a class name is missing, long work or label maps lead to misleading messages. So a command
+    calls this function first. A card is accepted if the number of classes is unknown.
 
     :raises ModelCardError: if the two numbers differ.
     """

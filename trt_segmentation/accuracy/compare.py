@@ -9,6 +9,7 @@ such as all images at night.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing, ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from .samples import label_image, Sample
 
 REFERENCE = 'fp32'
 EXAMPLES = 6
-"""The report shows at most this many samples, those with the largest differences."""
+"""For each precision, the report shows at most this many samples with the largest differences."""
 BOUNDARY = 0.005
 """Width of a class boundary, as a fraction of the image diagonal."""
 
@@ -45,7 +46,7 @@ class Totals:
     pixels: int = 0
 
     def add(self, other: Totals) -> None:
-        """Add the sums over other samples."""
+        """Add the sums of other samples."""
         self.matrix += other.matrix
         self.boundary += other.boundary
         self.images += other.images
@@ -122,10 +123,9 @@ class Accuracy:
         return totals.same / totals.pixels
 
     def loss(self, precision: str) -> float:
-        """Accuracy loss of a precision against FP32.
+        """The mean IoU of FP32 minus the mean IoU of a precision.
 
-        :returns: the mean IoU of FP32 minus the mean IoU of the precision. If no sample has
-            truth, the result is the fraction of pixels whose label differs from FP32, 0 to 1.
+        If no sample has truth, the fraction of pixels whose label differs from FP32, 0 to 1.
         """
         if self.has_truth():
             return self.scores(REFERENCE).mean_iou - self.scores(precision).mean_iou
@@ -150,30 +150,24 @@ def compare_precisions(card: ModelCard, models: Mapping[str, Path], samples: Ite
                        ) -> Accuracy:
     """Segment every sample in every precision.
 
-    :param card: the model card. Each file of ``models`` is used in place of the card's ONNX file.
-    :param models: maps the name of each precision to its ONNX file. :data:`REFERENCE` must be
-        one of the names.
+    :param models: maps the name of each precision to the ONNX file that is used in place of the
+        card's file. :data:`REFERENCE` must be one of the names.
     :param open_pipeline: opens the pipeline of a card. The default pipeline runs on the CPU.
     :raises EngineError: if a model does not run.
     """
-    # The pipelines must not cut the last Resize. The reference keeps this Resize. If the card asks
-    # for the cut, the files of the other precisions were cut earlier.
+    # The reference keeps its last Resize. The other files were cut earlier, if the card asks for
+    # the cut.
     whole = replace(card.output, cut_resize=False)
-    pipelines: dict[str, Pipeline] = {}
-    try:
-        for name, path in models.items():
-            pipelines[name] = open_pipeline(replace(card, model=path, output=whole))
+    with ExitStack() as stack:
+        pipelines = {name: stack.enter_context(closing(open_pipeline(
+            replace(card, model=path, output=whole)))) for name, path in models.items()}
         return compare_pipelines(card.classes, pipelines, samples)
-    finally:
-        for pipeline in pipelines.values():
-            pipeline.close()
 
 
 def compare_pipelines(classes: Sequence[str], pipelines: Mapping[str, Pipeline],
                       samples: Iterable[Sample]) -> Accuracy:
     """Segment every sample with every pipeline.
 
-    :param classes: names of the classes of the network.
     :param pipelines: maps a name, such as a precision or an engine, to an open pipeline.
         :data:`REFERENCE` must be one of the names.
     :raises EngineError: if a pipeline fails.
@@ -205,15 +199,12 @@ def _count_sample(accuracy: Accuracy, sample: Sample, precision: str,
 
 
 def _keep_largest(accuracy: Accuracy, difference: Difference) -> None:
-    """Keep the largest differences of each precision."""
-    same, others = [difference], list[Difference]()
-    for kept in accuracy.differences:
-        (same if kept.precision == difference.precision else others).append(kept)
-    largest = sorted(same, key=lambda d: -d.fraction)[:EXAMPLES]
-    order = accuracy.precisions.index
-    accuracy.differences[:] = sorted([*others, *largest], key=lambda d: order(d.precision))
+    found = [difference, *accuracy.differences]
+    accuracy.differences[:] = [
+        kept for precision in accuracy.precisions
+        for kept in sorted((d for d in found if d.precision == precision),
+                           key=lambda d: -d.fraction)[:EXAMPLES]]
 
 
 def _make_counts(classes: int) -> tuple[Counts, Counts]:
-    """Zeros for the confusion and the boundaries of :class:`Totals`."""
     return np.zeros((classes, classes + 1), np.int64), np.zeros((2, classes), np.int64)

@@ -32,7 +32,7 @@ class ConfidenceCounts:
             confidence: npt.NDArray[np.uint8]) -> None:
         """Count the pixels of one image.
 
-        :param truth: (height, width) true class ids, with :data:`.frame.UNLABELLED`.
+        :param truth: (height, width) true class ids, or :data:`.frame.UNLABELLED`.
         :param confidence: (height, width) uint8. 255 means a confidence of 1.
         """
         seen = truth != UNLABELLED[truth.dtype]
@@ -41,10 +41,10 @@ class ConfidenceCounts:
 
     @property
     def calibration_error(self) -> float:
-        """The ECE: how far the confidence and the fraction of right labels differ, 0 to 1.
+        """The ECE, 0 to 1: how far the confidence and the fraction of right labels differ.
 
-        The pixels are divided into :data:`BINS` bins by confidence. The result is the mean
-        difference over all bins, weighted by the pixels of each bin. NaN if no pixel was counted.
+        The result is the mean over :data:`BINS` bins of confidence, weighted by the pixels of each
+        bin. NaN if no pixel was counted.
         """
         levels = np.arange(LEVELS)
         return bin_error(self.counts[0], self.counts[0] * levels / (LEVELS - 1), self.counts[1],
@@ -55,9 +55,8 @@ def bin_error(pixels: npt.NDArray[Any], confidence: npt.NDArray[Any], right: npt
               bins: npt.NDArray[np.intp]) -> float:
     """Return the expected calibration error of groups of pixels; NaN if there is no pixel.
 
-    :param pixels: number of pixels in each group.
+    :param pixels: number of pixels in each group; ``right`` of them have the right label.
     :param confidence: sum of the confidences, 0 to 1, in each group.
-    :param right: number of pixels with the right label in each group.
     :param bins: index of the bin of each group.
     """
     total = float(pixels.sum())

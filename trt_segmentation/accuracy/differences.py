@@ -23,9 +23,8 @@ LEGEND_LINE = 22
 def write_differences(accuracy: Accuracy, card: ModelCard, path: Path, height: int = 240) -> None:
     """Write a PNG of the samples whose label maps differ most from FP32.
 
-    Below a title, each row shows one sample: the image, the labels in FP32, the labels in the
-    other precision, and the different pixels in white. A row is ``height`` pixels high. A legend
-    below shows the colours of the classes.
+    A row of ``height`` pixels shows one sample: the image, the labels in FP32, the labels in the
+    other precision, and the different pixels in white. A legend shows the colours of the classes.
 
     :raises OutputError: if the file cannot be written.
     """
@@ -48,11 +47,6 @@ def _draw_title(text: str, width: int) -> npt.NDArray[np.uint8]:
 
 
 def _draw_legend(accuracy: Accuracy, card: ModelCard, width: int) -> list[npt.NDArray[np.uint8]]:
-    """Draw the colour and the name of each class that occurs in the drawn label maps.
-
-    :param width: width of a line in pixels.
-    :returns: one image for each line of the legend.
-    """
     seen = {int(label) for difference in accuracy.differences
             for labels in (difference.reference, difference.labels) for label in np.unique(labels)}
     lines: list[npt.NDArray[np.uint8]] = []

@@ -33,16 +33,13 @@ def read_held_out(card: ModelCard, sources: Sequence[str], labels: Sequence[str]
     In the report, each source is one condition. Only the source ``street`` has several
     conditions, such as ``night``.
 
-    :param card: the model that is measured. The card gives the class ids.
     :param sources: bags, folders of images, or ``street``. Scenes of ``street`` have truth if
         the card has all classes of the scenes.
     :param labels: folder of label maps for each source, or ``-`` if a source has no label maps.
         Empty if no source has label maps.
-    :param count: largest number of images from each source. For ``street``, the number is rounded
-        up, see :func:`draw_held_out`.
+    :param count: largest number of images from each source. It is rounded up for ``street``.
     :param topic: image topic of the bags; None if each bag has only one image topic.
-    :raises GraphError: if a source cannot be read, or if a source with label maps is not a
-        folder.
+    :raises GraphError: if a source cannot be read, or if a source with labels is not a folder.
     :raises EvaluationError: if an image and its label map do not fit together.
     """
     found: list[Sample] = []
@@ -63,7 +60,6 @@ def read_held_out(card: ModelCard, sources: Sequence[str], labels: Sequence[str]
 
 
 def _name_conditions(sources: Sequence[str]) -> list[str]:
-    """Return the last part of each path, or the whole paths if two last parts are equal."""
     short = [Path(name).name for name in sources]
     return short if len(set(short)) == len(short) else list(sources)
 
@@ -92,8 +88,8 @@ def warn_of_scenes(card: ModelCard) -> str:
     if card.source == find_card('street'):
         return ''
     return ('This accuracy was measured on drawn street scenes, not on images of your '
-            'camera. Its loss says little about your images, and --max-miou-drop judges these '
-            'scenes too. To measure on your own images, give --hold-out')
+            'camera. The loss on your images may differ, but --max-miou-drop limits the loss on '
+            'these scenes. To measure on your own images, give --hold-out')
 
 
 def _read_labelled(card: ModelCard, images: Path, labels: Path, values: LabelValues, count: int,

@@ -31,8 +31,7 @@ class LabelCounts:
                   confidence: npt.NDArray[np.uint8] | None) -> None:
         """Count one image. :func:`.metrics.confusion` explains ``truth`` and ``labels``.
 
-        :param confidence: (height, width) uint8. 255 means a confidence of 1. None if the
-            confidence is unknown.
+        :param confidence: (height, width) uint8. 255 means a confidence of 1. None if unknown.
         :raises LabelError: see :func:`.metrics.confusion`.
         """
         self.matrix += confusion(truth, labels, len(self.matrix))

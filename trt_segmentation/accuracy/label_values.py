@@ -81,7 +81,6 @@ class LabelValues:
                                   f'nothing to score. All values are left out: {found}')
 
     def _lookup_table(self, dtype: np.dtype[Any], classes: int) -> npt.NDArray[np.int64]:
-        """Return the class id of each value; _LEFT_OUT or _UNKNOWN if the value has no class."""
         unlabelled = UNLABELLED[dtype]
         table = np.full(unlabelled + 1, _UNKNOWN, np.int64)
         if not self.mapped:
@@ -123,8 +122,7 @@ def load_value_map(text: str) -> dict[int, int | None]:
 
     :param text: path of the file, or name of an installed value map.
     :returns: class id for each value; None for ``ignore``.
-    :raises LabelValueError: if the value map cannot be used. The message names the file and the
-        entry.
+    :raises LabelValueError: if the value map cannot be used. The message names the entry.
     """
     path = _find_map(text)
     try:
@@ -144,13 +142,11 @@ def load_value_map(text: str) -> dict[int, int | None]:
 def read_label_values(left_out: Iterable[range], map_name: str | None) -> LabelValues:
     """Read the options ``--ignore`` and ``--map``.
 
-    :param left_out: ranges of values. Pixels with these values are left out.
-    :param map_name: path or name of a value map, see :func:`load_value_map`; None if the values
-        are class ids already.
+    :param map_name: argument of :func:`load_value_map`; None if the values are class ids already.
     :raises LabelValueError: if the value map cannot be used.
     """
-    mapped = load_value_map(map_name) if map_name else {}
-    return LabelValues(tuple(left_out), mapped, map_name or '')
+    return LabelValues(tuple(left_out), load_value_map(map_name) if map_name else {},
+                       map_name or '')
 
 
 def _find_map(text: str) -> Path:

@@ -46,7 +46,6 @@ def compare_models(card: ModelCard, models: Mapping[str, onnx.ModelProto],
     65504 becomes infinite.
 
     :param models: maps the name of each precision to its network.
-    :param samples: images for the comparison. They may have label maps or not.
     """
     with tempfile.TemporaryDirectory() as folder:
         paths = {name: Path(folder) / f'{name}.onnx' for name in models}
@@ -58,11 +57,9 @@ def compare_models(card: ModelCard, models: Mapping[str, onnx.ModelProto],
 def refuse_loss(accuracy: Accuracy, precision: str, limit: float, warning: str = '') -> None:
     """Refuse a precision that loses more accuracy than the limit.
 
-    :param limit: largest allowed loss of mean IoU. If the samples have no label maps, the limit
-        is the largest allowed fraction of pixels with another label than in FP32, 0 to 1.
+    :param limit: largest allowed :meth:`.Accuracy.loss`.
     :param warning: a text about the samples for the end of the message; may be empty.
-    :raises AccuracyLossError: if the accuracy loss is above the limit. The message gives the
-        accuracy loss and the limit.
+    :raises AccuracyLossError: if the accuracy loss is above the limit.
     """
     loss = accuracy.loss(precision)
     if loss > limit:
@@ -82,7 +79,6 @@ def convert_to_precisions(graph: PreparedGraph, recipe: Recipe, calibration: Cal
     :param graph: the network in FP32.
     :param recipe: gives all settings but the precision.
     :param calibration: the ranges; None leaves out the precisions that need ranges.
-    :returns: a mapping from the name of each precision to its network.
     """
     models = {}
     for name in names:
@@ -103,16 +99,13 @@ def find_keep_fp16(card: ModelCard, graph: PreparedGraph, recipe: Recipe, calibr
 
     :param graph: the network in FP32.
     :param recipe: gives the precision, int8 or mixed.
-    :param tensors: a few network inputs. They show how much INT8 in each layer changes the
+    :param tensors: a few network inputs, to measure how much INT8 in each layer changes the
         network output.
-    :param samples: held-out images that measure the accuracy loss. They may have label maps or
-        not.
+    :param samples: held-out images, to measure the accuracy loss. They may have label maps or not.
     :param limit: see :func:`refuse_loss`.
-    :param add_bar: shows how many layers are measured.
     :returns: a copy of the calibration. Its ``keep_fp16`` also contains the found layers.
     :raises GraphError: if the precision has no INT8 layers.
-    :raises AccuracyLossError: if the accuracy loss is above the limit even with a single INT8
-        layer.
+    :raises AccuracyLossError: if even a single INT8 layer loses more than the limit.
     """
     split = apply_precision(graph, recipe, calibration).split
     if split is None:

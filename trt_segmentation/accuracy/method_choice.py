@@ -30,13 +30,11 @@ METHODS_FILE = 'methods.json'
 JUDGING_FRAMES = 16
 """The methods are compared on at most this many frames."""
 SHARE = 5
-"""Of this many frames, one is used to compare the methods. The ranges of the activations are
-measured on the other frames."""
+"""One in this many frames compares the methods. The ranges are measured on the other frames."""
 FEWEST_FRAMES = 2 * SHARE
 """With fewer frames than this number, the methods are not compared."""
 RANKING_FRAMES = 2
-"""Number of calibration frames on which the error of each layer is measured. For this measurement,
-only one layer is INT8."""
+"""Number of calibration frames on which the error of each single INT8 layer is measured."""
 OUTLIER = 8
 """A layer is an outlier if its error is more than this many times the median of all layers."""
 
@@ -50,8 +48,7 @@ class MethodChoice:
     :param precision: the precision in which the methods were compared: int8 or mixed.
     :param frames: number of frames of the comparison. They were not used to measure ranges.
     :param outliers: names of the layers with a much larger INT8 error than the other layers.
-    :param without: agreement of the best method if the outliers stay FP16; 0 if there are no
-        outliers.
+    :param without: agreement of the best method if the outliers stay FP16; 0 without outliers.
     :param seconds: time of the comparison.
     """
 
@@ -109,9 +106,8 @@ def calibrate_best(card: ModelCard, graph: PreparedGraph, recipe: Recipe, feeds:
     """Measure the ranges of every method, choose the best method, and find sensitive layers.
 
     The methods are compared on one fifth of the frames, at most 16. The ranges are measured on the
-    other frames. Then the error of each layer is measured with the best method. A few layers may
-    have a much larger error than the other layers. These layers stay FP16 if this raises the
-    agreement. If there are fewer than 10 frames, the methods are not compared, the ranges are
+    other frames. Layers whose error with the best method is much larger than that of other layers
+    stay FP16, if this raises the agreement. If there are fewer than 10 frames, the ranges are
     measured on all frames, and the method is :data:`.settings.FALLBACK_METHOD`.
 
     :param graph: the network in FP32.
@@ -155,10 +151,7 @@ def _compare_methods(card: ModelCard, graph: PreparedGraph, recipe: Recipe, feed
 
 
 def choose_judging_frames(feeds: Feeds) -> npt.NDArray[np.intp]:
-    """Return the positions of frames for the comparison; empty if there are too few frames.
-
-    The frames cover every kind of light.
-    """
+    """Return positions of frames in every kind of light; empty if there are too few frames."""
     chosen = feeds.choice.chosen
     if len(chosen) < FEWEST_FRAMES:
         return chosen[:0]
@@ -187,10 +180,7 @@ def _count_samples(samples: list[Sample], progress: Callable[[int], None]) -> It
 
 def find_outliers(graph: PreparedGraph, recipe: Recipe, calibration: Calibration, feeds: Feeds,
                   add_bar: AddBar = hide_bar) -> tuple[str, ...]:
-    """Return the names of the outliers among the INT8 layers; see :data:`OUTLIER`.
-
-    The layer with the largest error comes first.
-    """
+    """Return the names of the INT8 layers above :data:`OUTLIER`, the largest error first."""
     split = apply_precision(graph, recipe, calibration).split
     assert split is not None
     (name,) = graph.profile

@@ -82,16 +82,13 @@ def count_boundary_overlap(truth: Labels, labels: Labels, count: int, distance: 
 
     The method comes from Cheng et al., "Boundary IoU", CVPR 2021. A pixel belongs to the boundary
     of its class if a pixel of another class is at most ``distance`` rows and columns away. Truth
-    and prediction each have their own boundary. Only boundary pixels count. So a bad outline of
-    a large area lowers the boundary IoU too. One detail differs from the paper: the image border
-    and the border of an unlabelled area are not boundaries.
+    and prediction each have their own boundary. One detail differs from the paper: the image
+    border and the border of an unlabelled area are not boundaries.
 
     :param truth: see :func:`confusion` for ``truth``, ``labels`` and ``count``.
-    :param distance: largest distance in pixels, at least 1. Cheng et al. use 2 % of the image
-        diagonal.
-    :returns: (2, count) int64. Row 0 has the pixels of the intersection for each class, row 1
-        the pixels of the union. To get the boundary IoU of several images, add their counts,
-        then divide row 0 by row 1.
+    :param distance: in pixels, at least 1. Cheng et al. use 2 % of the image diagonal.
+    :returns: (2, count) int64: for each class, the pixels of the intersection in row 0 and of the
+        union in row 1. For several images, add the counts before you divide row 0 by row 1.
     :raises LabelError: if the sizes differ, or if the truth has an id that is no class.
     """
     seen = _labelled_pixels(truth, labels, count)

@@ -37,8 +37,7 @@ class Bag:
     def __iter__(self) -> Iterator[NamedFrame]:
         """Yield the frames in the order of their log times.
 
-        Video frames that cannot be decoded are left out. For example, if a recording begins
-        between two keyframes, the first frames cannot be decoded.
+        Video frames that cannot be decoded are left out, such as those before the first keyframe.
 
         :raises BagError: if the bag or the topic cannot be read.
         :raises FrameError: if a message is not an image.
@@ -61,10 +60,7 @@ class Folder:
     path: Path
 
     def __iter__(self) -> Iterator[NamedFrame]:
-        """Yield every image.
-
-        :raises GraphError: if a file is not an image.
-        """
+        """Yield every image. Raise a GraphError if a file is not an image."""
         for path in sorted(p for p in self.path.iterdir() if p.suffix.lower() in IMAGES):
             try:
                 yield path.name, make_frame(read_picture(path))
@@ -86,7 +82,6 @@ class Street:
     first_seed: int = STREET_SEED
 
     def __iter__(self) -> Iterator[NamedFrame]:
-        """Yield every scene."""
         for index in range(self.count):
             condition = self.conditions[index % len(self.conditions)]
             scene = street.scene(self.first_seed + index, condition)
@@ -106,7 +101,6 @@ class JoinedRecordings:
                 for line in source.left_out]
 
     def __iter__(self) -> Iterator[NamedFrame]:
-        """Yield every frame of every recording."""
         for source in self.sources:
             yield from source
 

@@ -22,7 +22,7 @@ def write_accuracy(accuracy: Accuracy, card: ModelCard, folder: Path, console: C
                    fp32: Sequence[str] = (), warning: str = '') -> None:
     """Write accuracy.json and differences.png to a folder, and print the tables.
 
-    :param folder: folder of the two files. If the folder does not exist, it is created.
+    :param folder: created if it does not exist.
     :param fp32: names of the nodes that stay FP32, because FP16 cannot hold their values.
     :param warning: a text about the images, which is printed below the first table; may be empty.
     :raises OutputError: if the folder or a file cannot be written.
@@ -73,10 +73,7 @@ def tabulate_conditions(accuracy: Accuracy) -> Table:
 
 
 def tabulate_classes(accuracy: Accuracy, condition: str | None = None) -> Table:
-    """Make a table with a row for each class and a column for each precision.
-
-    :param condition: name of a condition; None for all conditions together.
-    """
+    """Make a table of classes and precisions. ``condition`` None means all conditions together."""
     table = Table('IoU', *accuracy.precisions,
                   title='accuracy by class' + (f', {condition}' if condition else ''))
     columns = [accuracy.scores(name, condition).iou for name in accuracy.precisions]

@@ -41,8 +41,7 @@ class Sample:
     :param image: (height, width, 3) uint8 BGR.
     :param truth: (height, width) uint8 or uint16. Each pixel has its true class id, in the card's
         order of classes. None if the truth is unknown.
-    :param condition: name of the sample's condition in the report, such as ``night``. Empty if
-        the sample has no condition.
+    :param condition: name of the sample's condition, such as ``night``; empty for none.
     """
 
     name: str
@@ -56,11 +55,9 @@ def evaluate(pipeline: Pipeline, samples: Iterable[Sample], wanted: Wanted = Wan
     """Segment every sample and score all samples together.
 
     :param pipeline: a pipeline without pending batches.
-    :param wanted: what to compute besides the labels. If it includes the confidence, the scores
-        have the calibration error.
+    :param wanted: with the confidence, the scores have the calibration error.
     :param observe: called with every segmentation before it is released.
-    :raises EvaluationError: if a sample has no truth, or if its truth does not fit its image or
-        the model's classes. The message names the sample.
+    :raises EvaluationError: if a sample has no truth or a wrong truth. The message names it.
     :raises EngineError: if the engine fails.
     """
     classes = pipeline.card.classes
@@ -78,11 +75,10 @@ def evaluate(pipeline: Pipeline, samples: Iterable[Sample], wanted: Wanted = Wan
 
 
 def label_image(pipeline: Pipeline, image: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:
-    """Return the label map of one image.
+    """Return the (height, width) label map of one image, which the caller owns.
 
     :param pipeline: a pipeline without pending batches.
     :param image: (height, width, 3) uint8 BGR.
-    :returns: (height, width) label map. The caller owns it.
     """
     with closing_segmentation(pipeline, image) as segmentation:
         labels: npt.NDArray[Any] = segmentation.labels.copy()
@@ -92,11 +88,7 @@ def label_image(pipeline: Pipeline, image: npt.NDArray[np.uint8]) -> npt.NDArray
 @contextmanager
 def closing_segmentation(pipeline: Pipeline, image: npt.NDArray[np.uint8],
                          wanted: Wanted = Wanted()) -> Iterator[Segmentation]:
-    """Segment one image for a ``with`` block. The end of the block releases the segmentation.
-
-    :param pipeline: a pipeline without pending batches.
-    :param image: (height, width, 3) uint8 BGR.
-    """
+    """Segment one (height, width, 3) uint8 BGR image. The ``with`` block releases the result."""
     segmentation = segment_one(pipeline, make_frame(image), wanted)
     try:
         yield segmentation
@@ -105,10 +97,9 @@ def closing_segmentation(pipeline: Pipeline, image: npt.NDArray[np.uint8],
 
 
 def make_frame(image: npt.NDArray[np.uint8]) -> Frame:
-    """Make a ``bgr8`` frame of an image.
+    """Make a ``bgr8`` frame of a (height, width, 3) uint8 BGR image.
 
-    :param image: (height, width, 3) uint8 BGR. If the array is contiguous, the frame uses the
-        memory of the array.
+    If the array is contiguous, the frame uses the memory of the array.
     """
     height, width = image.shape[:2]
     return Frame(np.ascontiguousarray(image).reshape(-1), 'bgr8', height, width, 3 * width)
@@ -124,9 +115,8 @@ def draw_street_samples(card: ModelCard, count: int, condition: str,
 
     :param condition: one of :data:`.street.CONDITIONS`.
     :param needs_truth: whether samples without truth are an error.
-    :param drive: seed and frames per second of a drive. The samples are the first frames of this
-        drive, in their order. With the same numbers, the street camera publishes the same frames.
-        None for separate scenes.
+    :param drive: seed and frames per second of a drive, whose first frames are the samples. The
+        street camera publishes the same frames. None for separate scenes.
     :raises EvaluationError: if the condition is unknown, or if ``needs_truth`` is True and the
         card lacks a class.
     """
@@ -159,8 +149,7 @@ def read_folder_samples(images: Path, labels: Path, classes: int,
     grey, or with a colour table as in Pascal VOC. This call checks the values of all label maps.
     An image is checked when the iterator yields its sample.
 
-    :raises EvaluationError: if a file has no partner or cannot be used. The message names the
-        file.
+    :raises EvaluationError: if a file has no partner or is not usable. The message names the file.
     """
     pairs = pair_files(images, labels)
     try:
@@ -193,8 +182,7 @@ def pair_files(images: Path, labels: Path) -> list[tuple[Path, Path]]:
     """Pair each image of one folder with the label map of the same stem in another folder.
 
     :returns: paths of an image and its label map, in the order of the image names.
-    :raises EvaluationError: if a file has no partner. The message names the first such file and
-        the file with the most similar name.
+    :raises EvaluationError: if a file has no partner. The message names the file.
     """
     for folder in (images, labels):
         if not folder.is_dir():

@@ -2,8 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fit the temperature of a model card, so that confidences are neither too high nor too low.
 
-The scores come from ONNX Runtime on the CPU, because the other pipelines keep the scores
-on the GPU.
+The scores come from ONNX Runtime on the CPU. The other pipelines keep their scores on the GPU.
 """
 
 from __future__ import annotations
@@ -29,7 +28,6 @@ PIXELS = 4096
 """Largest number of pixels that are used from one image."""
 LOWEST, HIGHEST = 0.01, 100.0
 """The range of a temperature in a card."""
-STEPS = 60
 
 Scores32 = npt.NDArray[np.float32]
 
@@ -39,9 +37,8 @@ class FittedTemperature:
     """A temperature, and the calibration errors on the images that were not used for the fit.
 
     :param before: expected calibration error with the card's present temperature.
-    :param after: expected calibration error with the new temperature.
-    :param fitted: number of images for the fit.
-    :param checked: number of images for the check.
+    :param after: the same with the new temperature.
+    :param fitted: number of images for the fit; ``checked`` images for the check.
     """
 
     temperature: float
@@ -81,12 +78,9 @@ def fit_temperature(card: ModelCard, samples: Iterable[Sample]) -> FittedTempera
 
 @dataclass(frozen=True)
 class _Pixels:
-    """Scores and true classes of n pixels.
+    """Scores (n, classes) and true class ids (n,) of n pixels.
 
     If the network output has one channel, a channel of zeros is added.
-
-    :param scores: (n, classes).
-    :param truth: (n,) class ids.
     """
 
     scores: Scores32
@@ -145,12 +139,10 @@ def _minimise(pixels: _Pixels) -> float:
     derivative changes sign only once.
     """
     low, high = np.log(1 / HIGHEST), np.log(1 / LOWEST)
-    for _ in range(STEPS):
+    while high - low >= 1e-4:
         middle = (low + high) / 2
         if pixels.slope(float(np.exp(middle))) < 0:
             low = middle
         else:
             high = middle
-        if high - low < 1e-4:
-            break
     return float(np.exp(-(low + high) / 2))

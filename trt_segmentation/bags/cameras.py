@@ -7,14 +7,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
-import re
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ..errors import BagError, FrameError
-from .reader import BagReader, is_result, Recorded
+from .reader import BagReader, is_result, name_camera, Recorded
 
 SAMPLES = 3
 """Number of images of a topic that are checked for label maps."""
@@ -39,8 +38,8 @@ class CameraTopics:
 def choose_topics(bag: BagReader, asked: str | None) -> CameraTopics:
     """Return one image topic for each camera of a bag, or only the topic ``asked``.
 
-    A camera may have a raw and a compressed topic. The raw topic is chosen. If the bag has no
-    images on ``asked``, another topic of the same camera is chosen.
+    If a camera has a raw and a compressed topic, the raw topic is chosen. If the bag has no images
+    on ``asked``, another topic of the same camera is chosen.
 
     :raises BagError: if the bag has no camera, or no images on any topic of the camera ``asked``.
     """
@@ -70,11 +69,6 @@ def choose_topics(bag: BagReader, asked: str | None) -> CameraTopics:
     return CameraTopics(tuple(chosen.values()), left_out)
 
 
-def name_camera(topic: str) -> str:
-    """Return an image topic without the name of its transport, such as ``/compressed``."""
-    return re.sub(r'/(compressed|ffmpeg|foxglove)$', '', topic)
-
-
 def has_label_maps(bag: BagReader, topic: str) -> bool:
     """Return whether the images of a topic look like label maps.
 
@@ -82,16 +76,13 @@ def has_label_maps(bag: BagReader, topic: str) -> bool:
     their neighbours. A gray image of a camera has many values and noise. Up to :data:`SAMPLES`
     images from different parts of the bag are checked, and all of them must look like label maps.
     """
-    if topic in bag.video_topics():
-        return False
-    return all(map(_is_label_map, _read_samples(bag, topic)))
+    return topic not in bag.video_topics() and all(map(_is_label_map, _read_samples(bag, topic)))
 
 
 def find_camera_encoding(bag: BagReader, topic: str) -> str | None:
-    """Return the encoding of the first image of a topic, if this image is no label map.
+    """Return the encoding of the first image of a topic, such as ``bgr8``; ``video`` for a video.
 
-    :returns: an encoding such as ``bgr8``. None if the image is mono8 or mono16, if the image
-        cannot be decoded, or if there is no image.
+    :returns: None if the image is mono8 or mono16, if it cannot be decoded, or if there is none.
     """
     if topic not in bag.image_topics():
         return None

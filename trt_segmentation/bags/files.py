@@ -10,10 +10,10 @@ import shlex
 from ..errors import BagError, BagLimitError
 from ..host.pictures import IMAGES
 from ..untrusted.git_lfs import is_lfs_pointer, LFS_ADVICE
+from ..video.source import VIDEO_SUFFIXES
 
 MAGIC = {'.mcap': b'\x89MCAP0\r\n', '.db3': b'SQLite format 3\0'}
 """Maps the suffix of a bag's file to the first bytes of the file."""
-VIDEOS = ('.mp4', '.avi', '.mkv', '.mov', '.webm')
 _PICTURES = ('. `trt_seg eval --images DIR --labels DIR` and `trt_seg build --calibrate DIR` read '
              'folders of pictures too')
 _REPAIR = 'If the recording was cut off, repair it with `ros2 bag reindex` or `mcap recover`'
@@ -32,8 +32,7 @@ def check_files(path: Path) -> None:
 
     :param path: a rosbag2 folder, or a bare .mcap or .db3 file.
     :raises FileNotFoundError: if the path does not exist.
-    :raises BagError: if the path is refused. The message names the file, its kind, and what the
-        user should do.
+    :raises BagError: if the path is refused. The message names the file and what to do.
     """
     try:
         if not path.exists():
@@ -48,15 +47,11 @@ def check_files(path: Path) -> None:
 
 
 def bag_error(path: Path, error: Exception) -> BagError:
-    """Return an error that says why a library could not read a bag, and what to do.
-
-    :param error: the exception of the library, of any type.
-    """
+    """Return an error that says why a library could not read a bag, and what to do."""
     text = (str(error) or type(error).__name__).replace('; please report issue', '').rstrip('.')
     advice = next((words for part, words in _ADVICE.items() if part in text), _REPAIR)
-    if isinstance(error, (BagLimitError, OSError)):     # the bag is not damaged
-        advice = ''
-    return BagError(f'{path} cannot be read as a bag: {text}' + (f'. {advice}' if advice else ''))
+    is_damaged = not isinstance(error, (BagLimitError, OSError))
+    return BagError(f'{path} cannot be read as a bag: {text}' + f'. {advice}' * is_damaged)
 
 
 def _check_folder(path: Path) -> None:
@@ -81,10 +76,9 @@ def _check_file(path: Path) -> None:
         raise BagError(f'{path} is neither a file nor a folder')
     _refuse_pointer(path)
     kind = path.suffix.lower()
-    if kind in IMAGES:
-        raise BagError(f'{path} is a picture, {_segment(path)}')
-    if kind in VIDEOS:
-        raise BagError(f'{path} is a video, {_segment(path)}')
+    if kind in IMAGES or kind in VIDEO_SUFFIXES:
+        what = 'picture' if kind in IMAGES else 'video'
+        raise BagError(f'{path} is a {what}, {_segment(path)}')
     if path.name == 'metadata.yaml':
         raise BagError(f'{path} is only a part of a bag. Give the folder {path.parent}')
     if path.suffix not in MAGIC:

@@ -42,9 +42,9 @@ def read_frames(bag: BagReader, topics: Collection[str], allocate: Allocate | No
                 pool: ThreadPoolExecutor | None = None) -> Generator[RecordedFrame, None, None]:
     """Yield every message of the given topics in the order of their log times.
 
-    Several threads decode the next images. The number of messages in progress is limited, so a
-    long bag needs no more memory than a short bag. The thread that iterates reads the bag. Until
-    the iteration ends or the generator is closed, no other thread may use the bag.
+    Several threads decode the next images. A long bag needs no more memory than a short bag. The
+    thread that iterates reads the bag. Until the iteration ends or the generator is closed, no
+    other thread may use the bag.
 
     :param topics: image topics, and topics of camera infos.
     :param allocate: allocates the memory of the frames; see :attr:`.Pipeline.allocate`. None to
@@ -54,11 +54,8 @@ def read_frames(bag: BagReader, topics: Collection[str], allocate: Allocate | No
     :raises BagError: see :meth:`.BagReader.messages`. All earlier messages are yielded before the
         error is raised.
     """
-    def decode(message: Recorded) -> RecordedFrame:
-        return _decode(message, allocate)
-
-    return map_ahead(decode, bag.messages(topics), 'decode frame',
-                     size_of=lambda recorded: recorded.nbytes, pool=pool)
+    return map_ahead(lambda message: _decode(message, allocate), bag.messages(topics),
+                     'decode frame', size_of=lambda recorded: recorded.nbytes, pool=pool)
 
 
 def _decode(message: Recorded, allocate: Allocate | None) -> RecordedFrame:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Compare the label maps of a replay with the expected label maps in a bag."""
+"""Compares the label maps of a replay with the expected label maps in a bag."""
 
 from __future__ import annotations
 
@@ -40,9 +40,8 @@ class Expectation:
         self._ahead: dict[int | None, deque[Recorded]] = defaultdict(deque)
 
     def compare(self, stamp_ns: int, labels: npt.NDArray[Any]) -> str | None:
-        """Compare a label map with the expected label map of the same stamp.
+        """Compare a label map with the expected label map of the stamp ``stamp_ns``.
 
-        :param stamp_ns: header stamp of the frame, in nanoseconds.
         :param labels: (height, width) uint8 or uint16.
         :returns: a text about the difference. None if enough pixels are equal, or if
             ``allow_missing`` is True and the bag has no label map of this stamp.
@@ -85,9 +84,7 @@ class Expectation:
             return (f'there was no frame for {sum(self._left.values())} of the label maps of '
                     f'{self._name}. The first of these label maps has stamp '
                     f'{stamp_text(left[0])}')
-        if not self._compared:
-            return f'no frame has a label map in {self._name}'
-        return None
+        return None if self._compared else f'no frame has a label map in {self._name}'
 
     def _difference(self, expected: npt.NDArray[Any], labels: npt.NDArray[Any],
                     stamp_ns: int) -> str | None:
@@ -119,10 +116,10 @@ def choose_label_topic(bag: BagReader, root: str, asked: str | None = None) -> s
     """Choose the topic of the expected label maps.
 
     :param root: topic prefix of a namespace, such as ``/segmentation``.
-    :param asked: name of a topic. If this is None, the label map topic in the namespace is chosen.
-        If the namespace has none, the only label map topic of the bag is chosen.
-    :raises BagError: if the bag has no images on the asked topic, or if ``asked`` is None and no
-        topic, or more than one topic, could be chosen. The message lists the image topics.
+    :param asked: name of a topic; None for the label map topic in the namespace. If the namespace
+        has none, the only label map topic of the bag is chosen.
+    :raises BagError: if the bag has no images on the asked topic, or if ``asked`` is None and the
+        bag has no label map topic or several. The message lists the image topics.
     """
     topics = bag.image_topics()
     if asked is None:

@@ -22,16 +22,15 @@ from ..threads.ordered_map import CORES, map_ahead
 READERS = min(4, CORES)
 """Number of threads that read, unpack and check chunks."""
 _RECORD = struct.Struct('<BQ')
-"""Start of a record: the kind of the record, and the number of bytes that follow this start."""
+"""Start of a record: its kind, and the number of bytes that follow."""
 _MESSAGE = struct.Struct('<HIQQ')
 """Start of a message: channel, sequence number, log time and publish time. The data follows."""
 _MESSAGE_KIND = 5
 _FOREVER = 1 << 64
 """A time that is later than every log time."""
 _CRC_AT, _DATA_AT = 9 + 24, 9 + 40
-"""Offsets of the checksum and of the data from the start of a chunk's record, in bytes. The name
-of the compression lies before the data. So the length of this name must be added to the offset of
-the data."""
+"""Offsets of the checksum and of the data in a chunk's record, in bytes. The name of the
+compression lies before the data, so the length of this name must be added to the second offset."""
 
 
 class _ChunkMessage(NamedTuple):
@@ -51,8 +50,7 @@ class _ChunkMessage(NamedTuple):
 class ChunkReader(McapReader):
     """Reads MCAP files as rosbags does, but with several threads and without copies.
 
-    rosbags copies each message three times. During the copies, no other thread can run Python
-    code.
+    rosbags copies each message three times. Meanwhile, no other thread can run Python code.
     """
 
     def messages(self, connections: Collection[Connection], start: int | None = None,
@@ -62,8 +60,7 @@ class ChunkReader(McapReader):
         The data is a memoryview. If the file has no chunks, the data is bytes.
 
         :param start: earliest log time in nanoseconds; None for no limit.
-        :param stop: messages with this log time or a later log time are left out; None for no
-            limit.
+        :param stop: messages with this log time or a later one are left out; None for no limit.
         :raises ReaderError: if the file is damaged.
         """
         if not self.chunks:
@@ -91,8 +88,7 @@ class ChunkReader(McapReader):
 
     def _load(self, chunk: ChunkInfo) -> memoryview:
         """Read, unpack and check a chunk. Several threads call this method at the same time."""
-        # One read for the head of the record and the data: after each read, the thread must wait
-        # for Python's lock (GIL).
+        # Read the head and the data at once, because a thread waits for the GIL after each read.
         head = _DATA_AT + len(chunk.compression.encode())
         record = self._read(chunk.chunk_start_offset, head + chunk.compressed_size)
         crc = int.from_bytes(record[_CRC_AT:_CRC_AT + 4], 'little')
@@ -113,10 +109,7 @@ class ChunkReader(McapReader):
 
 
 def _split(chunk: int, raw: memoryview) -> Iterator[_ChunkMessage]:
-    """Yield the messages of an unpacked chunk.
-
-    :param chunk: offset of the chunk in the file, in bytes.
-    """
+    """Yield the messages of an unpacked chunk, whose offset in the file is ``chunk``."""
     end = number = 0
     while end < len(raw):
         kind, size = _RECORD.unpack_from(raw, end)

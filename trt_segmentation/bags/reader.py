@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Generator
 from dataclasses import dataclass
 from pathlib import Path
+import re
 import struct
 from typing import Any
 
@@ -33,22 +34,18 @@ CAMERA_INFO = 'sensor_msgs/msg/CameraInfo'
 OCCUPANCY_GRID = 'nav_msgs/msg/OccupancyGrid'
 RESULTS = ('label_map', 'overlay', 'confidence')
 """Last parts of the names of the image topics that the node and the replay publish."""
-_TRANSPORTS = ('/compressed', '/ffmpeg', '/foxglove')
-"""The suffixes that image_transport adds to the name of an image topic."""
-
 
 unpack_within_limits()
 
 
 def is_result(topic: str) -> bool:
     """Return whether an image topic has a name that this package gives to its results."""
-    return _without_transport(topic).rpartition('/')[2] in RESULTS
+    return name_camera(topic).rpartition('/')[2] in RESULTS
 
 
-def _without_transport(topic: str) -> str:
-    """Return the name of an image topic without the name of its transport, such as /compressed."""
-    return next((topic.removesuffix(suffix) for suffix in _TRANSPORTS if topic.endswith(suffix)),
-                topic)
+def name_camera(topic: str) -> str:
+    """Return an image topic without the suffix that image_transport adds, such as /compressed."""
+    return re.sub(r'/(compressed|ffmpeg|foxglove)$', '', topic)
 
 
 def stamp_text(stamp_ns: int | None) -> str:
@@ -65,8 +62,8 @@ class Recorded:
 
     :param number: position among the messages of its topic, from 1.
     :param log_time_ns: time of the recording, in nanoseconds since 1970.
-    :param data: the message in CDR, the binary format of ROS 2 messages. The first four bytes
-        are the CDR encapsulation header. A memoryview keeps a whole chunk of the bag in memory.
+    :param data: the message in CDR, the binary format of ROS 2 messages, with the encapsulation
+        header of four bytes. A memoryview keeps a whole chunk of the bag in memory.
     :param picture: the decoded frame of a video message; None if the message has no frame.
     :param problem: why a video message has no frame; empty if it has one.
     """
@@ -88,9 +85,7 @@ class Recorded:
         return int(sec) * 1_000_000_000 + int(nanosec)
 
     def frame(self, allocate: Allocate | None = None) -> Frame:
-        """Decode an image message.
-
-        The pixels stay valid and unchanged as long as the frame exists.
+        """Decode an image message. The pixels stay valid and unchanged while the frame exists.
 
         :param allocate: allocates the memory of a decoded JPEG or PNG image; None for memory of
             NumPy. A raw image stays in the memory of the message.
@@ -196,11 +191,9 @@ class BagReader:
                     say: Callable[[str], None] = lambda line: None) -> str:
         """Check a topic, or find the topic of the only camera.
 
-        If ``asked`` is None, a topic of H.264 or H.265 video is chosen only if the bag has no
-        other camera images. A topic with results, see :data:`RESULTS`, is chosen only if the bag
-        has no other image topic.
-
-        :param asked: name of a topic; None for the topic of the only camera.
+        :param asked: name of a topic; None for the topic of the only camera. A topic of H.264 or
+            H.265 video is then chosen only if the bag has no other camera images. A topic with
+            results, see :data:`RESULTS`, is chosen only if the bag has no other image topic.
         :param say: called with one line of text if other image topics are not read.
         :returns: the name of an image topic with at least one message.
         :raises BagError: if the bag has no images on the asked topic, or if ``asked`` is None and
@@ -229,11 +222,8 @@ class BagReader:
         return topic
 
     def camera_info_topic(self, image_topic: str) -> str | None:
-        """Return the camera_info topic in the namespace of an image topic.
-
-        :returns: the name of the topic; None if the bag has no such topic.
-        """
-        beside = _without_transport(image_topic).rpartition('/')[0] + '/camera_info'
+        """Return the camera_info topic beside an image topic; None if the bag has none."""
+        beside = name_camera(image_topic).rpartition('/')[0] + '/camera_info'
         return beside if any(c.topic == beside and c.msgtype == CAMERA_INFO
                              for c in self._reader.connections) else None
 
@@ -241,17 +231,15 @@ class BagReader:
                  end_ns: int | None = None) -> Generator[Recorded, None, None]:
         """Yield every message of the given topics in the order of their log times.
 
-        All messages of a video are decoded in this order, because most frames depend on earlier
-        frames. If a video has B-frames, its messages are yielded later, in the order in which the
-        frames are shown.
+        If a video has B-frames, its messages come later, in the order in which frames are shown.
 
         :param begin_ns: earliest log time in nanoseconds. :attr:`Recorded.number` counts from the
             first message of the iteration.
         :param end_ns: messages with this log time or a later one are left out.
         :raises VideoError: if a topic is a video and PyAV is missing.
-        :raises BagError: if the bag ends too early or cannot be read. Without
-            ``begin_ns`` and ``end_ns``, the error is also raised after the last message if the
-            index of the bag promises another number of messages.
+        :raises BagError: if the bag ends too early or cannot be read. If ``begin_ns`` and
+            ``end_ns`` are None, the error is also raised after the last message if the index of
+            the bag promises another number of messages.
         """
         videos = {c.topic: VideoTopic() for c in self._reader.connections
                   if c.topic in topics and c.msgtype in VIDEO_TYPES}

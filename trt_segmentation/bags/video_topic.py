@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class VideoTopic:
-    """Adds to each message of a topic its frame, or the reason why the message has no frame.
+    """Adds a frame to each message of a topic, or the reason why the message has no frame.
 
     :raises VideoError: if PyAV is missing.
     """

@@ -13,15 +13,8 @@ from typing import Any
 import cv2
 import numpy as np
 import numpy.typing as npt
-from rosbags.interfaces import (
-    Connection,
-    Qos,
-    QosDurability,
-    QosHistory,
-    QosLiveliness,
-    QosReliability,
-    QosTime,
-)
+from rosbags import interfaces
+from rosbags.interfaces import Connection, QosTime
 from rosbags.rosbag2 import StoragePlugin, Writer, WriterError
 
 from ..errors import BagError
@@ -53,9 +46,9 @@ class EncodedResult:
 class BagWriter:
     """Writes segmentations to an MCAP bag.
 
-    Any thread may call :meth:`encode`. Use all other methods in one thread only. Use the writer in
-    a ``with`` block. The end of the block closes the bag. Every message has the log time and the
-    header of its image.
+    Any thread may call :meth:`encode`. Only one thread may call the other methods. Use the writer
+    in a ``with`` block, because the end of the block closes the bag. Every message has the log
+    time and the header of its image.
 
     :param path: a new folder. It must not exist.
     :param card: the model. The card gives the class names and the encoding of the label maps.
@@ -101,9 +94,7 @@ class BagWriter:
             self._writer.close()
 
     def encode(self, log_time_ns: int, segmentation: Segmentation) -> EncodedResult:
-        """Make the messages of a label map, and of the overlay if there is one.
-
-        Any thread may call this method. The result contains copies of the arrays.
+        """Make the messages of a segmented image. The result contains copies of the arrays.
 
         :param log_time_ns: log time of the segmented image, in nanoseconds.
         """
@@ -121,12 +112,14 @@ class BagWriter:
             (topic, STORE.serialize_cdr(image, topic.msgtype)) for topic, image in images])
 
     def write(self, result: EncodedResult) -> None:
-        """Write the messages of a frame.
+        """Write the messages of a frame. Before the first frame, write the class names.
 
         :raises OutputError: if the bag cannot be written, for example because the disk is full.
             The message names the bag.
         """
-        self._write_label_info(result)
+        if not self._label_info_written:
+            self._label_info_written = True
+            self._write_label_info(result)
         for topic, data in result.messages:
             self._put(topic, result.log_time_ns, data)
 
@@ -136,9 +129,6 @@ class BagWriter:
         self._put(self._camera_info, recorded.log_time_ns, recorded.data)
 
     def _write_label_info(self, result: EncodedResult) -> None:
-        if self._label_info_written:
-            return
-        self._label_info_written = True
         vision_class = STORE.types['vision_msgs/msg/VisionClass']
         classes = [vision_class(class_id=index, class_name=name)
                    for index, name in enumerate(self._card.classes)]
@@ -167,11 +157,6 @@ def _image(header: Any, encoding: str, pixels: npt.NDArray[Any]) -> object:
 
 
 def _compressed(header: Any, kind: str, data: npt.NDArray[np.uint8]) -> object:
-    """Return a CompressedImage.
-
-    :param kind: the field ``format``, as image_transport writes it.
-    :param data: a whole JPEG or PNG file.
-    """
     return STORE.types[COMPRESSED](header=header, format=kind, data=data)
 
 
@@ -183,25 +168,20 @@ def _encode_jpeg(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
 
 
 def write_marker(writer: Writer) -> None:
-    """Add this package's marker to metadata.yaml. The MCAP file has a copy of metadata.yaml.
-
-    :param writer: a writer that is not yet open.
-    """
+    """Add the marker of trt_segmentation to a bag that is not yet open."""
     writer.set_custom_data(KEY, MARKER)
 
 
 def add_topic(writer: Writer, topic: str, msgtype: str, latched: bool = False) -> Connection:
     """Add a topic to an open bag. Its QoS is reliable, like the QoS of the node.
 
-    :param writer: an open writer.
-    :param latched: whether the QoS is transient local with a depth of 1. A late subscriber then
-        still gets the last message.
+    :param latched: whether a late subscriber still gets the last message (transient local).
     """
-    qos = Qos(
-        QosHistory.KEEP_LAST, 1 if latched else 5, QosReliability.RELIABLE,
-        QosDurability.TRANSIENT_LOCAL if latched else QosDurability.VOLATILE,
-        _FOREVER, _FOREVER, QosLiveliness.AUTOMATIC, _FOREVER,
-        avoid_ros_namespace_conventions=False)
+    durability = interfaces.QosDurability
+    qos = interfaces.Qos(
+        interfaces.QosHistory.KEEP_LAST, 1 if latched else 5, interfaces.QosReliability.RELIABLE,
+        durability.TRANSIENT_LOCAL if latched else durability.VOLATILE, _FOREVER, _FOREVER,
+        interfaces.QosLiveliness.AUTOMATIC, _FOREVER, avoid_ros_namespace_conventions=False)
     return writer.add_connection(topic, msgtype, typestore=STORE, offered_qos_profiles=[qos])
 
 

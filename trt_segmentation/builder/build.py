@@ -40,15 +40,13 @@ _LARGEST_PROTOBUF = 2**31 - 1
 class OperatorSupport:
     """Tells whether TensorRT's ONNX parser or a loaded plugin supports an operator.
 
-    The first call creates a TensorRT builder, and all later calls use this builder. If no other
-    builder exists, the creation takes seconds, because TensorRT loads its kernels. So keep this
-    object until the plan is built. The builder of the plan then finds the kernels in memory.
+    The first call creates a TensorRT builder. If no other builder exists, this takes seconds,
+    because TensorRT loads its kernels. So keep this object until the plan is built. The builder of
+    the plan then finds the kernels in memory.
     """
 
     def __call__(self, operator: str) -> bool:
-        """Return whether the parser or a plugin supports an operator, such as ``Conv``.
-
-        A plugin supports the operator of the same name.
+        """Return whether an operator such as ``Conv`` is supported.
 
         :raises EngineError: if TensorRT cannot use CUDA on this machine.
         """
@@ -72,13 +70,10 @@ def build_plan(model: onnx.ModelProto, profiles: Sequence[Mapping[str, Profile]]
     :param profiles: optimization profiles. Each profile maps the name of an input to the range
         of its sizes. Empty if the graph fixes all sizes.
     :param timing: timing cache of an earlier build, to make this build faster; may be empty.
-    :param progress: called during the build, on the calling thread or on a thread of TensorRT. If
-        ``progress`` raises an exception, the build stops, and this function raises the same
-        exception.
-    :returns: the plan and the new timing cache. The timing cache is empty for TensorRT-RTX,
-        because TensorRT-RTX has no timing caches.
-    :raises EngineError: if TensorRT cannot build the plan. The message contains TensorRT's own
-        message, and the name of the ONNX node if TensorRT gives this name.
+    :param progress: called during the build, on the calling thread or on a thread of TensorRT. An
+        exception of ``progress`` stops the build, and this function raises the exception.
+    :returns: the plan and the new timing cache, which is empty for TensorRT-RTX.
+    :raises EngineError: if TensorRT cannot build the plan. The message has TensorRT's reason.
     :raises KeyboardInterrupt: if Ctrl-C was pressed. TensorRT then stops at its next step. A
         second Ctrl-C ends the process at once.
     """
@@ -144,13 +139,10 @@ def _configure_builder(config: trt.IBuilderConfig, options: BuildOptions) -> Non
         # Without this flag, TensorRT-RTX may allocate memory while a CUDA graph is captured.
         config.set_flag(flag)
     if options.arch:
-        _set_compute_capability(config, find_compute_capability(options.arch))
-
-
-def _set_compute_capability(config: Any, capability: Any) -> None:
-    if hasattr(trt, 'ComputeCapability'):       # only TensorRT-RTX has this enum
-        config.num_compute_capabilities = 1
-        config.set_compute_capability(capability, 0)
+        rtx: Any = config       # only TensorRT-RTX has these members
+        capability = find_compute_capability(options.arch)
+        rtx.num_compute_capabilities = 1
+        rtx.set_compute_capability(capability, 0)
 
 
 def find_compute_capability(arch: str) -> Any:
@@ -159,7 +151,7 @@ def find_compute_capability(arch: str) -> Any:
     :raises EngineError: if TensorRT cannot build for this GPU.
     """
     known = getattr(trt, 'ComputeCapability', None)
-    if known is None:
+    if known is None:       # only TensorRT-RTX has this enum
         raise EngineError(f'{LIBRARY} cannot build for {arch}. {LIBRARY} builds only for the GPU '
                           f'of this machine. Build without --arch')
     name = arch.replace('_', '').upper()
@@ -191,7 +183,6 @@ def _attach_timing_cache(config: trt.IBuilderConfig, timing: bytes) -> Any:
 
 
 def _network_layers(network: trt.INetworkDefinition) -> list[Layer]:
-    """Layers of a network before the build. Their data types come from the graph."""
     found = []
     for index in range(network.num_layers):
         layer = network.get_layer(index)
@@ -269,9 +260,8 @@ def _format_size(count: int) -> str:
 class _ProgressMonitor(trt.IProgressMonitor):
     """Passes TensorRT's progress on to a callback.
 
-    An exception of the callback must not pass through TensorRT's C++ code. The monitor
-    therefore stores the exception. :func:`build_plan` raises the stored exception after TensorRT
-    has returned.
+    An exception of the callback must not pass through TensorRT's C++ code. So the monitor stores
+    it, and :func:`build_plan` raises it after TensorRT has returned.
     """
 
     def __init__(self, progress: Progress | None, held: HeldInterrupt) -> None:

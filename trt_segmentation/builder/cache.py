@@ -59,7 +59,7 @@ class Entry:
 
 
 def cache_folder(parameter: str | Path = '') -> Path:
-    """Return a cache folder. If ``parameter`` is empty, return this user's default folder.
+    """Return the cache folder ``parameter``, or this user's default folder if it is empty.
 
     :raises CacheError: if ``parameter`` starts with ``~USER`` and this user does not exist.
     """
@@ -75,8 +75,8 @@ class EngineCache:
     """A cache of plans in a folder of this user. Several processes may use one folder.
 
     A plan contains machine code. The cache trusts a plan only if this user owns the file, nobody
-    else can write to the file, and the file's size and hash match its sidecar. If a plan is not
-    trusted, the plan is built again.
+    else can write to the file, and the file's size and hash match its sidecar. A plan that is not
+    trusted is built again.
 
     :param folder: see :func:`cache_folder`. A new folder gets the mode 0700.
     :param limit: see :data:`LIMIT`.
@@ -94,12 +94,11 @@ class EngineCache:
             load: Callable[[Plan], Loaded]) -> Loaded:
         """Load the plan of a key. If the cache has no trusted plan of this key, build a plan.
 
-        If several processes need the same plan at once, one process builds the plan and the
-        other processes wait. An update of the driver or of TensorRT can make a cached plan
-        useless. ``load`` then refuses the plan, and the plan is built once more.
+        If several processes need the same plan at once, one process builds it, and the others
+        wait. An update of the driver or of TensorRT can make a cached plan useless. ``load`` then
+        raises PlanRefused, and the plan is built once more.
 
-        :param load: turns a plan into an engine. To refuse the plan, ``load`` raises PlanRefused.
-            If ``load`` raises another error, the plan is not built again.
+        :param load: turns a plan into an engine.
         :returns: the result of ``load``.
         :raises EngineError: if ``build`` fails, or if ``load`` refuses the new plan.
         """
@@ -145,18 +144,11 @@ class EngineCache:
         return sorted(found, key=lambda entry: (entry.used, entry.path.name))
 
     def verify(self) -> list[tuple[Entry, str]]:
-        """Check all plans.
-
-        :returns: each plan with the reason why the plan cannot be loaded. The reason is empty if
-            the plan can be loaded.
-        """
+        """Return each plan, and why the plan cannot be loaded: an empty text if it can."""
         return [(entry, load_signed(entry.path)[1]) for entry in self.entries()]
 
     def clear(self) -> int:
-        """Delete all files of the cache, and return the number of freed bytes.
-
-        A file whose name the cache does not use is not deleted.
-        """
+        """Delete the cache's own files, and no others. Return the number of freed bytes."""
         freed = 0
         with self._locked():
             for path in self.folder.iterdir():

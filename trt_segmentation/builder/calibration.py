@@ -30,7 +30,7 @@ from .settings import METHODS
 MAX_FILE = 64 << 20
 """Largest size of a file of ranges, in bytes. One activation needs about 100 bytes."""
 MAX_EXPONENT = 16
-"""Largest absolute value of an exponent of ``balance`` in a file. Measured ones are smaller."""
+"""Largest absolute value of an exponent in a file. All measured exponents are smaller."""
 Tensor = npt.NDArray[Any]
 
 
@@ -130,9 +130,7 @@ def _check_exponent(value: Any) -> int:
 
 @dataclass(frozen=True)
 class MeasuredActivations:
-    """The ranges of a network's activations, computed by every method.
-
-    :class:`Calibration` explains ``data``, ``frames``, ``above_fp16`` and ``balance``.
+    """The ranges of a network's activations by every method. See also :class:`Calibration`.
 
     :param ranges: maps each method to its ranges.
     """
@@ -153,14 +151,12 @@ def measure_activations(model: onnx.ModelProto, feeds: Callable[[], Iterator[Ten
                         folder: Path | None = None,
                         progress: Callable[[int], None] = lambda done: None
                         ) -> MeasuredActivations:
-    """Measure the range of every activation that may become INT8.
-
-    The function also finds values that are too large for FP16.
+    """Measure the range of every activation that may become INT8, and values too large for FP16.
 
     :param model: simplified FP32 network with one input.
     :param feeds: returns the input tensors, the same tensors at each call. ``feeds`` is called
-        once for the digest of the tensors. If ``folder`` has no earlier measurement, ``feeds`` is
-        called twice more for the measurement.
+        once for their digest. If ``folder`` has no earlier measurement, ``feeds`` is called twice
+        more for the measurement.
     :param folder: a folder for measurements; None to store no measurement. Other users must not
         be able to write to the folder, see :func:`.signed_files.make_private_folder`.
     :param progress: called after each frame with the number of frames measured so far.
@@ -169,15 +165,20 @@ def measure_activations(model: onnx.ModelProto, feeds: Callable[[], Iterator[Ten
     data, count = _digest_tensors(feeds())
     if not count:
         raise GraphError('the calibration has no frames. Give a recording with frames')
-    kept = _kept_file(folder, model, data)
+    kept = None
+    if folder is not None:
+        digest = hashlib.sha256(model.SerializeToString(deterministic=True) + data.encode()
+                                + b' by every method, balanced').hexdigest()
+        kept = folder / f'{digest[:40]}.scales'
     if kept is not None and (signed := load_signed(kept)[0]) is not None:
         tree = json.loads(signed.data)
         ranges = {method: {name: (low, high) for name, (low, high) in found.items()}
                   for method, found in tree['ranges'].items()}
         return MeasuredActivations(ranges, data, count, tree['above_fp16'], tree['balance'])
     largest, maxima = LargestValues(model), ChannelMaxima(model)
-    for _ in maxima.watch(largest.watch(feeds())):
-        pass
+    for tensor in feeds():
+        largest.measure(tensor)
+        maxima.measure(tensor)
     above, balance = largest.above_fp16(), maxima.exponents()
     found = measure_ranges(balance_channels(model, balance), feeds(), METHODS, progress)
     if kept is not None:
@@ -209,8 +210,7 @@ def measure_ranges(model: onnx.ModelProto, tensors: Iterable[Tensor], methods: I
     :param model: simplified FP32 network with one input.
     :param methods: keys of :data:`.histograms.LIMITS`.
     :param progress: called after each tensor with the number of tensors measured.
-    :returns: for each method a mapping from each activation's tensor name to its smallest and
-        largest value.
+    :returns: maps each method to its :data:`.precision.Ranges`.
     """
     names = activations_read_by(model, quantisable_nodes(model))
     histograms = collect_histograms(model, names, tensors, progress)
@@ -225,11 +225,3 @@ def _digest_tensors(tensors: Iterable[Tensor]) -> tuple[str, int]:
         digest.update(str(tensor.shape).encode())
         digest.update(np.ascontiguousarray(tensor).data)
     return digest.hexdigest(), count
-
-
-def _kept_file(folder: Path | None, model: onnx.ModelProto, data: str) -> Path | None:
-    if folder is None:
-        return None
-    digest = hashlib.sha256(model.SerializeToString(deterministic=True) + data.encode()
-                            + b' by every method, balanced')
-    return folder / f'{digest.hexdigest()[:40]}.scales'

@@ -29,8 +29,7 @@ RANDOM = ('RandomNormal', 'RandomUniform', 'RandomNormalLike', 'RandomUniformLik
 class Finding:
     """A problem of a network.
 
-    :param level: ``error`` if the problem stops a build; ``warning`` if the problem may cost
-        speed or accuracy.
+    :param level: an ``error`` stops a build; a ``warning`` may mean less speed or accuracy.
     :param where: name of the node or tensor; empty for the whole file.
     :param text: the problem, and what the user should do.
     """
@@ -60,8 +59,7 @@ def check_model(model: onnx.ModelProto,
 def refuse_errors(findings: list[Finding]) -> None:
     """Refuse a network with errors.
 
-    :raises GraphError: if any finding is an error. The message lists all errors, one on each
-        line.
+    :raises GraphError: if any finding is an error. The message has one line for each error.
     """
     errors = [str(finding) for finding in findings if finding.level == 'error']
     if errors:

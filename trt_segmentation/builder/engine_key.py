@@ -24,7 +24,7 @@ class EngineKey:
     :param backend: ``tensorrt`` or ``tensorrt_rtx``.
     :param gpu: name of the GPU; empty if the plan is not for one particular GPU.
     :param arch: compute capability such as ``sm_87``; empty if ``gpu`` is empty.
-    :param driver: driver version up to the first point; empty if ``gpu`` is empty.
+    :param driver: driver version before its first point; empty if ``gpu`` is empty.
     :param schema: version of this key's format.
     """
 

@@ -30,9 +30,7 @@ class Feeds:
 
     Each call of this object reads the recording once more.
 
-    :param card: card of the model. The input section of the card says how frames are preprocessed.
     :param source: frames of the recording, the same frames at each iteration.
-    :param choice: tells which frames of ``source`` are chosen.
     """
 
     card: ModelCard
@@ -57,7 +55,6 @@ def choose_frames(card: ModelCard, source: Iterable[NamedFrame],
                   count: int = CALIBRATION_FRAMES) -> Feeds:
     """Read every frame of a recording, and choose frames for the calibration.
 
-    :param source: see :class:`Feeds`.
     :param count: number of frames to choose. If the recording has fewer frames, all are chosen.
     :raises GraphError: if the recording has no frames.
     """

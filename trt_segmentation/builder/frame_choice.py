@@ -30,10 +30,10 @@ Numbers = npt.NDArray[np.float64]
 class FrameFeatures:
     """The light of a frame, and a thumbnail of the frame.
 
-    :param name: says where the frame comes from, such as ``drive.mcap 12.300000000``. The
-        number is the frame's stamp in seconds.
-    :param light: (3,) float64. The numbers are the mean lightness, twice the standard deviation
-        of the lightness, and the mean saturation. Lightness and saturation are 0 to 1.
+    :param name: where the frame comes from, such as ``drive.mcap 12.300000000``. The number is the
+        frame's stamp in seconds.
+    :param light: (3,) float64: mean lightness, twice the standard deviation of the lightness, and
+        mean saturation. Lightness and saturation are 0 to 1.
     :param thumbnail: (90, 160, 3) uint8 BGR.
     """
 
@@ -47,8 +47,7 @@ class FrameChoice:
     """The frames chosen from a recording.
 
     :param frames: features of every frame, in the order of the recording.
-    :param group: (frames,) index of each frame's group. Frames of one group have similar light.
-        Group 0 is the darkest group.
+    :param group: (frames,) result of :func:`group_by_light`.
     :param chosen: indices of the chosen frames, ascending.
     """
 
@@ -70,10 +69,8 @@ def choose_by_light(frames: Sequence[FrameFeatures], count: int) -> FrameChoice:
     """Choose frames that cover every kind of light. Equal input gives equal output.
 
     The frames are divided into groups of similar light. Each group gives the same number of
-    frames. A group that is too small gives all its frames, and the other groups give more. The
-    chosen frames of a group are spread evenly over time. Rare light is therefore well covered.
-    For example, an hour in the sun may form seven groups, and a short tunnel may form one group.
-    Then one in eight chosen frames shows the tunnel, if the tunnel has enough frames.
+    frames, so rare light is well covered. A group that is too small gives all its frames, and the
+    other groups give more. The chosen frames of a group are spread evenly over time.
 
     :param frames: features of all frames, the oldest frame first; at least one frame.
     :param count: number of frames to choose. If ``frames`` has fewer frames, all are chosen.
@@ -109,7 +106,7 @@ def group_by_light(light: Numbers) -> npt.NDArray[np.intp]:
 
 
 def _deal_out(sizes: npt.NDArray[np.intp], count: int) -> npt.NDArray[np.intp]:
-    """Divide ``count`` frames evenly among groups. ``sizes`` limits the frames of each group."""
+    """Divide ``count`` frames evenly among groups. ``sizes`` is the number of frames of each."""
     shares = np.zeros_like(sizes)
     left = min(count, int(sizes.sum()))
     while left:
@@ -125,7 +122,7 @@ def _deal_out(sizes: npt.NDArray[np.intp], count: int) -> npt.NDArray[np.intp]:
 
 
 def warn_few_frames(count: int) -> str:
-    """Return a warning if a calibration has only a few frames; otherwise an empty text."""
+    """Return a warning if a calibration has few frames; otherwise an empty text."""
     if count >= FEW_FRAMES:
         return ''
     return (f'warning: the calibration has only {count} frames. The ranges cover only what these '
@@ -136,7 +133,7 @@ def warn_few_frames(count: int) -> str:
 def write_choice(choice: FrameChoice, folder: Path) -> str:
     """Write ``contact_sheet.png`` and ``histogram.png``, and return their paths as text.
 
-    :param folder: folder of the report. If the folder does not exist, it is created.
+    :param folder: created if it does not exist.
     :raises OutputError: if the folder or a file cannot be written.
     """
     make_folder(folder, '--report')

@@ -27,15 +27,19 @@ def load_model(path: Path, cut_output: str | None = None) -> onnx.ModelProto:
 
     :param cut_output: name of the output whose last Resize is left out; empty for the only output;
         None to keep every Resize. See :func:`.onnx_cut.cut_last_resize`.
-    :raises GraphError: if the file is missing or is not valid ONNX, or if
-        :func:`.onnx_file.summarise` refuses the file.
+    :raises GraphError: if the file is missing, is not valid ONNX, or is refused by ``summarise``.
     """
     try:
         summarise(path)
     except EngineError as error:
         raise GraphError(str(error)) from error
     try:
-        model = _load_cut(path, cut_output) if cut_output is not None else onnx.load(path)
+        if cut_output is None:
+            model = onnx.load(path)
+        else:
+            model = onnx.ModelProto()
+            model.ParseFromString(cut_last_resize(memoryview(path.read_bytes()), cut_output))
+            onnx.load_external_data_for_model(model, str(path.parent))
     except EngineError as error:
         raise GraphError(f'{path}: {error}') from error
     except Exception as error:      # the exceptions of protobuf and onnx have no common base
@@ -52,11 +56,10 @@ def load_model(path: Path, cut_output: str | None = None) -> onnx.ModelProto:
 
 @contextmanager
 def _hide_deprecated(model: onnx.ModelProto) -> Iterator[None]:
-    """Hide from ONNX's checker the nodes that ONNX calls deprecated.
+    """Hide deprecated nodes from ONNX's checker, because TensorRT can run these nodes.
 
-    ONNX Runtime and TensorRT can run such nodes. GroupNormalization of opset 18 is one of them.
-    Inside the ``with`` block, these nodes have another domain. The checker accepts every operator
-    of an unknown domain.
+    Inside the ``with`` block, these nodes have an unknown domain. The checker accepts every
+    operator of an unknown domain.
     """
     hidden = [node for node in model.graph.node if node.op_type in _DEPRECATED
               and not node.domain and opset_version(model) < _DEPRECATED[node.op_type]]
@@ -71,13 +74,6 @@ def _hide_deprecated(model: onnx.ModelProto) -> Iterator[None]:
             model.opset_import.pop()
         for node in hidden:
             node.domain = ''
-
-
-def _load_cut(path: Path, output: str) -> onnx.ModelProto:
-    model = onnx.ModelProto()
-    model.ParseFromString(cut_last_resize(memoryview(path.read_bytes()), output))
-    onnx.load_external_data_for_model(model, str(path.parent))
-    return model
 
 
 def name_nodes(model: onnx.ModelProto) -> None:
@@ -119,8 +115,7 @@ def simplify_model(model: onnx.ModelProto,
                    shapes: Mapping[str, tuple[int, ...]]) -> onnx.ModelProto:
     """Fold constants, fuse redundant nodes, and check that the network output stays the same.
 
-    :param shapes: maps each input to a shape without dynamic dimensions. The old and the new
-        model run on inputs of these shapes. Then the outputs of the two models are compared.
+    :param shapes: maps each input to a shape without dynamic dimensions, for this check.
     :returns: a new model. Fused nodes have new names.
     :raises GraphError: if the network output changed.
     """
@@ -141,11 +136,7 @@ def simplify_model(model: onnx.ModelProto,
 
 def make_random_inputs(model: onnx.ModelProto,
                        shapes: Mapping[str, tuple[int, ...]]) -> dict[str, np.ndarray[Any, Any]]:
-    """Make an array of noise for every input, the same noise at each call.
-
-    :param shapes: maps the name of an input to its shape.
-    :returns: a mapping from the name of an input to an array of its shape and dtype.
-    """
+    """Make an array of noise for every input in ``shapes``, the same noise at each call."""
     rng = np.random.default_rng(0)
     dtypes = {value.name: onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
               for value in model.graph.input}
@@ -156,13 +147,10 @@ def make_random_inputs(model: onnx.ModelProto,
 
 def run_model(model: onnx.ModelProto,
               feeds: Mapping[str, np.ndarray[Any, Any]]) -> list[np.ndarray[Any, Any]]:
-    """Run a model on the CPU and return its outputs.
-
-    ONNX Runtime applies only its basic optimisations.
+    """Run a model on the CPU, with the basic optimisations of ONNX Runtime. Return its outputs.
 
     :param feeds: maps the name of an input to its array.
-    :raises GraphError: if ONNX Runtime cannot run the model. The message contains the message of
-        ONNX Runtime.
+    :raises GraphError: if ONNX Runtime cannot run the model.
     """
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC

@@ -31,8 +31,8 @@ from .settings import BuildOptions, Recipe
 Log = Callable[[str], None]
 
 GRAPH_RULES = '2'
-"""Version of the rules by which this package sets the precision of a graph. Raise this version if
-the rules change. Then no plan that was built with the old rules is loaded from a cache."""
+"""Version of the rules that set the precision of a graph. Raise this version if the rules change.
+Then no cache loads a plan that was built with the old rules."""
 
 
 def make_engine_key(card: ModelCard, recipe: Recipe, options: BuildOptions,
@@ -45,9 +45,11 @@ def make_engine_key(card: ModelCard, recipe: Recipe, options: BuildOptions,
     plugins = tuple(('plugin', digest) for digest in load_plugins(card.plugins))
     cut = (('cut_resize', 'True'),) if cuts_resize(card, recipe) else ()
     tools = tuple((name, version(name)) for name in ('onnxslim', 'onnxruntime'))
+    scales = '' if calibration is None else (
+        calibration.digest if recipe.needs_calibration else calibration.fp16_digest)
     return EngineKey(
-        model=model_digest(card.model), precision=recipe.precision,
-        scales=_digest_for(recipe, calibration), keep_fp16=recipe.keep_fp16,
+        model=model_digest(card.model), precision=recipe.precision, scales=scales,
+        keep_fp16=recipe.keep_fp16,
         shapes=(recipe.sizes, recipe.batch, f'{card.input.height}x{card.input.width}'),
         options=(*options.key, ('simplify', str(recipe.simplify)), *cut, *plugins, *tools,
                  ('graph_rules', GRAPH_RULES)),
@@ -55,18 +57,11 @@ def make_engine_key(card: ModelCard, recipe: Recipe, options: BuildOptions,
         driver=gpu.driver)
 
 
-def _digest_for(recipe: Recipe, calibration: Calibration | None) -> str:
-    if calibration is None:
-        return ''
-    return calibration.digest if recipe.needs_calibration else calibration.fp16_digest
-
-
 def build_graph(graph: PreparedGraph, recipe: Recipe, options: BuildOptions, timing: bytes = b'',
                 progress: Progress | None = None) -> tuple[Plan, bytes]:
     """Build the plan of a graph that already has the precision of the recipe.
 
-    The plan records this precision. See :func:`.build.build_plan` for the other arguments and for
-    the returned values.
+    See :func:`.build.build_plan` for the other arguments and for the results.
     """
     profiles = [graph.profile] if graph.is_dynamic else []
     plan, timing = build_plan(graph.model, profiles, options, timing, progress)
@@ -87,12 +82,8 @@ def open_engine(card: ModelCard, gpu: int, stream: int, recipe: Recipe = Recipe(
     """Load the engine of a card. If the cache has no plan of the card, build the plan first.
 
     :param gpu: index of the GPU in CUDA's order. The GPU's CUDA context must be current.
-    :param stream: CUDA stream of the engine.
     :param cache: the plans; None for the cache in the default folder.
-    :param log: receives one line for each slow operation and for each problem.
-    :param identity: returns the name, compute capability and driver of a GPU.
-    :param load: makes an engine from a plan and from the kernel cache of the plan; None for a
-        :class:`TensorRtEngine` on ``stream``.
+    :param load: makes an engine of a plan and its kernels; None for a :class:`TensorRtEngine`.
     :raises EngineError: if TensorRT cannot build or load the plan.
     :raises GraphError: if the network cannot become an engine.
     """
@@ -105,12 +96,16 @@ def open_engine(card: ModelCard, gpu: int, stream: int, recipe: Recipe = Recipe(
     def build() -> Plan:
         supports_operator = OperatorSupport()       # must exist until the plan is built
         graph = apply_precision(read_graph(card, recipe, supports_operator), recipe, calibration)
-        built.append(_build_and_keep_timing(graph, recipe, options, key, plans, log))
-        return built[-1]
+        for finding in graph.findings:
+            log(str(finding))
+        plan, timing = build_graph(graph, recipe, options, plans.timing(key))
+        if timing:
+            plans.keep_timing(key, timing)
+        built.append(plan)
+        return plan
 
     def load_plan(plan: Plan) -> TensorRtEngine:
-        # Each attempt gets a new kernel cache. If a plan could not be loaded, its kernels must not
-        # be used again.
+        # Each attempt gets a new kernel cache, without the kernels of a plan that did not load.
         kernels = KernelCache(partial(plans.kernels, key), partial(plans.keep_kernels, key))
         return load(plan, kernels) if load else TensorRtEngine(
             LoadedPlan(plan, card, log, kernels), stream)
@@ -118,16 +113,6 @@ def open_engine(card: ModelCard, gpu: int, stream: int, recipe: Recipe = Recipe(
     engine = plans.get(key, build, load_plan)
     engine.cache = 'built' if built else 'hit'
     return engine
-
-
-def _build_and_keep_timing(graph: PreparedGraph, recipe: Recipe, options: BuildOptions,
-                           key: EngineKey, plans: EngineCache, log: Log) -> Plan:
-    for finding in graph.findings:
-        log(str(finding))
-    plan, timing = build_graph(graph, recipe, options, plans.timing(key))
-    if timing:
-        plans.keep_timing(key, timing)
-    return plan
 
 
 def write_plan(plan: Plan, path: Path) -> None:

@@ -49,10 +49,7 @@ class Split:
 
 
 def quantisable_nodes(model: onnx.ModelProto) -> list[str]:
-    """Names of the nodes that INT8 makes faster.
-
-    These nodes have constant weights, or they are Add nodes that sum two activations.
-    """
+    """Names of nodes that INT8 speeds up: nodes with constant weights, and sums of activations."""
     constants = {tensor.name for tensor in model.graph.initializer}
     found = []
     for node in model.graph.node:
@@ -71,8 +68,7 @@ def choose_int8_nodes(model: onnx.ModelProto, precision: str, keep_fp16: Sequenc
         nodes of the backbone that can be INT8.
     :param keep_fp16: name patterns, with ``*`` and ``?``, of the nodes that stay FP16.
     :param keep_fp32: names of the nodes that stay FP32.
-    :raises GraphError: if a pattern matches no node, if no INT8 node remains, or if the end of
-        the backbone is not found for ``mixed``.
+    :raises GraphError: if a pattern matches no node, or if no INT8 node or no backbone is found.
     """
     names = [name for name in quantisable_nodes(model) if name not in keep_fp32]
     if precision == 'mixed':
@@ -136,12 +132,10 @@ def convert_to_fp16(model: onnx.ModelProto,
 
 
 def _join_fp32_nodes(converted: onnx.ModelProto, old: Collection[str]) -> None:
-    """Remove the casts between two nodes that stay FP32.
+    """Remove the casts between two nodes that stay FP32, but no cast among the ``old`` nodes.
 
     Between two such nodes, the converter puts a cast to FP16 and a cast back to FP32. In the
     first cast, values that are too large for FP16 would become infinite.
-
-    :param old: names of the nodes before the conversion. Cast nodes among them are not touched.
     """
     casts = {node.output[0]: node for node in converted.graph.node
              if node.op_type == 'Cast' and node.name not in old}
@@ -165,7 +159,6 @@ def convert_to_int8(model: onnx.ModelProto, ranges: Ranges, nodes: Sequence[str]
 
     :param ranges: ranges of all activations that the INT8 nodes read.
     :param nodes: names of the INT8 nodes, from :func:`choose_int8_nodes`.
-    :param keep_fp32: names of the nodes that stay FP32.
     :returns: a new model.
     :raises GraphError: if a range is missing, or if the opset cannot be raised to 19.
     """
@@ -208,9 +201,9 @@ def find_main_branches(model: onnx.ModelProto, sums: Collection[str]) -> dict[st
 
     :param sums: names of nodes. Only the Add nodes among them are used.
     :returns: maps the name of each Add node to the name of its main branch. The main branch is
-        the output of a node with weights, and only the Add node reads this output. If both
-        inputs are such outputs, the main branch is the output of the later node in the graph.
-        An Add node without such an input is left out.
+        the output of a node with weights, and only the Add node reads this output. If both inputs
+        are such outputs, the later one in the graph is the main branch. An Add node without such
+        an input is left out.
     """
     readers = Counter(name for node in model.graph.node for name in node.input)
     readers.update(output.name for output in model.graph.output)
@@ -225,7 +218,6 @@ def find_main_branches(model: onnx.ModelProto, sums: Collection[str]) -> dict[st
 
 
 def _free_main_branches(quantised: ONNXModel, branches: Mapping[str, str]) -> None:
-    """Remove the Q/DQ pair between each Add node and its main branch."""
     made_by = {name: node for node in quantised.nodes() for name in node.output}
     pairs = {quantise.input[0]: (quantise, dequantise) for dequantise in made_by.values()
              if dequantise.op_type == 'DequantizeLinear'
@@ -249,18 +241,14 @@ def activations_read_by(model: onnx.ModelProto, nodes: Collection[str]) -> list[
 
 
 def find_small_scales(model: onnx.ModelProto) -> list[str]:
-    """Names of the quantisation scales that are too small for the full precision of FP16.
-
-    Such scales come from activations with a very small range.
-    """
+    """Names of the quantisation scales that are too small for the full precision of FP16."""
     scales = {node.input[1] for node in model.graph.node if node.op_type == 'QuantizeLinear'}
     return [tensor.name for tensor in model.graph.initializer if tensor.name in scales
             and float(np.min(np.abs(numpy_helper.to_array(tensor)))) < FP16_SMALLEST_NORMAL]
 
 
 def _sorted(model: onnx.ModelProto) -> onnx.ModelProto:
-    # The converters append new nodes at the end of the graph, but parsers require topological
-    # order.
+    # The converters append new nodes at the end, but parsers require topological order.
     wrapped = ONNXModel(model)
     wrapped.topological_sort()
     result: onnx.ModelProto = wrapped.model

@@ -32,8 +32,7 @@ from .shapes import make_profile, Profile
 class PreparedGraph:
     """A network that was read and checked.
 
-    :param model: the network. :func:`read_graph` returns the network in FP32.
-        :func:`apply_precision` returns the network in its final precision.
+    :param model: the network, in FP32 before :func:`apply_precision`.
     :param profile: maps the name of the input to the range of its sizes.
     :param findings: the warnings about the network. A network with errors is refused earlier.
     :param split: which nodes are INT8; None if no node is INT8.
@@ -59,8 +58,7 @@ def read_graph(card: ModelCard, recipe: Recipe,
     """Load, check and simplify the FP32 network of a card.
 
     :param supports_operator: see :func:`.check.check_model`.
-    :raises GraphError: if the network cannot be used. The message names the node and says what
-        to do.
+    :raises GraphError: if the network cannot be used. The message names the node.
     """
     model = load_model(card.model, card.output.name if cuts_resize(card, recipe) else None)
     findings = check_model(model, supports_operator)
@@ -82,10 +80,9 @@ def apply_precision(graph: PreparedGraph, recipe: Recipe,
     """Convert a graph to the precision of a recipe.
 
     :param graph: the network in FP32.
-    :param calibration: ranges of the activations. The precisions int8 and mixed need these ranges.
-        Nodes whose names match the calibration's ``keep_fp16`` stay FP16. Nodes with values that
-        are too large for FP16 stay FP32, and a finding names these nodes. If the values were never
-        measured, a finding says so.
+    :param calibration: ranges of the activations, which int8 and mixed need. Nodes whose names
+        match its ``keep_fp16`` stay FP16. Nodes with values that are too large for FP16 stay
+        FP32, and a finding names them. If the values were never measured, a finding says so.
     :returns: a new graph, or ``graph`` itself for fp32.
     :raises GraphError: if a needed calibration is missing, or if the network cannot be converted.
     """
@@ -116,7 +113,6 @@ def apply_precision(graph: PreparedGraph, recipe: Recipe,
 
 def _report_fp16_range(calibration: Calibration | None, above: Mapping[str, float],
                        fp32: tuple[str, ...]) -> list[Finding]:
-    """Name the nodes that stay FP32, and say if the activations were never measured."""
     found = []
     if fp32:
         found.append(Finding('warning', ', '.join(fp32), (
@@ -153,19 +149,17 @@ def find_calibration(card: ModelCard, recipe: Recipe,
                      log: Callable[[str], None]) -> Calibration | None:
     """Load the calibrated ranges of a card, if the precision of the recipe uses them.
 
-    The precisions int8 and mixed need the ranges. The precision fp16 uses the ranges only if
-    they were measured on the card's network.
-
     :param log: receives the reason if fp16 cannot use the ranges of the card.
     :returns: None for fp32, and for fp16 if the card has no usable ranges.
     :raises GraphError: if the precision is int8 or mixed and the card has no usable ranges.
     """
-    if recipe.needs_calibration:
-        return load_card_calibration(card)
-    if recipe.precision != 'fp16' or not calibration_path(card).exists():
+    if not recipe.needs_calibration and (
+            recipe.precision != 'fp16' or not calibration_path(card).exists()):
         return None
     try:
         return load_card_calibration(card)
     except GraphError as error:
+        if recipe.needs_calibration:
+            raise
         log(f'fp16 is built without measured values: {error}')
         return None

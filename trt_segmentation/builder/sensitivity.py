@@ -25,8 +25,7 @@ def measure_layer_errors(model: onnx.ModelProto, ranges: Ranges, nodes: Sequence
     """Measure how much the network output changes if a single node is INT8.
 
     :param model: simplified FP32 network.
-    :param ranges: ranges of all activations that the nodes read.
-    :param nodes: names of the nodes. Each node is measured alone. All other nodes then stay FP32.
+    :param nodes: names of the nodes. Each node is measured alone, and all others stay FP32.
     :param feeds: a few network inputs, each as a mapping from the input's name to its array.
     :param progress: called after each node with the number of nodes measured.
     :returns: maps each node to the relative RMS error of the network output, the largest error
@@ -46,19 +45,16 @@ def move_layers_to_fp16(model: onnx.ModelProto, ranges: Ranges, split: Split,
                         errors: Mapping[str, float], loss: Loss, limit: float) -> Split:
     """Move the most sensitive layers to FP16, so that the accuracy loss is within a limit.
 
-    The function searches for the smallest number of layers by bisection. So ``loss`` is called
-    only about log2(layers) times.
+    The smallest number of layers is found by bisection, with about log2(layers) calls of ``loss``.
 
     :param model: simplified FP32 network.
-    :param ranges: ranges of all activations that the INT8 layers read.
     :param split: the INT8 layers before the search.
     :param errors: error of each layer from :func:`measure_layer_errors`, the largest error first.
     :param loss: returns the accuracy loss of a network, for example its loss of mean IoU against
         the FP32 network.
     :param limit: the largest allowed accuracy loss, in the unit of ``loss``.
     :returns: the split with the remaining INT8 layers.
-    :raises AccuracyLossError: if the accuracy loss is above the limit even with a single INT8
-        layer.
+    :raises AccuracyLossError: if even a single INT8 layer loses more than the limit.
     """
     candidates = [name for name in errors if name in set(split.int8)]
 
@@ -86,7 +82,6 @@ def move_layers_to_fp16(model: onnx.ModelProto, ranges: Ranges, split: Split,
 
 def _relative_error(expected: Sequence[npt.NDArray[Any]],
                     found: Sequence[npt.NDArray[Any]]) -> float:
-    """RMS of the differences, divided by the RMS of the expected values."""
     squares = [(float(np.sum(np.square(b.astype(np.float64) - a))),
                 float(np.sum(np.square(a, dtype=np.float64)))) for a, b in zip(expected, found)]
     wrong, total = map(sum, zip(*squares))

@@ -15,10 +15,7 @@ from ..errors import GraphError
 from ..untrusted.terminal_text import did_you_mean
 
 OPEN_BATCH = (1, 1, 8)
-"""Smallest, usual and largest batch if neither the network nor the user fixes the batch.
-
-The engine is then fastest for one camera and can run up to eight frames at once.
-"""
+"""Smallest, usual and largest batch if neither the network nor the user fixes the batch."""
 CALIBRATION_FRAMES = 300
 """Number of frames for a calibration."""
 FEW_FRAMES = 50
@@ -40,10 +37,9 @@ class BuildOptions:
     :param workspace: largest scratch memory of one layer, in bytes.
     :param level: 0 to 5. At a higher level TensorRT searches longer for fast kernels.
     :param tf32: whether FP32 layers may round their inputs to 10 bits of mantissa.
-    :param arch: compute capability of the GPU that will run the plan, such as ``sm_89``. Only
-        TensorRT-RTX accepts this setting. If ``arch`` is empty, the plan is for the GPU of this
-        machine. If the machine has no GPU either, TensorRT-RTX builds for every compute
-        capability that it supports.
+    :param arch: compute capability of the GPU that will run the plan, such as ``sm_89``; only for
+        TensorRT-RTX. If ``arch`` is empty, the plan is for the GPU of this machine. Without a GPU,
+        TensorRT-RTX then builds for every compute capability that it supports.
     """
 
     workspace: int = 1 << 30
@@ -65,10 +61,9 @@ class Recipe:
     :param sizes: image sizes for :func:`.shapes.parse_sizes`; empty for the sizes of the model
         and its card.
     :param batch: batch sizes for :func:`.shapes.parse_batch`; empty for the batch size that the
-        model fixes. If the model fixes none, empty means :data:`OPEN_BATCH`.
+        model fixes, or else :data:`OPEN_BATCH`.
     :param keep_fp16: name patterns of the nodes that must not become INT8.
-    :param simplify: whether onnxslim simplifies the graph first. A network with plugins is never
-        simplified.
+    :param simplify: whether onnxslim first simplifies the graph, unless the graph has plugins.
     :param cut_resize: whether the last Resize is left out, even if the card does not ask for this.
     :raises GraphError: if the precision is unknown.
     """

@@ -17,10 +17,7 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Profile:
-    """The smallest, usual and largest shape of an input.
-
-    The engine accepts shapes from the smallest to the largest. The engine is fastest at the usual
-    shape.
+    """The range of shapes that an engine accepts. The engine is fastest at the usual shape.
 
     :raises GraphError: if the shapes are not in ascending order in every axis.
     """
@@ -38,7 +35,7 @@ class Profile:
 
     @property
     def shapes(self) -> tuple[Shape, Shape, Shape]:
-        """The smallest, usual and largest shape."""
+        """All three shapes."""
         return self.smallest, self.usual, self.largest
 
 
@@ -75,9 +72,7 @@ def make_profile(inputs: Mapping[str, Sequence[int | str]], card: InputCard, siz
 
     :param inputs: the graph's inputs, from :func:`.graph.input_shapes`.
     :param card: gives height and width if neither the graph nor ``sizes`` gives them.
-    :param sizes: text for :func:`parse_sizes`; empty for the sizes of the graph or the card.
-    :param batch: text for :func:`parse_batch`; empty for the batch that the graph fixes. If the
-        graph fixes none, empty means :data:`.settings.OPEN_BATCH`.
+    :param sizes: see :class:`.settings.Recipe`, also for ``batch``.
     :returns: maps the name of the input to its profile.
     :raises GraphError: if the size of an axis is unknown, or if the graph fixes a size that
         differs from the requested size.

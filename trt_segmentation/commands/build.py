@@ -92,15 +92,13 @@ def run_build(options: BuildCommandOptions) -> int:
         if given.split is not None:
             _report_kernels(options, card, graph, calibration, plan, given.split.int8, identity,
                             bars)
-    Console().print(summarise_plan(plan, options.out), markup=False, highlight=False,
-                    soft_wrap=True)
+    print(summarise_plan(plan, options.out))
     return 0
 
 
 def _report_kernels(options: BuildCommandOptions, card: ModelCard, graph: PreparedGraph,
                     calibration: Calibration | None, plan: Plan, asked: Sequence[str],
                     identity: GpuIdentity | None, bars: ProgressBars) -> None:
-    """Build an fp16 plan. Report how its kernels differ from the kernels of ``plan``."""
     recipe = replace(_recipe(options), precision='fp16')
     bars.print_line('building an fp16 plan too, to compare its kernels')
     try:
@@ -136,7 +134,6 @@ def _build_options(options: BuildCommandOptions) -> BuildOptions:
 
 
 def _check_outputs(options: BuildCommandOptions, card: ModelCard) -> None:
-    """Refuse output files that cannot be written, or that another program wrote."""
     if options.precision != 'fp32' or cuts_resize(card, _recipe(options)):
         names = ['contact_sheet.png', 'histogram.png', METHODS_FILE, 'calibration_frames.json']
         check_folder(_report_folder(options, card), '--report', [
@@ -147,7 +144,6 @@ def _check_outputs(options: BuildCommandOptions, card: ModelCard) -> None:
 
 
 def _identity(options: BuildCommandOptions) -> GpuIdentity | None:
-    """Return the GPU for which a plan in the cache is built; None if --out is given."""
     if options.out is not None:
         return None
     try:
@@ -183,15 +179,13 @@ def _give_precision(options: BuildCommandOptions, card: ModelCard, graph: Prepar
                         f'int8, but stay fp16')
     accuracy = compare_models(card, _models(options, card, graph, given, calibration, bars),
                               bars.track('accuracy', shots, len(shots)))
-    write_accuracy(accuracy, card, _report_folder(options, card), Console(), given.fp32,
-                   warning)
+    write_accuracy(accuracy, card, _report_folder(options, card), Console(), given.fp32, warning)
     if options.max_miou_drop is not None:
         refuse_loss(accuracy, _compared_name(options), options.max_miou_drop, warning)
     return calibration, given
 
 
 def _choose_frames(options: BuildCommandOptions, card: ModelCard, bars: ProgressBars) -> Feeds:
-    """Choose the frames for the calibration, and write images that show the choice."""
     folder = _report_folder(options, card)
     if options.has_workers:
         from .fleet.calibrate import choose_fleet_frames
@@ -210,7 +204,6 @@ def _choose_frames(options: BuildCommandOptions, card: ModelCard, bars: Progress
 
 def _calibrate(options: BuildCommandOptions, card: ModelCard, graph: PreparedGraph,
                feeds: Feeds | None, bars: ProgressBars) -> Calibration | None:
-    """Measure or read the ranges of the tensors. Return None if the build uses no ranges."""
     if feeds is None:
         calibration = find_calibration(card, _recipe(options), bars.print_line)
         if calibration is None:
@@ -272,7 +265,6 @@ def _compared_name(options: BuildCommandOptions) -> str:
 def _build_in_cache(options: BuildCommandOptions, card: ModelCard, given: PreparedGraph,
                     calibration: Calibration | None, identity: GpuIdentity | None,
                     bars: ProgressBars) -> Plan:
-    """Return the plan from the cache. If the cache has no such plan, build the plan first."""
     assert identity is not None
     cache = EngineCache(options.cache, log=bars.print_line)
     recipe, build_options = _recipe(options), _build_options(options)

@@ -9,13 +9,7 @@ from dataclasses import dataclass
 import os
 from pathlib import Path
 
-from ..builder.settings import (
-    BEST_METHOD,
-    BuildOptions,
-    METHODS,
-    OPEN_BATCH,
-    Recipe,
-)
+from ..builder.settings import BEST_METHOD, BuildOptions, METHODS, OPEN_BATCH, Recipe
 from ..engines import PRECISIONS
 from ..engines.nvidia_driver import ask_driver
 from ..errors import EngineError, GraphError
@@ -36,9 +30,7 @@ class BuildCommandOptions(CalibrationOptions):
         a recording has no label maps.
     :param label_map: as in :class:`.EvaluateOptions`.
     :param max_miou_drop: largest accepted loss of mean IoU, 0 to 1; None for no limit.
-    :param report: folder of the report; None for the default folder.
     :param out: file for the plan; None to write the plan to the cache.
-    :param cache: folder of the cache; empty for the default folder.
     """
 
     model: str
@@ -64,7 +56,7 @@ class BuildCommandOptions(CalibrationOptions):
     cut_resize: bool = False
 
     def check(self) -> None:
-        """Refuse options that contradict each other, before any long work begins.
+        """Check the options before any long work begins.
 
         :raises GraphError: if options contradict each other, or if ``out`` exists and is not a
             plan of this package.
@@ -76,7 +68,6 @@ class BuildCommandOptions(CalibrationOptions):
         self._check_destination()
 
     def _changed(self, *names: str) -> list[str]:
-        """Return the names of the options whose value is not the default."""
         default = BuildCommandOptions(self.model)
         return [name for name in names if getattr(self, name) != getattr(default, name)]
 
@@ -92,8 +83,7 @@ class BuildCommandOptions(CalibrationOptions):
                 raise GraphError(f'{_option(name)} is for a calibration; give recordings with '
                                  '--calibrate')
         if self.topic and not (self.calibrate or self.hold_out):
-            raise GraphError('--topic is for bags; give bags with --calibrate or '
-                             '--hold-out')
+            raise GraphError('--topic is for bags; give bags with --calibrate or --hold-out')
         if self.search and self.max_miou_drop is None:
             raise GraphError('--search needs a limit of the accuracy loss; give the limit with '
                              '--max-miou-drop')

@@ -20,11 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CacheOptions:
-    """Options of ``trt_seg cache``.
-
-    :param action: ``list``, ``verify`` or ``clear``.
-    :param folder: folder of the cache; None for the folder that a ROS node uses by default.
-    """
+    """Options of ``trt_seg cache``. The help text of each argument explains its option."""
 
     action: str
     folder: Path | None = None

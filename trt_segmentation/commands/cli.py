@@ -4,8 +4,8 @@
 
 from __future__ import annotations
 
-# A command imports its libraries when it runs. So --help is quick. If a library is missing, only
-# the commands that need this library fail.
+# A command imports its libraries when it runs. So --help is quick, and a missing library stops
+# only the commands that need this library.
 import argparse
 from collections.abc import Sequence
 import sys
@@ -25,8 +25,7 @@ from .segment import options as segment_options
 
 COMMANDS = (segment_options, inspect_options, build_options, cache, replay_options,
             label_options, evaluate_options, demo_options, bench_options, doctor_options)
-"""Modules of the commands, in the order of --help. Each module has a function
-``add_command``."""
+"""Modules of the commands, in the order of --help. Each one has a function ``add_command``."""
 
 
 def parser() -> argparse.ArgumentParser:

@@ -36,13 +36,13 @@ class CommandParser(argparse.ArgumentParser):
         self.exit(2, f'{self.prog}: error: {message}{stop} See {self.prog} --help\n')
 
     def _refuse_unknown_options(self, given: Sequence[str]) -> None:
-        # This check must run before the checks of argparse. If the user misspelt a required
-        # option, argparse would only report that this option is missing.
+        # This check comes before those of argparse. If the user misspelt a required option,
+        # argparse would only report that this option is missing.
         known = list(self._option_string_actions)
         for word in given:
             option = word.partition('=')[0]
             if word == '--' or (self._subparsers and not word.startswith('-')):
-                return  # The remaining words are values or arguments of the command.
+                return  # the remaining words are values or arguments of the command
             if _is_option(option) and not any(name.startswith(option) for name in known):
                 self.error(f'there is no option {option}{did_you_mean(option, known)}')
 
@@ -64,6 +64,5 @@ class VersionAction(argparse.Action):
 
 
 def _is_option(word: str) -> bool:
-    if not word.startswith('-') or word == '-' or ' ' in word:
-        return False
-    return math.isnan(number(word))  # a number such as -1 is a value
+    # A number such as -1 is a value.
+    return word.startswith('-') and word != '-' and ' ' not in word and math.isnan(number(word))

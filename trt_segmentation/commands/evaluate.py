@@ -87,7 +87,7 @@ def run_evaluate(options: EvaluateOptions) -> int:
 
 
 def _sources(card: ModelCard, options: EvaluateOptions) -> dict[str, SampleSource]:
-    """Return the samples for each column of the table. The keys are the names of the columns."""
+    """Return the samples for each column of the table, by the name of the column."""
     images, labels = options.images, options.labels
     if images and labels:
         values = read_label_values(options.ignore, options.label_map)
@@ -100,7 +100,6 @@ def _sources(card: ModelCard, options: EvaluateOptions) -> dict[str, SampleSourc
 
 
 def _evaluate_recordings(card: ModelCard, options: EvaluateOptions) -> int:
-    """Score recordings with workers, and return the exit code."""
     from ..fleet.jobs.evaluate import EvaluateJob
     from .fleet.evaluate import evaluate_recordings
     job = EvaluateJob('', '', options.model, options.engine, options.precision,

@@ -16,12 +16,12 @@ from .arguments.options import (
     Commands,
     set_options,
 )
-from .arguments.values import count, positive, seed
+from .arguments.values import count, index, positive
 from .fleet.options import add_work, add_workers, GpuWorkerOptions
 
 BESIDE = Path()
-"""A value of ``save_reference`` that means the default file beside the model card. The value is
-the path of the current folder, so it cannot be a file that a user names."""
+"""The value of ``save_reference`` for the default file beside the model card. The value is the
+path of the current folder, which cannot be a file that a user names."""
 
 
 @dataclass(frozen=True)
@@ -30,24 +30,17 @@ class EvaluateOptions(GpuWorkerOptions):
 
     :func:`.open_pipeline` explains ``engine``, ``gpu`` and ``precision``.
 
-    :param street: number of street scenes for each condition; None for 100.
-    :param drive: seed of a drive. Then the scenes are the frames of this drive, in their order;
-        None for separate scenes.
-    :param fps: frames per second of the drive; None for 30.
+    :param drive: seed of a drive; None for separate scenes.
     :param condition: conditions of the street scenes; () for all conditions.
-    :param images: folder of images; None to score street scenes. ``images`` and ``labels`` must
-        be given together.
+    :param images: folder of images; None to score street scenes.
     :param sources: recordings for workers, see :func:`.find_recordings`; () to score street scenes
         or ``images`` in this process.
     :param image_topic: see :class:`.EvaluateJob` for this topic and ``label_topic``.
     :param work: folder or URL for the results of the workers; None for a temporary folder.
-    :param save_card: file for a copy of the model card with the fitted temperature; None for no
-        copy.
     :param save_reference: file for the reference, see :func:`.make_reference`; None for no
-        reference. :data:`BESIDE` means the file beside the model card.
-    :param label_map: path or name of a value map for the label maps, see
-        :func:`.label_values.load_value_map`; None if the values in the label maps are class ids
-        already.
+        reference.
+    :param label_map: path or name of a value map, see :func:`.label_values.load_value_map`; None
+        if the values in the label maps are class ids already.
     """
 
     model: str = 'street'
@@ -106,7 +99,6 @@ class EvaluateOptions(GpuWorkerOptions):
                 'file: --save-reference FILE')
 
     def _check_workers(self) -> None:
-        """Refuse options for workers without a SOURCE, and options such as --street with one."""
         for_workers = ('image_topic', 'label_topic', 'ray', 'workers', 'gpus_per_worker',
                        'cpus_per_worker', 'lease', 'retry', 'work')
         for_process = ('gpu', 'street', 'drive', 'fps', 'condition', 'images', 'labels',
@@ -164,7 +156,7 @@ def add_command(commands: Commands) -> None:
 def _add_street(parser: Arguments) -> None:
     parser.add_argument('--street', type=count, metavar='N',
                         help='number of street scenes for each condition (default: 100)')
-    parser.add_argument('--drive', type=seed, metavar='SEED',
+    parser.add_argument('--drive', type=index, metavar='SEED',
                         help='use the first frames of one drive, in their order, instead of '
                         'separate scenes. The frames are the images that street_camera publishes '
                         'with this `seed`. Training may have used this drive, so use this option '
@@ -172,7 +164,8 @@ def _add_street(parser: Arguments) -> None:
     parser.add_argument('--fps', type=positive, metavar='N',
                         help='frames per second of the drive, as the parameter `fps` of '
                         'street_camera (default: 30)')
-    parser.add_argument('--condition', type=_names, metavar='day,night,…',
+    parser.add_argument('--condition', metavar='day,night,…',
+                        type=lambda text: tuple(text.split(',')),
                         help='conditions of the street scenes (default: all)')
 
 
@@ -183,7 +176,3 @@ def _add_workers(group: Arguments) -> None:
                        help='image topic of the bags (default: the only camera of each bag)')
     add_work(group)
     add_workers(group, '--work')
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(text.split(','))

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The parts of ``trt_seg eval`` that write a reference or fit a temperature.
 
-A reference holds figures of each evaluated image, such as the share of each class. A node compares
-its frames with a reference. A temperature corrects the confidence of a model.
+A reference holds numbers about each evaluated image, such as the share of each class. A node
+compares its frames with a reference. A temperature corrects the confidence of a model.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from .evaluate_options import BESIDE, EvaluateOptions
 
 
 class ReferenceWriter:
-    """Collects figures of each segmentation, and writes these figures as a reference.
+    """Collects numbers about each segmentation, and writes these numbers as a reference.
 
     :raises EvaluationError: if the card has no file, and --save-reference names no file.
     :raises OutputError: if the reference cannot be written.
@@ -35,12 +35,10 @@ class ReferenceWriter:
         self._card = card
         self._figures: list[FrameFigures] = []
         path = options.save_reference
-        if path == BESIDE:
-            path = reference_path(card)
-            if path is None:
-                raise EvaluationError(f'the card {card.name} was not read from a file, so the '
-                                      'reference cannot be written beside it. Give a path: '
-                                      '--save-reference FILE')
+        if path == BESIDE and (path := reference_path(card)) is None:
+            raise EvaluationError(f'the card {card.name} was not read from a file, so the '
+                                  'reference cannot be written beside it. Give a path: '
+                                  '--save-reference FILE')
         self._path = path
         if path is not None:
             check_file(path, '--save-reference')
@@ -67,9 +65,8 @@ class ReferenceWriter:
 def print_temperature(card: ModelCard, samples: Iterable[Sample], copy: Path | None) -> None:
     """Fit a temperature, print it, and write a copy of the card if a path is given.
 
-    Errors are also those of :func:`.fit_temperature` and :func:`.save_with_temperature`.
-
     :raises EvaluationError: if the temperature makes the calibration error larger.
+    :raises SegmentationError: see :func:`.fit_temperature` and :func:`.save_with_temperature`.
     """
     found = fit_temperature(card, samples)
     fit = f'{found.fitted} image{"s" * (found.fitted != 1)}'

@@ -63,9 +63,7 @@ def _commented(lines: list[str]) -> str:
 
 def guess(inputs: list[Tensor], outputs: list[Tensor],
           endings: Mapping[str, Ending] | None = None) -> Signature:
-    """Find out without a card what a network's tensors mean.
-
-    If the input has one channel, the function assumes a gray image.
+    """Find out without a card what a network's tensors mean. One channel means a gray image.
 
     :raises EngineError: if the network is no segmentation network.
     """
@@ -126,7 +124,6 @@ def _classes(signature: Signature) -> list[str]:
 
 
 def _outline(path: Path, inputs: list[Tensor], outputs: list[Tensor]) -> list[str]:
-    """Return the start of a card that the user completes; empty if no card can work."""
     names = [tensor.name for tensor in outputs if len(tensor.shape) in (3, 4)]
     if len(inputs) != 1 or len(inputs[0].shape) != 4 or not names:
         return []
@@ -149,16 +146,15 @@ def _facts(summary: OnnxSummary) -> list[str]:
 
 
 def _last_resize(path: Path, signature: Signature) -> list[str]:
-    """Return lines that describe the last Resize; empty if the network does not end in one."""
     found = read_last_resize(path, signature.output.name)
     if found is None or signature.output.kind.values != 'scores':
         return []
+    advice = ([f'The Resize cannot be left out: {found.refused}.'] if found.refused else
+              ['`cut_resize: true` under `output` leaves the Resize out,',
+               'which is faster. `trt_seg build --cut-resize` shows how many labels change.'])
     return ['', 'The network ends in a Resize, which enlarges its scores. trt_segmentation '
-            'enlarges', 'the scores too, to the size of the camera image. ' + (
-                f'The Resize cannot be left out: {found.refused}.' if found.refused else
-                '`cut_resize: true` under `output` leaves the Resize out,'),
-            *([] if found.refused else ['which is faster. `trt_seg build --cut-resize` shows how '
-                                        'many labels change.'])]
+            'enlarges', f'the scores too, to the size of the camera image. {advice[0]}',
+            *advice[1:]]
 
 
 def _uses(signature: Signature) -> list[str]:

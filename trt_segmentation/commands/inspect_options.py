@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The options of ``trt_seg inspect``, which describes an ONNX network or a TensorRT plan."""
+"""``trt_seg inspect``: describe an ONNX network or a TensorRT plan."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .arguments.options import Commands, set_options
 
 @dataclass(frozen=True)
 class InspectOptions:
-    """The options of ``trt_seg inspect``: the path of an ONNX network or of a TensorRT plan."""
+    """The option of ``trt_seg inspect``: the path of an ONNX network or of a TensorRT plan."""
 
     file: Path
 
@@ -36,8 +36,7 @@ def run_inspect(options: InspectOptions) -> int:
     """Print the description of a network or of a plan.
 
     :returns: the exit code, 0.
-    :raises NotASegmentation: if the network is not a segmentation network. The description is
-        printed before this error is raised.
+    :raises NotASegmentation: after the description, if this is not a segmentation network.
     :raises IsADirectoryError: if the file is a folder.
     :raises CacheError, EngineError: if the file cannot be read.
     """

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Describe a TensorRT plan, which is an engine in a file."""
+"""Describe a TensorRT plan, which is an engine in a file. Neither TensorRT nor a GPU is needed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def is_plan(path: Path) -> bool:
 
 
 def inspect_plan(path: Path) -> str:
-    """Return the text of ``trt_seg inspect`` for a plan. Neither TensorRT nor a GPU is needed.
+    """Return the text of ``trt_seg inspect`` for a plan.
 
     :raises CacheError: if ``trt_seg`` did not write the plan, or if the file was changed later.
     """

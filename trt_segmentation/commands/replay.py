@@ -1,9 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""``trt_seg replay``: segment every frame of a bag, and write the results to a new bag.
-
-The command can compare the new label maps with the label maps of a third bag.
-"""
+"""``trt_seg replay``: segment every frame of a bag, and write the results to a new bag."""
 
 from __future__ import annotations
 
@@ -38,8 +35,8 @@ MAX_BATCH = 4
 """Largest number of frames in one run of the network. Only TensorRT on a GPU uses this number, and
 only if the batch size of the ONNX file is dynamic."""
 WAIT = 'block'
-"""How the pipeline waits for the GPU. If a thread polls, it takes Python's lock (GIL) again and
-again, and the many threads that decode and encode must wait for the lock."""
+"""How the pipeline waits for the GPU. A thread that polls would take Python's lock (GIL) again and
+again, and the many threads that decode and encode would wait for the lock."""
 
 
 def run_replay(options: ReplayOptions) -> int:
@@ -48,8 +45,8 @@ def run_replay(options: ReplayOptions) -> int:
     :returns: the exit code, see :attr:`ReplayResult.exit_code`.
     :raises ReplayError, ViewError, ModelCardError, FileNotFoundError: if an option, the card or a
         path is wrong. In this case, nothing is written.
-    :raises BagError, EngineError: if the bag cannot be read, or if the engine fails. If this
-        happens during the replay, the new bag contains the results of all earlier frames.
+    :raises BagError, EngineError: if the bag cannot be read, or if the engine fails. After an
+        error during the replay, the new bag contains the earlier results.
     """
     root = topic_root(options.namespace)
     options.check()
@@ -80,7 +77,6 @@ def run_replay(options: ReplayOptions) -> int:
 @contextmanager
 def _expectation(options: ReplayOptions, card: ModelCard, root: str
                  ) -> Iterator[Expectation | None]:
-    """Open the bag of the expected label maps, and yield an Expectation; None without a bag."""
     if not options.expect:
         yield None
         return
@@ -91,7 +87,6 @@ def _expectation(options: ReplayOptions, card: ModelCard, root: str
 
 @contextmanager
 def _view(card: ModelCard, options: ReplayOptions) -> Iterator[ShowSegmentation | None]:
-    """Yield a function that shows a segmentation in an open view; None for no view."""
     if not (options.view or options.save_view):
         yield None
         return
@@ -105,11 +100,10 @@ def _print_error(line: str) -> None:
 
 
 def check_out(out: Path, overwrite: bool, sources: list[Path]) -> None:
-    """Refuse an output folder that exists already.
+    """Refuse an output folder that exists already, or that contains one of the ``sources``.
 
     With ``overwrite``, accept a folder with a bag that ``trt_seg replay`` wrote.
 
-    :param sources: bags that the replay reads; ``out`` must not contain these bags.
     :raises ReplayError, OutputError: if the folder is refused.
     """
     for source in sources:
@@ -119,8 +113,7 @@ def check_out(out: Path, overwrite: bool, sources: list[Path]) -> None:
             raise ReplayError(f'--out {out} contains {source}, which this command reads; give '
                               'another folder')
     if out.is_symlink():
-        raise ReplayError(f'--out {out} is a symbolic link; give the folder behind '
-                          'the link')
+        raise ReplayError(f'--out {out} is a symbolic link; give the folder behind the link')
     if out.exists() and not overwrite:
         raise ReplayError(f'--out {out} exists already; give another folder, or add --overwrite')
     if os.path.realpath(out) == os.getcwd():
@@ -129,10 +122,9 @@ def check_out(out: Path, overwrite: bool, sources: list[Path]) -> None:
 
 
 def _make_room(out: Path) -> None:
-    """Delete the bag of an earlier replay. The writer needs a path that does not exist."""
-    claim_folder(out, '--out', BAG_FILES)
+    claim_folder(out, '--out', BAG_FILES)   # deletes an earlier bag
     try:
-        out.rmdir()
+        out.rmdir()     # the writer needs a path that does not exist
     except OSError as error:
         raise ReplayError(f'--out {out} cannot be replaced: {error.strerror}; give another folder'
                           ) from error
@@ -154,9 +146,8 @@ def print_result(done: ReplayResult, out: Path, engine: str) -> None:
     if done.stopped_by:
         lines.append(f'{signal.Signals(done.stopped_by).name} stopped the replay. The bag {out} '
                      f'contains all {done.segmented} earlier results')
-    if done.agreement and not done.difference:
-        lines.append(done.agreement)
     if done.difference:
         lines.append(f'DIFFERENT: {done.difference}')
-    for line in lines:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    elif done.agreement:
+        lines.append(done.agreement)
+    print(*lines, sep='\n')

@@ -31,13 +31,10 @@ class ReplayResult:
     """The result of a replay.
 
     :param total: number of frames on the topic.
-    :param segmented: number of frames that were segmented and written.
     :param bad: one line for each frame that could not be read.
-    :param agreement: a sentence about the comparison with the expected label maps; None if
-        nothing was compared.
-    :param difference: the first difference from the expected label maps; None if there is none.
-    :param stopped_by: number of the signal that stopped the replay; None if no signal
-        stopped the replay.
+    :param agreement: a sentence about the comparison with the expected label maps.
+    :param difference: the first difference from the expected label maps.
+    :param stopped_by: number of the signal that stopped the replay.
     :param seconds: seconds from the start of the replay until the last result was written.
     :param latency_ms: for each stage, the milliseconds of every segmented frame.
     """
@@ -61,13 +58,7 @@ class ReplayResult:
 
 @dataclass(frozen=True)
 class _Answer:
-    """The result for one message of the bag.
-
-    :param bad: why the frame has no segmentation; empty if it has one, or if the message is a
-        camera info.
-    :param segmentation: a segmentation whose arrays stay valid; None if there is none.
-    :param result: the encoded segmentation; None if it is not encoded yet.
-    """
+    """The result for one image or camera info. ``bad`` says why an image has no segmentation."""
 
     message: Recorded
     bad: str = ''
@@ -76,7 +67,6 @@ class _Answer:
 
     @property
     def nbytes(self) -> int:
-        """Number of bytes of all arrays and messages."""
         if not self.segmentation or not self.result:
             return len(self.message.data)
         return sum(array.nbytes for array in (
@@ -89,7 +79,7 @@ class Replay:
     """Reads one topic of a bag, segments the frames and writes the results.
 
     Other threads read, decode, segment and encode. The thread that calls :meth:`run` compares,
-    shows and writes. The number of frames in progress is limited.
+    shows and writes.
 
     :param camera_info: topic of the camera infos; None if there is none.
     :param show: called with each segmentation; None for no view.
@@ -107,7 +97,7 @@ class Replay:
     def run(self, stop: StopSignals, bars: ProgressBars) -> ReplayResult:
         """Segment every frame once, in order, and copy the camera infos.
 
-        The replay skips frames that it cannot read. It stops at the first difference from the
+        Frames that cannot be read are skipped. The replay stops at the first difference from the
         expected label maps, or after a signal. If an error ends the replay, the new bag contains
         the results of all earlier frames.
 
@@ -168,7 +158,6 @@ class Replay:
             answer.message.log_time_ns, answer.segmentation))
 
     def _take(self, answer: _Answer, done: ReplayResult) -> None:
-        """Write, count, show and compare an answer."""
         message, segmentation = answer.message, answer.segmentation
         if message.topic == self.camera_info:
             self.writer.write_camera_info(message)

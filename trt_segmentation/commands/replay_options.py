@@ -9,14 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import ReplayError
-from .arguments.options import (
-    add_device,
-    add_model,
-    add_view,
-    Arguments,
-    Commands,
-    set_options,
-)
+from .arguments.options import add_device, add_model, add_view, Arguments, Commands, set_options
 from .arguments.values import fraction
 
 
@@ -27,10 +20,7 @@ class ReplayOptions:
     :func:`.open_pipeline` explains ``engine``, ``gpu`` and ``precision``. :class:`.Expectation`
     explains ``expect_topic``, ``min_agreement`` and ``allow_missing``.
 
-    :param image_topic: topic of the images; None if the bag has only one camera; see
-        :meth:`.BagReader.image_topic`.
-    :param namespace: namespace of the topics in the new bag; see :class:`.BagWriter`.
-    :param save_view: .rrd file to write; None for no file.
+    :param image_topic: see :meth:`.BagReader.image_topic`.
     :param expect: bag with the expected label maps; None to compare nothing.
     """
 

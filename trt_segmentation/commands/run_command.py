@@ -1,9 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Choose a command by the class of its options, and run the command.
-
-The modules of most commands are imported only when the command runs.
-"""
+"""Run the command that has the given options. Most commands are imported only when they run."""
 
 from __future__ import annotations
 

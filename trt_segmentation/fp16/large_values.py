@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection
 from copy import deepcopy
 from typing import Any
 
@@ -36,7 +36,8 @@ class LargestValues:
         probed = deepcopy(model)
         del probed.graph.output[:]
         for name in self._names:        # add two outputs for each tensor
-            for operator, output in (('ReduceMin', _low(name)), ('ReduceMax', _high(name))):
+            for operator, output in (('ReduceMin', f'{name}.smallest value'),
+                                     ('ReduceMax', f'{name}.largest value')):
                 probed.graph.node.append(helper.make_node(operator, [name], [output], keepdims=0))
                 probed.graph.output.append(
                     helper.make_tensor_value_info(output, TensorProto.FLOAT, []))
@@ -44,17 +45,13 @@ class LargestValues:
         self._session: Any = open_session(probed) if self._names else None
         self._largest = np.zeros(len(self._names))
 
-    def watch(self, tensors: Iterable[Tensor]) -> Iterator[Tensor]:
-        """Measure the network on each input tensor, and yield the tensor unchanged.
+    def measure(self, tensor: Tensor) -> None:
+        """Run the network on an input tensor, and update the largest values.
 
         :raises GraphError: if the network does not run.
         """
-        for tensor in tensors:
-            if self._session is not None:
-                self._measure(tensor)
-            yield tensor
-
-    def _measure(self, tensor: Tensor) -> None:
+        if self._session is None:
+            return
         found = run_session(self._session, {self._input: tensor})
         ends = np.abs(np.asarray(found, np.float64).reshape(-1, 2)).max(1)
         # Infinity and NaN count as the largest number of FP32, because JSON has neither.
@@ -65,14 +62,6 @@ class LargestValues:
         """Map the name of each tensor above :data:`FP16_MAX` to its largest absolute value."""
         return {name: float(value) for name, value in zip(self._names, self._largest)
                 if value > FP16_MAX}
-
-
-def _low(name: str) -> str:
-    return f'{name}.smallest value'
-
-
-def _high(name: str) -> str:
-    return f'{name}.largest value'
 
 
 def find_large_weights(model: onnx.ModelProto) -> dict[str, float]:

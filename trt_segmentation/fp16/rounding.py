@@ -24,7 +24,7 @@ def round_like_fp16(model: onnx.ModelProto) -> onnx.ModelProto:
     nodes.
 
     :returns: a new model; ``model`` itself if no tensor is FP16, if an input or output is FP16,
-        or if a node contains a graph. In these cases, ONNX Runtime decides about the rounding.
+        or if a node contains a graph.
     """
     typed = add_types(model)
     types = element_types(typed)
@@ -44,7 +44,6 @@ def round_like_fp16(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _round_outputs(node: onnx.NodeProto, half: set[str]) -> list[onnx.NodeProto]:
-    """Return a node in FP32, and the nodes that round its outputs."""
     copy = onnx.NodeProto()
     copy.CopyFrom(node)
     for attribute in copy.attribute:

@@ -42,10 +42,7 @@ def add_types(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def element_types(typed: onnx.ModelProto) -> dict[str, int]:
-    """Return the type of each tensor, as a number of ``onnx.TensorProto``.
-
-    :param typed: a model from :func:`add_types`.
-    """
+    """Return the type of each tensor of :func:`add_types`, as a number of ``onnx.TensorProto``."""
     found = {tensor.name: int(tensor.data_type) for tensor in typed.graph.initializer}
     for value in (*typed.graph.input, *typed.graph.value_info, *typed.graph.output):
         found[value.name] = int(value.type.tensor_type.elem_type)

@@ -22,13 +22,10 @@ from .graph_edit import attribute, CONTRIB, GraphEdit, has_perm
 
 @dataclass(frozen=True)
 class _Layer:
-    """An attention layer.
+    """An attention layer. The query may have another number of tokens S than key and value.
 
-    Key and value have the same number of tokens S. The query may have another number of tokens.
-
-    :param query: name of a tensor with shape (B, N, S, H).
+    :param query: name of a tensor with shape (B, N, S, H), like ``value``.
     :param key: name of a tensor with shape (B, N, H, S).
-    :param value: name of a tensor with shape (B, N, S, H).
     :param scale: the scores are multiplied by this number.
     :param last: the last node of the layer. Its output has the shape (B, S, N·H).
     """
@@ -45,8 +42,7 @@ def fuse_attention(graph: GraphEdit) -> int:
     count = 0
     for softmax in graph.nodes('Softmax'):
         layer = _find_layer(graph, softmax)
-        new = [] if layer is None else _make_nodes(graph, layer)
-        if layer is not None and new:
+        if layer is not None and (new := _make_nodes(graph, layer)):
             graph.replace([layer.last], new)
             count += 1
     return count
@@ -143,10 +139,7 @@ def _put_tokens_first(graph: GraphEdit, new: list[onnx.NodeProto], name: str) ->
 
 
 def _join_heads(graph: GraphEdit, new: list[onnx.NodeProto], name: str, size: int) -> str:
-    """Return the name of a tensor (B, S, N·H) with the values of a tensor (B, S, N, H).
-
-    :param size: the product N·H.
-    """
+    """Return the name of a tensor (B, S, N·H) with the values of a tensor (B, S, N, H)."""
     node = graph.find_maker(name, 'Reshape')
     if node is not None and _joins_heads(graph.shape(name), graph.shape(node.input[0])):
         return str(node.input[0])

@@ -29,8 +29,7 @@ def fix_shapes(model: onnx.ModelProto, shapes: Mapping[str, tuple[int, ...]]) ->
     """Fix the shapes of a model's inputs, and turn nodes with constant outputs into weights.
 
     Only simple nodes become weights; see :data:`FOLDED` and :data:`MOST_NUMBERS`. Identity nodes
-    are deleted. Old ONNX files list the weights among the inputs of the model. This function
-    removes the weights from the inputs.
+    are deleted. An old ONNX file lists weights as inputs; they are no longer inputs afterwards.
 
     :param model: a model whose nodes contain no graphs. This function changes the model.
     :param shapes: maps the name of each input to its shape.

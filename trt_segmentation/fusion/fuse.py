@@ -25,9 +25,8 @@ def fuse_layers(model: onnx.ModelProto, shapes: Mapping[str, tuple[int, ...]]
     :param shapes: maps the name of each input to its shape. The new network accepts only inputs
         with these shapes.
     :returns: the new network, and a mapping from each kind of change to the number of changes.
-        The kinds are ``attention``, ``skip norm``, ``transpose`` and ``convolution``. If no
-        attention layer can be replaced, or if a node contains a graph, the result is ``model``
-        itself and an empty mapping.
+        If no attention layer can be replaced, or if a node contains a graph, the result is
+        ``model`` itself and an empty mapping.
     """
     if any(part.HasField('g') or part.graphs for node in model.graph.node
            for part in node.attribute):

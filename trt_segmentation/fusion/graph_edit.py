@@ -57,10 +57,7 @@ class GraphEdit:
         return [node for node in self._users.get(name, []) if node.op_type == operator]
 
     def find_only_user(self, name: str, operator: str) -> onnx.NodeProto | None:
-        """Return the only node that reads a tensor.
-
-        :returns: None if this node has another operator, or if :meth:`is_read_once` is False.
-        """
+        """Return the only reader of a tensor if it has this operator. See :meth:`is_read_once`."""
         found = self.find_users(name, operator)
         return found[0] if found and self.is_read_once(name) else None
 
@@ -80,7 +77,6 @@ class GraphEdit:
     def split_bias(self, name: str) -> tuple[str, str]:
         """Split a sum into a tensor and a bias.
 
-        :param name: name of the sum.
         :returns: the name of the tensor without the bias, and the name of the bias. The bias is a
             constant with one number for each index of the last axis. If there is no bias, or if
             :meth:`is_read_once` is False, the result is ``name`` and an empty text.
@@ -119,10 +115,7 @@ class GraphEdit:
                                 **attributes)
 
     def replace(self, old: Sequence[onnx.NodeProto], new: Sequence[onnx.NodeProto]) -> None:
-        """Put new nodes at the place of the first old node, and delete the old nodes.
-
-        All nodes whose outputs are no longer used are deleted too.
-        """
+        """Put new nodes at the place of the first old node. Delete old and unused nodes."""
         place = next(index for index, node in enumerate(self._nodes) if node is old[0])
         rest = [node for node in self._nodes[place:] if all(node is not gone for gone in old)]
         needed, kept = set(self._outputs), []

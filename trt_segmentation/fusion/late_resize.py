@@ -4,9 +4,8 @@
 
 The decoder of SegFormer enlarges several feature maps to one size, joins their channels, and
 applies a 1×1 convolution. The convolution computes weighted sums of channels, and Resize computes
-weighted sums of pixels. So the result stays the same if the convolution comes before the Resize
-nodes. In this new order, the convolution reads the small feature maps, and the large joined
-feature map is not needed.
+weighted sums of pixels. So the result stays the same if the convolution comes first. It then reads
+the small feature maps, and the large joined feature map is not needed.
 """
 
 from __future__ import annotations
@@ -24,9 +23,8 @@ from .graph_edit import attribute, GraphEdit, has_perm
 class _Part:
     """The part of a 1×1 convolution that reads one feature map.
 
-    :param weight: an array with one row for each output channel, and one column for each input
-        channel.
-    :param bias: one number for each output channel.
+    :param weight: (output channels, input channels).
+    :param bias: (output channels,).
     """
 
     weight: Array
@@ -107,21 +105,17 @@ def _convolve(graph: GraphEdit, new: list[onnx.NodeProto], name: str, part: _Par
 
 
 def _convolve_image(graph: GraphEdit, new: list[onnx.NodeProto], name: str, part: _Part) -> str:
-    merged = _merge(graph, name, part)
-    if not merged:
-        merged = [graph.make_node('Conv', [
-            name, graph.add_constant(part.weight[:, :, None, None]),
-            graph.add_constant(part.bias)], kernel_shape=[1, 1])]
-    new.extend(merged)
-    return str(merged[-1].output[0])
+    new.extend(_merge(graph, name, part) or [graph.make_node('Conv', [
+        name, graph.add_constant(part.weight[:, :, None, None]),
+        graph.add_constant(part.bias)], kernel_shape=[1, 1])])
+    return str(new[-1].output[0])
 
 
 def _merge(graph: GraphEdit, name: str, part: _Part) -> list[onnx.NodeProto]:
-    """Merge a convolution into the linear layer that makes its input.
+    """Merge a convolution into the linear layer that makes its input. Return the new nodes.
 
-    Such a layer is found only after a call of :func:`.token_layout.move_transposes`.
-
-    :returns: the nodes of the new layer; empty if no linear layer makes the input.
+    The result is empty if no linear layer makes the input. Such a layer is found only after a call
+    of :func:`.token_layout.move_transposes`.
     """
     turned = graph.find_maker(name, 'Transpose')
     image = graph.find_maker(turned.input[0], 'Reshape') if turned is not None else None

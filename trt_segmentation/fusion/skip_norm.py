@@ -3,8 +3,7 @@
 """Replaces an Add and the LayerNormalization after it with one node, SkipLayerNormalization.
 
 ONNX Runtime replaces such a pair only if no other node reads the sum. In a transformer, most sums
-are also read by another Add. SkipLayerNormalization can return the sum as a second output, so this
-module replaces these pairs too.
+have a second reader. SkipLayerNormalization can return the sum as a second output.
 """
 
 from __future__ import annotations

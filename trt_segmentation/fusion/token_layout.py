@@ -5,8 +5,7 @@
 A vision transformer has convolutions, which read images (B, C, H, W), and attention layers, which
 read tokens (B, H·W, C). PyTorch exports a Transpose between (B, C, H·W) and (B, H·W, C). This
 module replaces this Transpose with a Transpose between (B, C, H, W) and (B, H, W, C). If ONNX
-Runtime runs the convolutions with the channels last, the new Transpose is not needed, and ONNX
-Runtime deletes it.
+Runtime runs the convolutions with the channels last, it deletes the new Transpose.
 """
 
 from __future__ import annotations

@@ -24,9 +24,7 @@ _lost: dict[int, str] = {}
 
 @dataclass(frozen=True)
 class Pinned:
-    """A block of pinned host memory. The GPU can copy the block by DMA, and kernels can access it.
-
-    The :class:`GpuAllocator` that allocated the block also frees it.
+    """A block of pinned host memory, which its :class:`GpuAllocator` frees.
 
     :param address: host address of the first byte.
     :param mapped: the address that kernels must use for the same byte.
@@ -96,9 +94,9 @@ class GpuAllocator:
         """Allocate pinned host memory. Kernels can access this memory too.
 
         :param write_combined: whether the memory bypasses the CPU's caches. Choose True only if
-            the CPU writes the memory from the first byte to the last, and never reads it. With
-            True, the CPU reads the memory about a hundred times slower. On some machines, the CPU
-            writes it faster. In our measurements, uploads to the GPU did not become faster.
+            the CPU writes the memory from the first byte to the last, and never reads it. Writes
+            are faster on some machines, but reads are about a hundred times slower. In our
+            measurements, uploads to the GPU did not become faster.
         :raises GpuError: if no more memory can be pinned.
         """
         flags = driver.CU_MEMHOSTALLOC_PORTABLE | driver.CU_MEMHOSTALLOC_DEVICEMAP
@@ -112,9 +110,8 @@ class GpuAllocator:
         return block
 
     def allocate_on_device(self, nbytes: int) -> int:
-        """Allocate GPU memory.
+        """Allocate GPU memory, and return the address of its first byte, a multiple of 256.
 
-        :returns: the address of the first byte. The address is a multiple of 256.
         :raises GpuError: if the GPU has too little memory.
         """
         address = int(call(driver.cuMemAlloc, nbytes))
@@ -123,10 +120,7 @@ class GpuAllocator:
         return address
 
     def free(self, block: Pinned | int) -> None:
-        """Free a block of pinned memory, or the GPU memory at an address.
-
-        The GPU must no longer use the memory.
-        """
+        """Free pinned memory, or the GPU memory at an address. The GPU must no longer use it."""
         with self._lock:
             if isinstance(block, Pinned):
                 del self._pinned[block.address]
@@ -138,11 +132,10 @@ class GpuAllocator:
             call(driver.cuMemFree, block)
 
     def mark_lost(self, error: GpuError) -> None:
-        """Record a sticky error. After such an error, this process cannot use the GPU any more.
+        """Record a sticky error. From now on, :func:`open_device` refuses the GPU.
 
-        The process cannot replace the broken CUDA context, because other libraries use this
-        context too. No memory of this context can be freed. From now on, :func:`open_device`
-        refuses the GPU.
+        The process cannot replace the broken CUDA context, because other libraries use it too. No
+        memory of this context can be freed.
         """
         _lost.setdefault(self._index, str(error))
         self._is_closed = True

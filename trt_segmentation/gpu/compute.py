@@ -42,16 +42,13 @@ class Compute:
     time, because the two calls use different slots.
 
     The network is captured into one CUDA graph for each slot and each number of images in a run.
-    The graph uses the slot's own tensors. The kernels before and after the network are not in the
-    graph, for two reasons. First, these kernels run on other streams, at the same time as the
-    network of another frame. Second, the graph must stay valid if the next frame has another size
-    or lies at another address.
+    The kernels before and after the network are not in the graph, for two reasons. They run on
+    other streams, at the same time as the network of another frame. And the graph must stay valid
+    if the next frame has another size or lies at another address.
 
     :param engine: the engine of any slot. The engines of all slots have the same network.
     :param down: the stream on which the postprocessing runs.
-    :param graph: True to run the network as a CUDA graph; False to enqueue it call by call.
-    :param max_batch: largest number of images in one run, if the network accepts several batch
-        sizes.
+    :param graph: see :class:`.settings.GpuSettings`, also for ``max_batch``.
     :raises EngineError: if the network accepts only batches of more than
         :data:`.kernels.program.IMAGES` images.
     """
@@ -126,11 +123,7 @@ class Compute:
             slot.bindings[size] = self._bind_engine(slot, size)
 
     def copy_network_output(self, slot: Slot) -> npt.NDArray[np.generic]:
-        """Copy the network output of a slot's last run from the GPU.
-
-        Call this method after the GPU has finished the slot's batch, and before the slot is free
-        again.
-        """
+        """Copy the network output of a slot's last run, after the GPU has finished the batch."""
         *before, last = slot.work.runs
         output = np.empty(last.shape, slot.engine.signature.output.dtype)
         copy_from_device(output, slot.output.address)
@@ -146,23 +139,20 @@ class Compute:
         if palette is self._palette_sent:
             return
         words = palette_words(palette)
-        # The kernels of earlier batches must still use the old colours. These kernels are on the
-        # same stream, so the copy begins after them.
+        # The kernels of earlier batches use the old colours. They are on the same stream, so the
+        # copy begins after them. Python must not free `words` before the copy has read it.
         call(driver.cuMemcpyHtoDAsync, self._palette, words.ctypes.data, words.nbytes,
              self._down)
-        # Python must not free `words` before the copy has read it.
         call(driver.cuStreamSynchronize, self._down)
         self._palette_sent = palette
 
     def _reserve_totals(self) -> None:
-        # All launches of the kernel are on one stream, so no two of them run at the same time. One
-        # block of totals is therefore enough.
+        # One block is enough, because all launches that use it are on one stream.
         size = totals_bytes(self._classes)
         self._totals = self._memory.allocate_on_device(size)
         call(driver.cuMemsetD8Async, self._totals, 0, size, self._down)
 
     def _bind_engine(self, slot: Slot, size: int) -> Enqueues:
-        """Bind a slot's engine to its tensors, run this binding, and capture it if possible."""
         binding = slot.engine.bind(size, slot.input.address, slot.output.address)
         for _ in range(WARM_UP):
             binding.enqueue(slot.stream)
@@ -199,11 +189,10 @@ class Compute:
 def run_sizes(engine: DeviceEngine, most: int) -> list[int]:
     """Return the numbers of images that a run may have, in ascending order.
 
-    These numbers are the powers of two up to ``most``, and ``most`` itself. Numbers that the
-    network does not accept are left out. If no number remains, the result is the smallest number
-    that the network accepts.
+    These numbers are the powers of two up to ``most``, and ``most`` itself, without the numbers
+    that the network does not accept. If no number remains, the result is the smallest number that
+    the network accepts.
 
-    :param most: largest number of images in one run.
     :raises EngineError: see :class:`Compute`.
     """
     possible = [count for count in range(1, IMAGES + 1) if engine.takes(count)]
@@ -218,9 +207,8 @@ def run_sizes(engine: DeviceEngine, most: int) -> list[int]:
 
 
 def cut_into_runs(count: int, sizes: Sequence[int]) -> list[int]:
-    """Return the size of each run of a batch. The last run may be larger than necessary.
+    """Return the size of each run for ``count`` images. The last run may be larger than needed.
 
-    :param count: number of images in the batch.
     :param sizes: the result of :func:`run_sizes`.
     """
     runs: list[int] = []

@@ -123,10 +123,8 @@ class LaunchGraph(_Executable):
 
     A direct launch would slow down the network. If a process runs a large graph on one stream, and
     launches five kernels directly on another stream, all graphs of the process run up to 7 %
-    slower afterwards. Each kernel in such a graph seems to begin 0.3 µs later. A launch as a graph
-    does not have this effect. To show this effect, the function ``filled`` of
-    benchmarks/gpu_bench/rivals.py fills GPU memory 60 times on another stream, and then measures
-    the network.
+    slower afterwards. A launch as a graph does not have this effect. The function ``filled`` of
+    benchmarks/gpu_bench/rivals.py measures the effect.
 
     :param launch: the kernel launch. The graph uses the parameters that the launch had at the last
         :meth:`update`.
@@ -138,10 +136,7 @@ class LaunchGraph(_Executable):
         self._node: Any = None
 
     def update(self) -> None:
-        """Copy the parameters of :attr:`launch` into the graph for the next :meth:`enqueue`.
-
-        A launch that is already enqueued keeps its parameters.
-        """
+        """Copy the parameters of :attr:`launch` into the graph for the next :meth:`enqueue`."""
         launch, node = self.launch, driver.CUDA_KERNEL_NODE_PARAMS()
         node.func = launch.function
         node.gridDimX, node.gridDimY, node.gridDimZ = launch.grid

@@ -46,10 +46,6 @@ class InputBuffer:
         """(capacity,) uint8 view. Do not use an old view after a call of :meth:`reallocate`."""
         return self.block.array
 
-    def contains(self, address: int) -> bool:
-        """Return whether an address lies in this buffer."""
-        return self.block.address <= address < self.block.address + self.block.nbytes
-
     def reallocate(self, nbytes: int) -> None:
         """Move the content into new memory with at least this many bytes.
 
@@ -57,25 +53,32 @@ class InputBuffer:
 
         :raises ValueError: if the buffer has more than one holder.
         """
-        self._pool.grow(self, nbytes)
+        with self._pool.lock:
+            if self.holders != 1:
+                raise ValueError(
+                    f'an input buffer with {self.holders} holders cannot be reallocated. Call '
+                    f'reallocate() before a frame in this buffer is submitted')
+            if nbytes > self.capacity:
+                self._pool.grow(self, nbytes, keep=True)
 
     def add_holder(self) -> None:
         """Add a holder. The buffer then needs one more :meth:`release` before it is free."""
-        self._pool.add_holder(self)
+        with self._pool.lock:
+            self.holders += 1
 
     def release(self) -> None:
         """Remove a holder. If the buffer has no holder left, the pool may lend it again.
 
         :raises ValueError: if the buffer has no holder.
         """
-        self._pool.remove_holder(self)
+        with self._pool.lock:
+            if not self.holders:
+                raise ValueError('an input buffer that has no holder was released')
+            self.holders -= 1
 
 
 class LentMemory:
-    """A buffer of the pool, as a :class:`trt_segmentation.memory.Memory`.
-
-    The buffer is released when no view of it exists any more.
-    """
+    """A buffer as a :class:`trt_segmentation.memory.Memory`, released with its last view."""
 
     def __init__(self, buffer: InputBuffer) -> None:
         self.address, self.nbytes = buffer.address, buffer.capacity
@@ -86,9 +89,7 @@ class LentMemory:
 
 
 class InputPool:
-    """Lends pinned buffers. Any thread may call the methods.
-
-    The pool keeps every buffer that it allocates. It logs each allocation.
+    """Lends pinned buffers, and keeps them. Any thread may call the methods.
 
     :param write_combined: see :meth:`.allocator.GpuAllocator.allocate_pinned`.
     """
@@ -98,13 +99,13 @@ class InputPool:
         self._write_combined = write_combined
         # The garbage collector may release a buffer in a thread that already holds this lock. So
         # the same thread must be able to acquire the lock again.
-        self._lock = threading.RLock()
+        self.lock = threading.RLock()
         self._buffers: list[InputBuffer] = []
 
     @property
     def is_lending(self) -> bool:
         """Whether any buffer is lent now."""
-        with self._lock:
+        with self.lock:
             return any(buffer.holders for buffer in self._buffers)
 
     def take(self, nbytes: int) -> InputBuffer:
@@ -114,7 +115,7 @@ class InputPool:
 
         :raises GpuError: if no more memory can be pinned.
         """
-        with self._lock:
+        with self.lock:
             free = [b for b in self._buffers if not b.holders]
             fitting = [b for b in free if b.capacity >= nbytes
                        and b.block.write_combined == self._write_combined]
@@ -124,7 +125,7 @@ class InputPool:
                 self._buffers.append(buffer)
             elif free:
                 buffer = free[-1]
-                self._grow(buffer, nbytes, keep=False)
+                self.grow(buffer, nbytes, keep=False)
             else:
                 buffer = InputBuffer(self, self._allocate(nbytes))
                 self._buffers.append(buffer)
@@ -138,7 +139,7 @@ class InputPool:
 
     def stop_write_combining(self) -> None:
         """Lend ordinary pinned memory from now on, because the CPU must read the frames."""
-        with self._lock:
+        with self.lock:
             if self._write_combined:
                 self._write_combined = False
                 log.info('new input buffers use the CPU caches, because frames are decoded on '
@@ -146,35 +147,12 @@ class InputPool:
 
     def find_buffer(self, address: int) -> InputBuffer | None:
         """Return the lent buffer that contains an address, or None."""
-        with self._lock:
-            for buffer in self._buffers:
-                if buffer.holders and buffer.contains(address):
-                    return buffer
-        return None
+        with self.lock:
+            return next((buffer for buffer in self._buffers if buffer.holders
+                         and 0 <= address - buffer.address < buffer.capacity), None)
 
-    def add_holder(self, buffer: InputBuffer) -> None:
-        """See :meth:`InputBuffer.add_holder`."""
-        with self._lock:
-            buffer.holders += 1
-
-    def remove_holder(self, buffer: InputBuffer) -> None:
-        """See :meth:`InputBuffer.release`."""
-        with self._lock:
-            if not buffer.holders:
-                raise ValueError('an input buffer that has no holder was released')
-            buffer.holders -= 1
-
-    def grow(self, buffer: InputBuffer, nbytes: int) -> None:
-        """See :meth:`InputBuffer.reallocate`."""
-        with self._lock:
-            if buffer.holders != 1:
-                raise ValueError(
-                    f'an input buffer with {buffer.holders} holders cannot be reallocated. Call '
-                    f'reallocate() before a frame in this buffer is submitted')
-            if nbytes > buffer.capacity:
-                self._grow(buffer, nbytes, keep=True)
-
-    def _grow(self, buffer: InputBuffer, nbytes: int, keep: bool) -> None:
+    def grow(self, buffer: InputBuffer, nbytes: int, keep: bool) -> None:
+        """Give a buffer new memory. ``keep`` copies the content. The caller holds the lock."""
         old, new = buffer.block, self._allocate(nbytes)
         if keep:
             new.array[:old.nbytes] = old.array
@@ -183,8 +161,7 @@ class InputPool:
         log.info('input buffer grown from %d to %d bytes', old.nbytes, new.nbytes)
 
     def _allocate(self, nbytes: int) -> Pinned:
-        # The size is rounded up to whole MiB. So a message with a few more bytes needs no new
-        # memory.
+        # The size is rounded up to whole MiB, so that a few more bytes need no new memory.
         self._memory.make_current()
         return self._memory.allocate_pinned(
             -(-max(nbytes, 1) // 2**20) * 2**20, self._write_combined)

@@ -48,8 +48,8 @@ class GpuPipeline:
     """Turns camera bytes into segmentations in pinned memory.
 
     One thread may call :meth:`submit`, and the same thread or another thread may call
-    :meth:`collect`. Any thread may release a segmentation. Any thread may set :attr:`alpha` and
-    :attr:`palette`. The next batch uses the new value.
+    :meth:`collect`. Any thread may release a segmentation, or set :attr:`alpha` and
+    :attr:`palette` for the next batch.
 
     :param gpu: index of the GPU in CUDA's order.
     :param reason: why this pipeline was chosen. :attr:`identity` reports this text.
@@ -104,9 +104,8 @@ class GpuPipeline:
         """Start a batch. The frames may differ in size and encoding.
 
         If a frame lies in a buffer of :attr:`inputs`, the GPU reads the frame from this buffer.
-        Any other frame is copied into a buffer before this method returns.
-
-        After an error, no part of the batch is pending.
+        Any other frame is copied into a buffer before this method returns. After an error, no part
+        of the batch is pending.
 
         :raises FrameError: if a frame has an encoding that this package cannot decode.
         :raises EngineError: if confidence is wanted but the model has no confidence, if no memory
@@ -131,12 +130,11 @@ class GpuPipeline:
         """Wait for the oldest batch.
 
         ``timings`` gives the milliseconds of each stage of the whole batch. In ``stage``, the
-        thread that submits copies the frames into pinned memory. ``upload``, ``preprocess``,
-        ``inference``, ``postprocess`` and ``download`` are measured with the GPU's clock. In
-        ``download``, labels and confidence are downloaded. ``total`` is ``stage`` plus the time
-        from the beginning of ``upload`` to the end of ``download``. The overlays are downloaded
-        later. When the caller reads an overlay, the time of its download is added to ``timings``
-        as ``overlay``.
+        thread that submits copies the frames into pinned memory. The GPU's clock measures
+        ``upload``, ``preprocess``, ``inference``, ``postprocess``, and ``download`` without
+        overlays. ``total`` is ``stage`` plus the time from the beginning of ``upload`` to the end
+        of ``download``. When the caller reads an overlay, ``timings`` gets the time of its
+        download as ``overlay``.
 
         :raises EngineError: if no batch is pending, if the pipeline is closed, or if the GPU
             failed on the batch. The failed batch is no longer pending.
@@ -190,8 +188,7 @@ class GpuPipeline:
                                 engines[number % networks], streams[number % networks],
                                 settings.direct_labels))
                  for number in range(settings.slot_count)]
-        # In the warm-up, the engine chooses algorithms, and the graphs are captured. A camera can
-        # send about 20 frames in this time. So the warm-up must come before the first frame.
+        # The warm-up comes before the first frame. A camera sends about 20 frames in this time.
         for slot in slots:
             self._compute.warm_up(slot)
         self._ring.fill(slots, streams)

@@ -26,19 +26,17 @@ class GpuSettings:
     :param slots: largest number of batches that are submitted and not yet released. None means two
         more than ``networks``.
     :param networks: number of copies of the network. The copies run at the same time, each on its
-        own stream. A small network leaves much of a large GPU idle. Then two copies finish more
-        frames per second than one copy, but each frame needs a little more time.
+        own stream. A small network leaves much of a large GPU idle. Two copies then finish more
+        frames per second, but each frame needs a little more time.
     :param max_batch: largest number of images in one run of the network, if the ONNX file has a
         dynamic batch size. The network is prepared for runs of 1, 2, 4 and so on, up to this
         number. A batch is cut into such runs.
     :param graph: True to run the network as a CUDA graph; False to enqueue it call by call.
-    :param direct_labels: whether the kernel writes the labels directly into host memory, even if
-        ``memory`` is ``pinned``. This saves a copy.
+    :param direct_labels: whether the kernel always writes the labels directly into host memory.
     :param write_combined: whether input buffers bypass the CPU's caches; see
         :meth:`.allocator.GpuAllocator.allocate_pinned`.
-    :param exchange: 0 if no old network is in use. If this network replaces an old network that is
-        still in use, ``exchange`` is the number of this exchange; the first exchange has number 1.
-        The number sets the priority of the streams; see :class:`.streams.Streams`.
+    :param exchange: sets the priority of the streams; see :class:`.streams.Streams`. 0 if no old
+        network is in use, 1 in the first exchange of the network, and so on.
     :raises EngineError: if ``memory`` or ``wait`` has an unknown value.
     """
 
@@ -53,12 +51,11 @@ class GpuSettings:
     exchange: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse unknown values."""
         for name, value, known in (('memory', self.memory, MEMORIES), ('wait', self.wait, WAITS)):
             if value not in known:
                 raise EngineError(f'`{name}` is {value!r}; expected one of {", ".join(known)}')
 
     @property
     def slot_count(self) -> int:
-        """Number of slots: ``slots``, or its default."""
+        """Number of slots."""
         return self.slots or 2 + self.networks

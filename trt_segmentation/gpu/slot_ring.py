@@ -20,6 +20,8 @@ class SlotRing:
 
     ``submit`` takes a free slot. After ``submit``, the slot is pending until ``collect``. Then the
     slot is lent until the last of its segmentations is released. After that, it is free again.
+
+    :ivar fatal_error: the sticky GPU error that ended the pipeline; None if there was none.
     """
 
     def __init__(self) -> None:
@@ -30,16 +32,7 @@ class SlotRing:
         self._free: list[Slot] = []
         self._pending: deque[Slot | None] = deque()
         self._is_closed = False
-        self._fatal_error: GpuError | None = None
-
-    @property
-    def fatal_error(self) -> GpuError | None:
-        """The sticky GPU error that ended the pipeline, if there was one."""
-        return self._fatal_error
-
-    @property
-    def _has_ended(self) -> bool:
-        return self._is_closed or self._fatal_error is not None
+        self.fatal_error: GpuError | None = None
 
     def fill(self, slots: Sequence[Slot], streams: Sequence[int]) -> None:
         """Put the slots into the ring. Before this call, only :meth:`close` may be called.
@@ -52,20 +45,19 @@ class SlotRing:
     def take(self) -> Slot:
         """Wait for a free slot and return it. The slot is then taken.
 
-        :raises EngineError: if no slot becomes free in :data:`PATIENCE` seconds, or if the
-            pipeline has ended.
+        :raises EngineError: if no slot is free in time, or if the pipeline has ended.
         """
         with self._changed:
             self.check_usable()
-            if not self._changed.wait_for(lambda: self._free or self._has_ended, PATIENCE):
+            if not self._changed.wait_for(
+                    lambda: self._free or self._is_closed or self.fatal_error, PATIENCE):
                 raise EngineError(
                     f'all {len(self.slots)} slots are in use. {len(self._pending)} of them wait '
                     f'for collect(), and {len(self.slots) - len(self._pending)} wait for '
                     f'release() of their segmentations. Call these methods earlier, or open the '
                     f'pipeline with more slots')
             self.check_usable()
-            # The networks take turns. Of this network's free slots, take the most recently
-            # released slot, because its memory is already allocated.
+            # The networks take turns. The most recently released slot has its memory already.
             stream = self._streams[self._turn % len(self._streams)]
             self._turn += 1
             slot = next((s for s in reversed(self._free) if s.stream == stream), self._free[-1])
@@ -110,14 +102,11 @@ class SlotRing:
     def record_fatal_error(self, error: GpuError) -> None:
         """Record a sticky GPU error, and refuse all work from now on."""
         with self._changed:
-            self._fatal_error = error
+            self.fatal_error = error
             self._changed.notify_all()
 
     def close(self) -> bool:
-        """Wake all waiting threads and refuse all work from now on.
-
-        :returns: False if the ring was closed before.
-        """
+        """Wake all threads and refuse all work. Return False if the ring was closed before."""
         with self._changed:
             if self._is_closed:
                 return False
@@ -132,9 +121,9 @@ class SlotRing:
         """
         if self._is_closed:
             raise EngineError(CLOSED_PIPELINE)
-        if self._fatal_error is not None:
+        if self.fatal_error is not None:
             error = EngineError(
-                f'the pipeline ended with an error of the GPU ({self._fatal_error}). This process '
+                f'the pipeline ended with an error of the GPU ({self.fatal_error}). This process '
                 f'cannot use this GPU again. Restart the process')
             error.sticky = True
-            raise error from self._fatal_error
+            raise error from self.fatal_error

@@ -19,10 +19,9 @@ from ..frame import Segmentation
 class SlotSegmentation(Segmentation):
     """A segmentation in the pinned memory of a slot. A slot is the memory of one batch.
 
-    :param give_back: a function that tells the pipeline that this segmentation was released.
-    :param wait_for_overlay: a function that waits for the overlay. The function returns the
-        milliseconds between the end of the label download and the end of the overlay download.
-        None if there is no overlay.
+    :param give_back: tells the pipeline that this segmentation was released.
+    :param wait_for_overlay: waits for the overlay, and returns the milliseconds from the end of
+        the label download to the end of the overlay download. None if there is no overlay.
     """
 
     give_back: Callable[[], None] | None = field(default=None, repr=False)
@@ -40,7 +39,7 @@ class SlotSegmentation(Segmentation):
         self._overlay = array
 
     def finish(self) -> None:
-        """Wait until the overlay is complete. Add the time of its download to ``timings``."""
+        """Wait for the overlay. Add the time of its download to ``timings``."""
         wait, self.wait_for_overlay = self.wait_for_overlay, None
         if wait is not None:
             self.timings['overlay'] = wait()

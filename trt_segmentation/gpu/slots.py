@@ -77,13 +77,11 @@ class Lane:
     """The part of a slot for one image: the camera image on the GPU, and its outputs.
 
     :attr:`upload` is (GPU address, host address, number of bytes). :attr:`download` and
-    :attr:`overlay_download` are (host address, GPU address, number of bytes). An attribute is None
-    if there is nothing to copy.
+    :attr:`overlay_download` are (host address, GPU address, number of bytes). None: no copy.
 
     :param name: name of the lane, for log messages.
     :param mapped: whether the kernels read and write host memory.
-    :param direct_labels: whether the kernel writes the labels into host memory even if ``mapped``
-        is False.
+    :param direct_labels: whether the kernel writes the labels into host memory in any case.
     """
 
     def __init__(self, memory: GpuAllocator, name: str, mapped: bool,
@@ -106,8 +104,7 @@ class Lane:
 
         :param frame: the frame from the camera.
         :param read: the frame that the kernels read. It is ``frame`` itself or ``frame`` decoded.
-        :param address: host address of the first byte of ``read``.
-        :param buffer: the buffer that contains the address.
+        :param address: host address of the first byte of ``read``, in ``buffer``.
         """
         self.frame, self.read, self.buffer = frame, read, buffer
         if self._image is None:
@@ -120,9 +117,8 @@ class Lane:
     def release_frame(self) -> None:
         """Release the buffer of the frame, and drop the frame.
 
-        The data of the frame may be a view of memory that a pipeline lends. That memory stays lent
-        as long as a view of it exists. So an old lane with a frame would keep a whole pipeline
-        open.
+        A pipeline may lend the memory of the frame. While a view of this memory exists, the
+        pipeline stays open.
         """
         buffer, self.buffer = self.buffer, None
         if buffer is not None:
@@ -138,7 +134,6 @@ class Lane:
         bits, and the labels must not wait for the overlay.
 
         :param label_bytes: number of bytes of one label.
-        :param tally_bytes: number of bytes of a tally; see :class:`.frame.Wanted`.
         """
         pixels = self.frame.height * self.frame.width
         rows, cols = wanted.overlay_size(self.frame)
@@ -224,10 +219,8 @@ class Work:
 class Slot:
     """Everything that one batch needs: images, tensors, outputs, marks and engine bindings.
 
-    :param number: number of the slot, for log messages.
     :param mapped: see :class:`Lane`, also for ``direct_labels``.
     :param blocking: the argument of :class:`.cuda_graph.Mark` for ``labelled`` and ``done``.
-    :param engine: the network of the slot's batches.
     :param stream: the stream on which the network was opened.
     :ivar uploading: the mark at the beginning of the upload.
     :ivar labelled: the mark after the download of labels, confidence and tally.
@@ -272,19 +265,15 @@ class Slot:
             lane.release_frame()
 
     def close(self) -> None:
-        """Free graphs and marks. The GPU must have finished with them.
-
-        The :class:`.allocator.GpuAllocator` frees the memory.
-        """
+        """Free graphs and marks, which the GPU must no longer use. The allocator frees memory."""
         for work in self.works.values():
             for run in work.runs:
                 run.close()
         for binding in self.bindings.values():
             if isinstance(binding, CudaGraph):
                 binding.close()
-        # A binding keeps its network's weights on the GPU. Other objects may still refer to this
-        # closed slot while a new pipeline is opened. The GPU may have too little memory for two
-        # networks, so the bindings are dropped now.
+        # A binding keeps its network's weights on the GPU. While a new pipeline is opened, other
+        # objects may still refer to this slot. The GPU may lack memory for two networks.
         self.bindings.clear()
         self.works.clear()
         vars(self).pop('work', None)

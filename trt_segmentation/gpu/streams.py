@@ -21,12 +21,11 @@ class Streams:
     network and nothing else. ``down`` runs the postprocessing, and copies the outputs to the host.
     So the network of one frame runs at the same time as the kernels of other frames.
 
-    The network is usually the slowest step, so its streams have the highest priority. If the
-    network is exchanged, the streams of the new network have the next lower priority, so that they
-    disturb the old network less. CUDA cannot change the priority of a stream, so each exchange
-    uses a lower priority. After the lowest priority, the next exchange uses the highest again.
+    The network is usually the slowest step, so its streams have the highest priority. In an
+    exchange, the streams of the new network have the next lower priority, so that they disturb the
+    old network less. CUDA cannot change the priority of a stream, so each exchange uses a lower
+    priority. After the lowest priority, the next exchange uses the highest again.
 
-    :param networks: number of networks. ``compute`` has one stream for each network.
     :param exchange: 0 for the first network, 1 in the first exchange, and so on.
     """
 
@@ -49,8 +48,8 @@ class Streams:
     def enqueue_runs(self, slot: Slot) -> None:
         """Enqueue a slot's preprocessing, network and postprocessing.
 
-        All runs of a batch use the same input tensor and the same output tensor. So each run waits
-        until the previous run no longer uses these tensors.
+        All runs of a batch share two tensors, so each run waits until the previous run no longer
+        uses them.
         """
         before = None
         for run in slot.work.runs:

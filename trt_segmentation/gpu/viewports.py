@@ -1,9 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Keeps the arrays of viewports in GPU memory.
-
-A viewport is the part of an image that the network sees.
-"""
+"""Keeps the arrays of viewports in GPU memory. See :mod:`trt_segmentation.viewport`."""
 
 from __future__ import annotations
 
@@ -67,7 +64,6 @@ class Viewports:
         return address
 
     def _free_unused(self) -> None:
-        """Free the arrays of viewports that no longer exist."""
         while self._unused:
             for address in filter(None, self._unused.pop()):
                 self._memory.free(address)

@@ -10,10 +10,8 @@ from time import perf_counter, sleep
 from .cuda_graph import Mark
 
 LEAD_S = 0.25e-3
-"""Polling begins this many seconds before the expected end of the batch.
-
-Polling must begin early, because a sleep may take about 0.1 ms too long.
-"""
+"""Polling begins this many seconds before the expected end of the batch, because a sleep may take
+about 0.1 ms too long."""
 POLL_S = 0.5e-3
 """Longest time that one wait polls, in seconds. After that, the thread sleeps."""
 
@@ -23,14 +21,11 @@ class Wait:
 
     Any thread may call :meth:`wait_soon`. Only the collecting thread may call the other methods.
 
-    ``block``: the thread sleeps until the GPU sends an interrupt.
-
-    ``spin``: the thread asks the GPU all the time, and keeps a core busy.
-
-    ``timed``: the thread expects that the batch takes as long as the fastest of the last 8
-    batches. The thread sleeps until :data:`LEAD_S` before the expected end. Then it polls the GPU
-    for at most :data:`POLL_S`. This way is nearly as fast as ``spin``, but uses only a part of a
-    core. benchmarks/gpu_pipeline.py measures all three ways.
+    With ``block``, the thread sleeps until the GPU sends an interrupt. With ``spin``, the thread
+    asks the GPU all the time, and keeps a core busy. With ``timed``, the thread expects that the
+    batch takes as long as the fastest of the last 8 batches. It sleeps until :data:`LEAD_S` before
+    the expected end, and then polls the GPU for at most :data:`POLL_S`. ``timed`` is nearly as
+    fast as ``spin``, but uses only a part of a core; see benchmarks/gpu_pipeline.py.
 
     :param kind: one of :data:`.settings.WAITS`.
     """

@@ -19,9 +19,7 @@ _OPTICAL = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
 
 @dataclass(frozen=True, eq=False)
 class Pose:
-    """Position and direction of a camera in the ground frame.
-
-    The ground is the plane z = 0 of this frame, and z points up.
+    """Pose of a camera in the ground frame. The ground is the plane z = 0, and z points up.
 
     :param turn: (3, 3) rotation from optical coordinates to the ground frame. In optical
         coordinates, x points right, y down and z forward.
@@ -33,7 +31,6 @@ class Pose:
     position: Floats
 
     def __post_init__(self) -> None:
-        """Refuse a camera that is not above the ground."""
         if not (np.isfinite(self.turn).all() and np.isfinite(self.position).all()):
             raise GroundError("the camera's pose has a number that is not finite. The position is "
                               f'{self.position.tolist()} and the rotation '

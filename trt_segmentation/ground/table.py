@@ -39,7 +39,6 @@ class GridSize:
     resolution: float
 
     def __post_init__(self) -> None:
-        """Refuse a grid that is too large."""
         if self.cells > MOST_CELLS:
             raise GroundError(
                 f'the ground grid would have {self.cells} x {self.cells} cells, because '
@@ -56,7 +55,7 @@ class GridSize:
 class GroundTable:
     """Computes ground grids from the label maps of one camera at one pose.
 
-    :meth:`read` does not change the object, so several threads may call it at the same time.
+    Several threads may call :meth:`read` at the same time.
 
     Each cell gets the value of the pixel that shows the middle of the cell. In addition, rays run
     along the ground from the point below the camera to the sides of the grid. If a ray meets an
@@ -68,8 +67,8 @@ class GroundTable:
     def __init__(self, lens: Lens, pose: Pose, size: GridSize) -> None:
         self.lens, self.pose, self.size = lens, pose, size
         resolution, cells = size.resolution, size.cells
-        # In the ground frame, the coordinates of cell corners are multiples of the resolution. So
-        # cells of an earlier and a later grid coincide, even if the camera has moved.
+        # The coordinates of cell corners are multiples of the resolution. So the cells of two
+        # grids coincide, even if the camera has moved.
         corner = np.rint(pose.position[:2] / resolution) - cells // 2
         self.origin: Floats = corner * resolution
         """(2,) smallest x and y of the grid in the ground frame, in metres."""
@@ -161,10 +160,6 @@ class GroundTable:
 
 
 def _find_values(labels: npt.NDArray[Any], values: Values) -> Cells:
-    """Return the value of each label.
-
-    :param labels: (N,) uint8 or uint16.
-    """
     if labels.dtype != np.uint8:
         return values.take(labels)
     # cv2.LUT takes a third of the time that NumPy takes. NumPy converts each label to 64 bits.

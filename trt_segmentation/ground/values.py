@@ -17,11 +17,11 @@ from ..model.card_checks import GROUND_KINDS
 UNKNOWN, FREE, OCCUPIED = -1, 0, 100
 """Values of nav_msgs/OccupancyGrid. The numbers between free and occupied are costs."""
 MOST_NAMES = 40
-"""Largest number of class names in a message."""
+"""Largest number of class names in an error message."""
 EXAMPLES = {'drivable': ('road', 'floor', 'path', 'lane'),
             'walkable': ('sidewalk', 'pavement', 'terrain', 'grass', 'ground'),
             'obstacle': ('person', 'car', 'vehicle', 'wall', 'building', 'tree', 'vegetation')}
-"""Words in the names of classes that an example puts into a list of the section ``ground``."""
+"""If a class name has one of these words, an error message suggests a list for this class."""
 Values = npt.NDArray[np.int8]
 
 
@@ -29,10 +29,8 @@ def make_values(classes: Sequence[str], ground: Mapping[str, Sequence[str]],
                 walkable_cost: int) -> Values:
     """Return the value of a cell for each label.
 
-    :param classes: names of the classes.
     :param ground: the section ``ground`` of the model card. It maps each of
-        :data:`.GROUND_KINDS` to names of classes. If a class is in no list, its cells are
-        unknown.
+        :data:`.GROUND_KINDS` to names of ``classes``. The cells of all other classes are unknown.
     :param walkable_cost: value of a cell of walkable ground, 0 to 99.
     :returns: (256,) int8, or (65536,) int8 if there are more than 255 classes. The index is a
         label.
@@ -53,7 +51,6 @@ def make_values(classes: Sequence[str], ground: Mapping[str, Sequence[str]],
 
 
 def _make_example(classes: Sequence[str]) -> str:
-    """Return the YAML of a section ``ground`` with classes of this model."""
     found: dict[str, list[str]] = {}
     for kind, words in EXAMPLES.items():
         used = {name for names in found.values() for name in names}
@@ -62,6 +59,5 @@ def _make_example(classes: Sequence[str]) -> str:
             found[kind] = near[:2]
     if not found.keys() & {'drivable', 'walkable'}:
         found = {'drivable': [classes[0]], **({'obstacle': [classes[1]]} if classes[1:] else {})}
-    text: str = yaml.safe_dump(found, default_flow_style=True, width=1000, sort_keys=False,
-                               allow_unicode=True)
-    return text.strip()
+    return str(yaml.safe_dump(found, default_flow_style=True, width=1000, sort_keys=False,
+                              allow_unicode=True)).strip()

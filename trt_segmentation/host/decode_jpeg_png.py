@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Decode camera images in JPEG and PNG. The size in a header is checked before decoding."""
+"""Decodes camera images in JPEG and PNG. The size in a header is checked before decoding."""
 
 from __future__ import annotations
 
@@ -28,16 +28,11 @@ _SCAN = 0xda
 MAX_PIXELS = 1 << 27
 """Largest number of pixels of an image. The header of a small file can state any size."""
 _PNG_RATIO = 1040
-"""Largest number of pixel bytes for each byte of a PNG file.
-
-Deflate unpacks one byte to at most 1032 bytes. The limit is a little higher than this number.
-"""
+"""Largest number of pixel bytes for each byte of a PNG file. Deflate unpacks one byte to at most
+1032 bytes."""
 _JPEG_RATIO = 1024
-"""Largest number of pixels for each byte of a JPEG file.
-
-Each block of 64 pixels has a Huffman code of at least one bit, so one byte holds at most 512
-pixels. The limit is twice this number.
-"""
+"""Largest number of pixels for each byte of a JPEG file. Each block of 64 pixels has a Huffman
+code of at least one bit, so one byte holds at most 512 pixels. The limit is twice this number."""
 _PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 _MORE_BLOCKS = b'\0' + bytes(range(1, 255))
 """Data that a decoder can use for missing blocks of a JPEG. The data has no marker. The first
@@ -53,12 +48,10 @@ def decompress(data: bytes | memoryview | npt.NDArray[np.uint8], format: str, st
 
     EXIF rotation is not applied, because CameraInfo describes the image before rotation.
 
-    :param data: a whole JPEG or PNG file. The first bytes of the file tell which of the two
-        formats it has.
+    :param data: a whole JPEG or PNG file.
     :param format: the field ``format`` of the message. Some publishers swap red and blue. Their
         messages have the format ``rgb8; jpeg compressed rgb8``.
     :param stamp_ns: time stamp in the header of the message, in nanoseconds.
-    :param frame_id: frame id in the header of the message.
     :param camera: name of the camera in the node; empty if the node has only one camera.
     :param allocate: allocates the memory of the pixels; None for memory of NumPy.
     :returns: a frame that owns its bytes. The encoding is mono8, mono16, bgr8, rgb8 or bgra8.
@@ -118,10 +111,7 @@ def _check_size(raw: bytes) -> tuple[int, int]:
 
 def _decode(raw: bytes, width: int, height: int, flags: int = cv2.IMREAD_UNCHANGED
             ) -> npt.NDArray[np.generic]:
-    """Decode a file with OpenCV, and check the size of the result.
-
-    :param flags: flags of cv2.imdecode. With IMREAD_COLOR, OpenCV applies the EXIF orientation.
-    """
+    """Decode a file, and check its size. With IMREAD_COLOR, OpenCV turns the image upright."""
     try:
         decoded = _decode_unchecked(raw, flags)
     except cv2.error as error:
@@ -138,7 +128,6 @@ def _decode(raw: bytes, width: int, height: int, flags: int = cv2.IMREAD_UNCHANG
 
 def _check_blocks(raw: bytes, decoded: npt.NDArray[np.generic],
                   flags: int = cv2.IMREAD_UNCHANGED) -> None:
-    """Refuse a JPEG image if blocks are missing at its end."""
     if raw.startswith(_JPEG) and _is_cut(raw, decoded, flags):
         width, height = _read_size(raw)
         raise FrameError(
@@ -157,8 +146,8 @@ def _is_cut(raw: bytes, decoded: npt.NDArray[np.generic], flags: int) -> bool:
 
     OpenCV does not report missing blocks, but fills them with the gray value 128. So if a corner
     of the image has this value, the image is decoded again, with more data at the end. If the
-    result is different, blocks were missing. Every corner is checked, because OpenCV may have
-    rotated the image, so the last block may be at any corner.
+    result is different, blocks were missing. OpenCV may have rotated the image, so the last block
+    may be at any corner.
     """
     corners = decoded[[0, 0, -1, -1], [0, -1, 0, -1]].reshape(4, -1)
     if not np.any(np.all(corners == 128, axis=1)):
@@ -173,10 +162,7 @@ def _is_cut(raw: bytes, decoded: npt.NDArray[np.generic], flags: int) -> bool:
 
 
 def _read_size(raw: bytes) -> tuple[int, int]:
-    """Read (width, height) from the header of a file.
-
-    :raises FrameError: if the file is cut off, or is neither JPEG nor PNG.
-    """
+    """Read (width, height) from the header of a file."""
     if raw.startswith(_PNG):
         return _read_png_size(raw)
     if raw.startswith(_JPEG):

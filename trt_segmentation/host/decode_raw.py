@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Decode raw camera images to 8-bit BGR, RGB or gray images."""
+"""Decodes raw camera images to 8-bit BGR, RGB or gray images."""
 
 from __future__ import annotations
 
@@ -78,10 +78,7 @@ def decode(frame: Frame) -> Pixels:
 
 
 def to_8_bits(wide: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
-    """Scale pixels from 16 bits to 8 bits: 65535 becomes 255, and the result is rounded.
-
-    This is the rule of cv_bridge. No result lies in the middle between two integers, so every
-    rounding mode gives the same result.
+    """Scale pixels from 16 bits to 8 bits, as cv_bridge does: round(wide × 255 / 65535).
 
     :param wide: uint16 pixels of any shape, in the byte order of this machine.
     """
@@ -95,12 +92,9 @@ def _read_16_bits(frame: Frame) -> npt.NDArray[np.uint16]:
 
 
 def _decode_nv24(frame: Frame) -> npt.NDArray[np.uint8]:
-    """Decode an nv24 frame to (height, width, 3) uint8 BGR.
-
-    OpenCV does not support nv24. So each pixel is written twice, as a pair of yuyv pixels, and
-    every second pixel of the result is dropped. A chroma row has U and V for each pixel, so the
-    step of the chroma plane is twice the step of the frame.
-    """
+    # OpenCV does not support nv24. So each pixel is written twice, as a pair of yuyv pixels, and
+    # every second pixel of the result is dropped. A chroma row has U and V for each pixel, so the
+    # step of the chroma plane is twice the step of the frame.
     height, width, step = frame.height, frame.width, frame.step
     rows = _view_bytes(frame)
     chroma = np.ndarray((height, width, 2), np.uint8, frame.data, height * step,
@@ -129,9 +123,8 @@ def _view_bytes(frame: Frame) -> npt.NDArray[Any]:
 
 def _decode_small_bayer(mosaic: npt.NDArray[Any], code: int) -> npt.NDArray[Any]:
     height, width = mosaic.shape
-    # A Bayer pattern repeats every two rows and every two columns. So a small image is extended:
-    # its rows or columns are repeated. In a single row or column, a colour is missing, so the
-    # result is a guess.
+    # A Bayer pattern repeats every two rows and columns, so a small image is extended by repeating
+    # them. In a single row or column, a colour is missing, so the result is a guess.
     rows, cols = (np.arange(_BAYER_MIN + 1) % side if side < _BAYER_MIN else np.arange(side)
                   for side in mosaic.shape)
     return as_array(cv2.cvtColor(mosaic[np.ix_(rows, cols)], code))[:height, :width]

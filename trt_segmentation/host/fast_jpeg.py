@@ -26,12 +26,11 @@ def decode_color(raw: bytes, height: int, width: int, allocate: Allocate | None 
                  ) -> npt.NDArray[np.uint8] | None:
     """Decode a JPEG image with the pixels that OpenCV gives.
 
-    :param height: number of rows that the header states. The caller has checked this number.
-    :param width: number of columns that the header states. The caller has checked this number too.
+    :param height: number of rows that the header states. The caller has checked height and width.
     :param allocate: allocates the memory of the pixels; None for memory of NumPy.
-    :returns: (height, width, 3) uint8 BGR. None if OpenCV must decode the image. The reason may be
-        that simplejpeg is not installed, that the image has another colour space than YCbCr or
-        another chroma sampling, or that simplejpeg found an error in the image.
+    :returns: (height, width, 3) uint8 BGR. None if OpenCV must decode the image: simplejpeg is not
+        installed, the image is not YCbCr or has another chroma sampling, or simplejpeg found an
+        error.
     """
     simplejpeg = _find_simplejpeg()
     if simplejpeg is None:

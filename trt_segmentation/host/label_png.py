@@ -22,9 +22,8 @@ def encode_label_png(labels: npt.NDArray[Any]) -> bytes:
     """Encode a label map as a gray PNG file. Several threads can encode at the same time.
 
     Neighbouring rows of a label map are almost equal. So the PNG filter "up" with run-length
-    encoding makes small files. If the package zlib-ng is installed, zlib-ng packs the rows, in
-    less than a quarter of the time of zlib. The bytes of the file are then different, but the
-    class ids are the same.
+    encoding makes small files. If zlib-ng is installed, zlib-ng packs the rows in less than a
+    quarter of the time. The file then has other bytes, but the same class ids.
 
     :param labels: (height, width) uint8 or uint16.
     """

@@ -10,10 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 HEADROOM = 512
-"""Number of free bytes before every array.
-
-A ROS image header fits into these bytes, and the pixels after these bytes are aligned.
-"""
+"""Number of free bytes before every array. The pixels after these bytes are aligned."""
 
 
 def allocate_output(shape: tuple[int, ...], dtype: npt.DTypeLike = np.uint8) -> npt.NDArray[Any]:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..frame import UNLABELLED
+from .decode_raw import as_array
 from .output_arrays import allocate_output
 
 
@@ -33,9 +34,8 @@ def blend(bgr: npt.NDArray[np.uint8], labels: npt.NDArray[Any], palette: npt.NDA
     else:
         # With the default mode 'raise', NumPy would copy the output through a buffer.
         painted = np.take(colors[:, 0], labels, axis=0, out=painted, mode='clip')
-    blended: Any = cv2.addWeighted(bgr, 1 - alpha, painted, alpha, 0, dst=painted)
+    blended = as_array(cv2.addWeighted(bgr, 1 - alpha, painted, alpha, 0, dst=painted))
     unlabelled = labels == UNLABELLED[labels.dtype]
     if unlabelled.any():
         blended[unlabelled] = bgr[unlabelled]
-    result: npt.NDArray[np.uint8] = blended
-    return result
+    return blended

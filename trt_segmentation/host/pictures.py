@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Read picture files: camera pictures as 8-bit BGR, and label maps with unchanged class ids."""
+"""Reads picture files: camera pictures as 8-bit BGR, and label maps with unchanged class ids."""
 
 from __future__ import annotations
 
@@ -95,12 +95,11 @@ def open_picture(path: Path, is_upright: bool = False) -> Image.Image:
     :raises PictureError: if the file cannot be decoded.
     """
     try:
-        is_pointer = is_lfs_pointer(path)
+        if is_lfs_pointer(path):
+            raise PictureError(f'{path} {LFS_ADVICE}')
     except OSError as error:
         raise PictureError(f'{path} cannot be read as a picture: {error.strerror or error}'
                            ) from error
-    if is_pointer:
-        raise PictureError(f'{path} {LFS_ADVICE}')
     return _open_with_pillow(path, str(path), is_upright)
 
 

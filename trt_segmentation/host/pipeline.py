@@ -47,7 +47,7 @@ class HostPipeline:
 
     :param reason: why this pipeline was chosen; a part of :attr:`identity`.
     :param threads: number of threads of ONNX Runtime; 0 for one thread per core. To limit the
-        threads of OpenCV, call ``cv2.setNumThreads``, which applies to the whole process.
+        threads of OpenCV in the whole process, call ``cv2.setNumThreads``.
     :raises EngineError: if the model cannot be opened, or if the model does not fit its card.
     """
 
@@ -75,9 +75,7 @@ class HostPipeline:
         self._is_closed = False
 
     def warm_up(self) -> None:
-        """Segment blank images, so that the first real frame is not the slowest frame.
-
-        In their first calls, ONNX Runtime and OpenCV start threads and allocate memory.
+        """Segment blank images, so that ONNX Runtime and OpenCV start threads and allocate memory.
 
         :raises EngineError: if the network failed.
         """
@@ -92,9 +90,9 @@ class HostPipeline:
     def test_network(self, wait_for_pause: Callable[[], None]) -> None:
         """Run only the network, once, on a blank image, after ``wait_for_pause`` has returned.
 
-        Use this method instead of :meth:`warm_up` while an old pipeline is in use. Every run
-        would delay frames of the old pipeline, but the first frame of the new pipeline is only
-        8 ms slower than later frames.
+        Use this method instead of :meth:`warm_up` while an old pipeline is in use in this process.
+        More runs would delay more frames of the old pipeline. Without them, the first frame of the
+        new pipeline is only 8 ms slower than its later frames.
 
         :raises EngineError: if the network failed.
         """
@@ -106,15 +104,14 @@ class HostPipeline:
     def run_network(self, frame: Frame) -> tuple[npt.NDArray[np.float32], Geometry]:
         """Run the network on one frame.
 
-        :returns: (channels, h, w) finite float32, the output of the network, and the mapping
-            from camera pixels to this grid. The caller owns the array.
+        :returns: the network output, (channels, h, w) finite float32, which the caller owns; and
+            the mapping from camera pixels to this grid.
         :raises FrameError: if the frame cannot be decoded.
         :raises EngineError: if the network failed.
         """
         waiting, tensor = self._decode(frame), self._tensor_for(1)
         self._preprocess(waiting.pixels, waiting.geometry, tensor[0])
-        grid = self._postprocess.read_grid(self._engine.run(tensor)[0])
-        return grid, waiting.geometry
+        return self._postprocess.read_grid(self._engine.run(tensor)[0]), waiting.geometry
 
     def submit(self, frames: Sequence[Frame], wanted: Wanted = Wanted()) -> None:
         """Decode and queue a batch. Frames may differ in size and encoding.

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Postprocess on the CPU: compute the label and confidence of each camera pixel."""
+"""Postprocess on the CPU: computes the label and confidence of each camera pixel."""
 
 from __future__ import annotations
 
@@ -30,17 +30,12 @@ Certainty = npt.NDArray[np.uint8] | None
 NEVER = np.float32(-1e30)
 """The value that replaces NaN in a cell. A class with this value cannot win near the cell."""
 NO_NUMBER = np.float32(-1e20)
-"""If the largest value at a pixel is below this value, no class can win at the pixel.
-
-In this case, every class has :data:`NEVER` in at least one of the four cells around the pixel.
-"""
+"""If the largest value at a pixel is below this value, no class can win at the pixel: every class
+has :data:`NEVER` in at least one of the four cells around the pixel."""
 
 
 class LabelledImage(NamedTuple):
-    """The labels of one image, their confidence, and the tally.
-
-    Shapes and dtypes are the same as in :class:`trt_segmentation.frame.Segmentation`.
-    """
+    """The labels, the confidence and the tally of one image, as in :class:`.Segmentation`."""
 
     labels: npt.NDArray[Any]
     confidence: npt.NDArray[np.uint8] | None
@@ -48,9 +43,7 @@ class LabelledImage(NamedTuple):
 
 
 class Postprocess:
-    """Computes the labels of one image from the network output of this image.
-
-    A call does not change the object, so several threads may call it at the same time.
+    """Computes the labels of an image from the network output. Threads may share one object.
 
     Logits and probabilities are interpolated bilinearly from the grid of the network output to the
     camera pixels. Then the class with the largest value wins. Among equal values, the lowest class
@@ -123,7 +116,8 @@ class Postprocess:
     def read_grid(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Return class ids, or finite float32 values, as an array (channels, h, w).
 
-        :param values: see :meth:`__call__`, also for the error.
+        :param values: as ``network_output`` in :meth:`__call__`.
+        :raises EngineError: if the values do not have the shape in the signature.
         """
         output = self._output
         if output.layout == 'nhw' and values.ndim == 2:
@@ -235,9 +229,7 @@ def _label_winners(grid: Grid, contenders: npt.NDArray[np.intp], upsample: Upsam
     """Write the class with the largest value at each pixel, and return these values."""
     best = upsample(grid[contenders[0]])
     labels.fill(contenders[0])
-    if len(contenders) > 1:
-        wins = np.empty(best.shape, np.uint8)
-        won = np.empty(best.shape, labels.dtype)
+    wins, won = np.empty(best.shape, np.uint8), np.empty(best.shape, labels.dtype)
     plane = None
     for label in contenders[1:]:
         plane = upsample(grid[label], plane)
@@ -260,10 +252,9 @@ def find_contenders(grid: Grid) -> npt.NDArray[np.intp]:
     :returns: class ids, ascending.
     """
     low = high = grid
-    for axis in (1, 2):
-        if grid.shape[axis] > 1:
-            ahead = tuple(slice(1, None) if a == axis else slice(None) for a in range(3))
-            behind = tuple(slice(-1) if a == axis else slice(None) for a in range(3))
+    for size, ahead, behind in ((grid.shape[1], np.s_[:, 1:], np.s_[:, :-1]),
+                                (grid.shape[2], np.s_[:, :, 1:], np.s_[:, :, :-1])):
+        if size > 1:
             low = np.minimum(low[ahead], low[behind])
             high = np.maximum(high[ahead], high[behind])
     safe = low.max(axis=0)
@@ -281,5 +272,4 @@ def _write_inverse(total: Grid, out: npt.NDArray[np.uint8]) -> None:
 
 
 def _write_probability(probability: Grid, out: npt.NDArray[np.uint8]) -> None:
-    """Write round(255 * probability), after the probability is limited to the range 0 to 1."""
     np.copyto(out, np.rint(255 * np.clip(probability, 0, 1)), casting='unsafe')

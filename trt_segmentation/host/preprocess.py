@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Preprocess on the CPU: convert camera pixels to the input tensor of the network."""
+"""Preprocess on the CPU: converts camera pixels to the input tensor of the network."""
 
 from __future__ import annotations
 
@@ -23,11 +23,10 @@ AREA_FROM = 2.0
 class Preprocess:
     """Fills the part of an input tensor that belongs to one image.
 
-    Only one thread at a time may call the object.
-
-    The resize rounds to uint8. So a pixel differs from the exact value by at most 1 level of 255.
-    If colours are converted to gray, or if only one axis shrinks by more than :data:`AREA_FROM`,
-    pixels are rounded twice. The difference is then at most 2 levels.
+    Only one thread at a time may call the object. The resize rounds to uint8. So a pixel differs
+    from the exact value by at most 1 level of 255. If colours are converted to gray, or if only
+    one axis shrinks by more than :data:`AREA_FROM`, pixels are rounded twice. The difference is
+    then at most 2 levels.
     """
 
     def __init__(self, card: InputCard, image: ImageInput) -> None:
@@ -72,7 +71,6 @@ class Preprocess:
         area = [axis.camera > AREA_FROM * axis.new for axis in (rows, cols)]
         if area[0] != area[1]:
             array = _resize_to(array, rows.camera, cols.new, area[1])
-            return _resize_to(array, rows.new, cols.new, area[0])
         return _resize_to(array, rows.new, cols.new, area[0])
 
     def _crop_or_pad(self, resized: npt.NDArray[np.uint8],
@@ -85,10 +83,9 @@ class Preprocess:
         cut = resized[max(-top, 0):max(-top, 0) + rows.net,
                       max(-left, 0):max(-left, 0) + cols.net]
         top, left = max(top, 0), max(left, 0)
-        padded: Any = cv2.copyMakeBorder(
+        return as_array(cv2.copyMakeBorder(
             cut, top, rows.net - top - cut.shape[0], left, cols.net - left - cut.shape[1],
-            cv2.BORDER_CONSTANT, value=(self._card.pad,) * 3)
-        return as_array(padded)
+            cv2.BORDER_CONSTANT, value=(self._card.pad,) * 3))
 
 
 def rectify(pixels: Pixels, lookup: npt.NDArray[np.float32], pad: int) -> Pixels:
@@ -98,9 +95,9 @@ def rectify(pixels: Pixels, lookup: npt.NDArray[np.float32], pad: int) -> Pixels
     :param pad: value of a pixel that the camera image does not show, in every channel.
     """
     no_second_map: Any = None
-    array: Any = cv2.remap(pixels.array, lookup, no_second_map, cv2.INTER_LINEAR,
-                           borderMode=cv2.BORDER_CONSTANT, borderValue=(pad,) * 3)
-    return Pixels(as_array(array), pixels.order)
+    return Pixels(as_array(cv2.remap(
+        pixels.array, lookup, no_second_map, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT,
+        borderValue=(pad,) * 3)), pixels.order)
 
 
 def _resize_to(array: npt.NDArray[np.uint8], height: int, width: int,
@@ -125,10 +122,7 @@ def _enlarge(array: npt.NDArray[np.uint8], rows: Axis, cols: Axis) -> npt.NDArra
 def _reorder(array: npt.NDArray[np.uint8], order: str, color: str) -> npt.NDArray[np.uint8]:
     if order == color:
         return array
-    code = {('bgr', 'rgb'): cv2.COLOR_BGR2RGB, ('rgb', 'bgr'): cv2.COLOR_RGB2BGR,
-            ('bgr', 'gray'): cv2.COLOR_BGR2GRAY, ('rgb', 'gray'): cv2.COLOR_RGB2GRAY,
-            ('gray', 'rgb'): cv2.COLOR_GRAY2RGB, ('gray', 'bgr'): cv2.COLOR_GRAY2BGR}
-    return as_array(cv2.cvtColor(array, code[order, color]))
+    return as_array(cv2.cvtColor(array, getattr(cv2, f'COLOR_{order}2{color}'.upper())))
 
 
 def _look_up(plane: npt.NDArray[np.uint8], table: npt.NDArray[Any],

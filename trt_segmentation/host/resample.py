@@ -2,8 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Interpolates the grid of a network output bilinearly to the camera pixels.
 
-This module does not round positions. OpenCV's remap and warpAffine are not used, because they
-round positions to 1/32 of a pixel.
+OpenCV's remap and warpAffine are not used, because they round positions to 1/32 of a pixel.
 """
 
 from __future__ import annotations
@@ -17,7 +16,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from ..model.geometry import Axis, Geometry
+from ..model.geometry import Geometry
+from .decode_raw import as_array
 
 BAND_ROWS = 180
 """Largest number of rows of a band. With 1920 columns, such a band has 1.4 MB as float32."""
@@ -57,8 +57,7 @@ def interpolate(grid: Plane, rows: Taps, cols: Taps, out: Plane | None = None) -
 
     The result has one row for each tap of ``rows``, and one column for each tap of ``cols``.
 
-    :param out: a float32 array of the right size, which receives the result; None to allocate a
-        new array.
+    :param out: a float32 array of the right size for the result; None for a new array.
     """
     return _blend(_blend(grid, cols, 1, None), rows, 0, out)
 
@@ -77,25 +76,20 @@ def make_upsampler(geometry: Geometry, grid: tuple[int, int]) -> Upsample:
     """Make a function that interpolates a grid of network values to the visible camera pixels.
 
     :param grid: (h, w), the shape of the grid.
-    :returns: a function whose arguments are an (h, w) float32 grid and an optional output
-        array. The function returns (visible rows, visible columns) float32.
+    :returns: a function of an (h, w) float32 grid and an optional output array. The function
+        returns (visible rows, visible columns) float32.
     """
     rows, cols = geometry.rows, geometry.cols
     if is_stretched(geometry):
-        size = (cols.camera, rows.camera)
+        return lambda plane, out=None: _stretch(plane, (cols.camera, rows.camera), out)
+    down, across = (make_taps(range(*axis.visible), *axis.grid(size), size)
+                    for axis, size in zip((rows, cols), grid))
+    return lambda plane, out=None: interpolate(plane, down, across, out)
 
-        def stretch(plane: Plane, out: Plane | None = None) -> Plane:
-            # For floats, cv2.resize does not round positions. Its pixel centres are the same as
-            # in make_taps().
-            result: Plane = cv2.resize(  # type: ignore[assignment]
-                plane, size, dst=out, interpolation=cv2.INTER_LINEAR)
-            return result
-        return stretch
-    taps = _visible_taps(rows, grid[0]), _visible_taps(cols, grid[1])
 
-    def general(plane: Plane, out: Plane | None = None) -> Plane:
-        return interpolate(plane, *taps, out=out)
-    return general
+def _stretch(plane: Plane, size: tuple[int, int], out: Any) -> Plane:
+    # For floats, cv2.resize does not round positions. Its pixel centres are those of make_taps().
+    return as_array(cv2.resize(plane, size, dst=out, interpolation=cv2.INTER_LINEAR))
 
 
 class Band(NamedTuple):
@@ -116,16 +110,11 @@ class Band(NamedTuple):
         """Enlarge a part of the grid, and return the rows of the band.
 
         :param plane: the grid rows of this band, for one class.
-        :param out: an earlier result of this method, whose memory is used again; None to allocate
-            new memory.
+        :param out: an earlier result of this method, whose memory is used again; None for new
+            memory.
         """
-        # For floats, cv2.resize does not round positions. Its pixel centres are the same as in
-        # make_taps().
-        large: Any = cv2.resize(
-            plane, self.size, dst=None if out is None else out.base,
-            interpolation=cv2.INTER_LINEAR)
-        rows: Plane = large[self.skipped:self.skipped + self.camera.stop - self.camera.start]
-        return rows
+        large = _stretch(plane, self.size, None if out is None else out.base)
+        return large[self.skipped:self.skipped + self.camera.stop - self.camera.start]
 
 
 @lru_cache(maxsize=64)
@@ -160,7 +149,3 @@ def cut_into_bands(geometry: Geometry, grid: tuple[int, int]) -> tuple[Band, ...
 def is_stretched(geometry: Geometry) -> bool:
     """Return whether the network sees the whole camera image, without padding."""
     return all(axis.new == axis.net for axis in (geometry.rows, geometry.cols))
-
-
-def _visible_taps(axis: Axis, size: int) -> Taps:
-    return make_taps(range(*axis.visible), *axis.grid(size), size)

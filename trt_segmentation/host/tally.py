@@ -1,10 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Computes the tally of an image on the CPU.
-
-A tally counts classes, entropies and margins over some of the pixels; see
-:mod:`trt_segmentation.trust.tally`.
-"""
+"""Computes the tally of an image on the CPU: counts of classes, entropies and margins."""
 
 from __future__ import annotations
 
@@ -25,7 +21,7 @@ TINY = np.float32(1e-30)
 
 def count_tally(grid: npt.NDArray[Any], labels: npt.NDArray[Any], geometry: Geometry,
                 kind: OutputKind, classes: int, sharpness: float) -> Tally:
-    """Count classes, entropies and margins over a sample of the pixels.
+    """Compute the tally over a sample of the pixels; see :mod:`trt_segmentation.trust.tally`.
 
     :param grid: (channels, h, w), the network output of the image. All numbers must be finite.
     :param labels: (height, width) uint8 or uint16, the label map of the image. An unlabelled

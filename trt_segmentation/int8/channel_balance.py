@@ -4,15 +4,14 @@
 
 INT8 has one scale for a whole activation. So a channel with small values gets few INT8 steps. But
 the weights of a depthwise convolution have one scale for each channel. So this module multiplies
-each channel of the input by a factor, and divides the weights of this channel by the same factor.
-The weights lose no precision, and every channel gets about the same number of steps. The factors
-are powers of two, so the FP32 output of the network stays exactly the same.
+each channel of the input by a factor, and divides its weights by the same factor. The factors are
+powers of two, so the FP32 output of the network stays exactly the same.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from typing import Any
 
@@ -59,10 +58,6 @@ class ChannelMaxima:
         self._input = model.graph.input[0].name
         self._names = list(dict.fromkeys(self._depthwise.values()))
         self._maxima: dict[str, Tensor] = {}
-        self._session: Any = open_session(self._probe(model)) if self._names else None
-
-    def _probe(self, model: onnx.ModelProto) -> onnx.ModelProto:
-        """Return a network whose outputs are the maxima of the channels."""
         probed = add_types(model)
         del probed.graph.output[:]
         for name in self._names:
@@ -71,21 +66,16 @@ class ChannelMaxima:
                 helper.make_node('GlobalMaxPool', [f'{name}.abs'], [f'{name}.channels'])])
             probed.graph.output.append(helper.make_tensor_value_info(
                 f'{name}.channels', TensorProto.FLOAT, None))
-        return probed
+        self._session: Any = open_session(probed) if self._names else None
 
-    def watch(self, tensors: Iterable[Tensor]) -> Iterator[Tensor]:
-        """Run the network on each input tensor, update the maxima, and yield the tensor unchanged.
+    def measure(self, tensor: Tensor) -> None:
+        """Run the network on an input tensor, and update the maxima.
 
         :raises GraphError: if ONNX Runtime cannot run the network.
         """
-        for tensor in tensors:
-            if self._session is not None:
-                self._measure(tensor)
-            yield tensor
-
-    def _measure(self, tensor: Tensor) -> None:
-        found = run_session(self._session, {self._input: tensor})
-        for name, values in zip(self._names, found):
+        if self._session is None:
+            return
+        for name, values in zip(self._names, run_session(self._session, {self._input: tensor})):
             channels = values.reshape(len(values), values.shape[1]).max(0)
             self._maxima[name] = np.maximum(self._maxima.get(name, 0), channels)
 
@@ -117,7 +107,6 @@ def balance_channels(model: onnx.ModelProto, exponents: Exponents) -> onnx.Model
     earlier convolution are multiplied by the factors. In all other cases, a Mul node is added
     before the depthwise convolution.
 
-    :param exponents: see :data:`Exponents`.
     :returns: a new model with the same FP32 output; ``model`` itself if ``exponents`` is empty.
     :raises GraphError: if a node is missing or is not depthwise, or if its number of channels
         differs from its number of exponents.
@@ -158,7 +147,7 @@ class _Editor:
             self._fold(source, factors)
             return
         factor = self._store(f'{name}.factors', factors.reshape(1, -1, 1, 1))
-        output = balanced_name(name)
+        output = f'{name}.balanced input'
         self._added[name] = helper.make_node('Mul', [node.input[0], factor], [output],
                                              f'{name}.balance')
         node.input[0] = output
@@ -198,8 +187,3 @@ class _Editor:
         weights = [onnx.TensorProto.FromString(t.SerializeToString()) for t in weights]
         del self._graph.initializer[:]
         self._graph.initializer.extend(weights)
-
-
-def balanced_name(node: str) -> str:
-    """Return the name of the output of the Mul node before a balanced depthwise convolution."""
-    return f'{node}.balanced input'

@@ -1,9 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Collect histograms of the activations of a network, and compute INT8 ranges from them.
-
-One pass over the frames gives the histograms, and the histograms give the ranges of all methods.
-"""
+"""Collect histograms of the activations of a network, and compute INT8 ranges from them."""
 
 from __future__ import annotations
 
@@ -61,10 +58,7 @@ class Histogram:
         self.counts += np.bincount(np.minimum(index, BINS - 1), minlength=BINS)
 
     def range(self, method: str) -> tuple[float, float]:
-        """Return the smallest and the largest value that INT8 must represent.
-
-        :param method: a key of :data:`LIMITS`.
-        """
+        """Return the range that INT8 must represent. ``method`` is a key of :data:`LIMITS`."""
         limit = LIMITS[method](self) if self.end else 0.0
         return max(self.low, -limit), min(self.high, limit)
 
@@ -95,8 +89,8 @@ def find_least_divergence(histogram: Histogram) -> float:
     """Return the limit at which INT8 changes the distribution of the values least.
 
     As in TensorRT's entropy calibrator, the measure is the Kullback-Leibler divergence, with 2048
-    bins and 128 INT8 steps. INT8 represents zeros exactly, so zeros must not change the result.
-    The first bin holds the zeros, so its count is replaced by the count of the second bin.
+    bins and 128 INT8 steps. INT8 represents zeros exactly. So the count of the first bin, which
+    holds the zeros, is replaced by the count of the second bin.
     """
     counts = histogram.counts.astype(np.float64)
     counts[0] = counts[1]
@@ -131,9 +125,7 @@ def collect_histograms(model: onnx.ModelProto, names: Sequence[str], tensors: It
 
     :param model: FP32 network with one input.
     :param names: names of the activations.
-    :param tensors: network inputs.
     :param progress: called after each tensor with the number of tensors so far.
-    :returns: a mapping from each name to its histogram.
     :raises GraphError: if ONNX Runtime cannot run the network.
     """
     probed = add_types(model)

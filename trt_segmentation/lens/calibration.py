@@ -1,31 +1,15 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Reads the lens of a camera from a sensor_msgs/CameraInfo message."""
+"""Reads the lens of a camera from a sensor_msgs/CameraInfo message. This file needs no ROS."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..errors import LensError
 from .lens import Floats, Lens
-
-
-class Calibrated(Protocol):
-    """The fields of sensor_msgs/CameraInfo from which a lens is read."""
-
-    width: int
-    height: int
-    distortion_model: str
-    d: Sequence[float]
-    k: Sequence[float]
-    r: Sequence[float]
-    p: Sequence[float]
-    binning_x: int
-    binning_y: int
-    roi: Any
 
 
 class Rectified(NamedTuple):
@@ -40,7 +24,7 @@ class Rectified(NamedTuple):
     turn: Floats
 
 
-def read_lens(info: Calibrated | None) -> Lens:
+def read_lens(info: Any | None) -> Lens:
     """Return the lens that a camera_info describes.
 
     If the driver combines pixels (binning) or sends only a part of the sensor image (roi), the
@@ -56,7 +40,7 @@ def read_lens(info: Calibrated | None) -> Lens:
     return _cut(info, info.k[0], info.k[4], info.k[2], info.k[5], model, coefficients)
 
 
-def read_rectified(info: Calibrated | None) -> Rectified:
+def read_rectified(info: Any | None) -> Rectified:
     """Return the pinhole camera of the rectified image, from the matrices ``p`` and ``r``.
 
     The driver of a single camera may fill these matrices with zeros. If ``p`` is zero, the pinhole
@@ -74,7 +58,7 @@ def read_rectified(info: Calibrated | None) -> Rectified:
     return Rectified(_cut(info, k[0], k[5], k[2], k[6], 'plumb_bob', ()), turn)
 
 
-def _check_info(info: Calibrated | None) -> Calibrated:
+def _check_info(info: Any | None) -> Any:
     if info is None:
         raise LensError('no camera_info came, so the lens of the camera is not known. The topic '
                         'is camera_info in the namespace of the image topic. Let the camera '
@@ -85,9 +69,8 @@ def _check_info(info: Calibrated | None) -> Calibrated:
     return info
 
 
-def _cut(info: Calibrated, fx: float, fy: float, cx: float, cy: float, model: str,
+def _cut(info: Any, fx: float, fy: float, cx: float, cy: float, model: str,
          coefficients: tuple[float, ...]) -> Lens:
-    """Return the lens of the image that the driver sends."""
     across, down, roi = max(info.binning_x, 1), max(info.binning_y, 1), info.roi
     width, height = roi.width or info.width, roi.height or info.height
     return Lens(width // across, height // down, float(fx) / across, float(fy) / down,

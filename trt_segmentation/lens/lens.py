@@ -10,6 +10,7 @@ import math
 
 import cv2
 import numpy as np
+from numpy.polynomial.polynomial import polyval
 import numpy.typing as npt
 
 from ..errors import LensError
@@ -47,7 +48,6 @@ class Lens:
     coefficients: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse numbers that are not a calibration."""
         numbers = (self.fx, self.fy, self.cx, self.cy, *self.coefficients)
         if not all(map(math.isfinite, numbers)):
             raise LensError(f'the calibration has a number that is not finite: {list(numbers)}. '
@@ -98,21 +98,17 @@ class Lens:
                 points[None], zero, zero, self.matrix, coefficients)
         else:
             found, _ = cv2.projectPoints(points, zero, zero, self.matrix, coefficients)
-        pixels: Floats = np.asarray(found, np.float64).reshape(-1, 2)
-        return pixels
+        return np.asarray(found, np.float64).reshape(-1, 2)
 
     def is_in_view(self, points: Floats) -> npt.NDArray[np.bool_]:
-        """Return whether each point lies in the field of view that the distortion model describes.
-
-        This field of view may be larger than the image.
+        """Return whether each point lies in the field of view, which may be larger than the image.
 
         :param points: (N, 3) metres in camera coordinates.
         :returns: (N,) bool.
         """
         depth = points[:, 2]
-        inside: npt.NDArray[np.bool_] = (
+        return np.asarray(
             (depth > 0) & (np.hypot(points[:, 0], points[:, 1]) < depth * self._widest))
-        return inside
 
     @cached_property
     def _widest(self) -> float:
@@ -133,11 +129,8 @@ class Lens:
         k = np.zeros(8)
         k[:min(len(self.coefficients), 8)] = self.coefficients[:8]
         if self.model == 'equidistant':
-            bent = values * (1 + square * (k[0] + square * (k[1] + square * (
-                k[2] + square * k[3]))))
+            above, below = (1.0, *k[:4]), (1.0,)
         else:
-            with np.errstate(divide='ignore', invalid='ignore'):
-                bent = values * (1 + square * (k[0] + square * (k[1] + square * k[4]))) / (
-                    1 + square * (k[5] + square * (k[6] + square * k[7])))
-        radii: Floats = bent
-        return radii
+            above, below = (1.0, k[0], k[1], k[4]), (1.0, *k[5:])
+        with np.errstate(divide='ignore', invalid='ignore'):
+            return np.asarray(values * polyval(square, above) / polyval(square, below))

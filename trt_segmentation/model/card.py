@@ -55,8 +55,8 @@ class InputCard:
 
     :param name: name of the input tensor; may be empty if the network has only one input.
     :param layout: one of :data:`LAYOUTS`. If ``auto``, the channel axis is found by its size.
-    :param height: number of rows, if the height in the ONNX file is dynamic; otherwise 0.
-    :param width: number of columns, if the width in the ONNX file is dynamic; otherwise 0.
+    :param height: number of rows if this number is dynamic in the ONNX file; otherwise 0.
+    :param width: the same for the columns.
     :param color: order of the tensor's channels; one of :data:`COLORS`.
     :param mean: one number for each channel, 0 to 1.
     :param std: one number > 0 for each channel. If a network expects values from 0 to 255, the
@@ -116,7 +116,7 @@ class ModelCard:
     :param palette: (len(classes), 3) uint8 RGB, the colours of the overlay.
     :param source: path of the card's file, for messages; None if the card has no file.
     :param plugins: shared libraries with TensorRT plugins. Their code runs in this process.
-    :param ground: names of the classes on the ground; see ``model/card_checks.py``.
+    :param ground: lists of class names; see ``model/card_checks.py``.
     """
 
     name: str
@@ -141,13 +141,9 @@ class ModelCard:
 
 
 def spread_palette(count: int) -> npt.NDArray[np.uint8]:
-    """Choose (count, 3) uint8 RGB colours. The colours are muted, but easy to tell apart.
-
-    The hue grows by the golden angle, so the hues are spread evenly for every ``count``. The
-    lightness and the saturation alternate, so two colours of similar hue are different too.
-    """
+    """Choose (count, 3) uint8 RGB colours. The colours are muted, but easy to tell apart."""
     index = np.arange(count)
-    hue = (index * 0.61803398875) % 1.0
+    hue = (index * 0.61803398875) % 1.0     # the golden angle spreads the hues evenly
     saturation = np.array([0.5, 0.68, 0.36])[index % 3]
     value = np.array([0.86, 0.64])[(index // 3) % 2]
     sector = hue[:, None] * 6 + np.array([0, 4, 2])
@@ -199,7 +195,7 @@ def load_card(text: str | Path, asking: tuple[Path, ...] = ()) -> ModelCard:
 
     The path under ``model`` is relative to the folder of the card. If there is no such file, the
     path is relative to the installed resource folder. ``classes`` and ``palette`` may name another
-    card. The classes or the palette of that card are then used.
+    card, whose classes or palette are then used.
 
     :param asking: the cards that led to this card. Each of them names the next card under
         ``classes`` or ``palette``. If there are such cards, this card needs no network.

@@ -145,12 +145,10 @@ GROUND_KINDS = ('drivable', 'walkable', 'obstacle')
 
 
 def read_ground(value: Any, classes: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
-    """Read the classes of the ground grid.
+    """Read the classes of the ground grid: the names in each list that the card has.
 
-    The section has up to three lists of class names. ``drivable`` and ``walkable`` are classes of
-    the ground. ``obstacle`` has the classes that stand on the ground and hide it.
-
-    :returns: the names in each list. A list that the card does not have is missing.
+    ``drivable`` and ``walkable`` are classes of the ground. ``obstacle`` has the classes that
+    stand on the ground and hide it.
     """
     tree = read_section('ground', value, list(GROUND_KINDS))
     kind_of: dict[str, str] = {}
@@ -170,10 +168,7 @@ def read_ground(value: Any, classes: tuple[str, ...]) -> dict[str, tuple[str, ..
 
 
 def read_text(key: str, value: Any, default: str | None = None) -> str:
-    """Read text in which every character can be printed.
-
-    :param default: the text to return if the value is empty; None to refuse an empty value.
-    """
+    """Read printable text. An empty value becomes ``default``; without a default it is refused."""
     if default is not None and value in (None, ''):
         return read_text(key, default) if default else ''
     if not isinstance(value, str):

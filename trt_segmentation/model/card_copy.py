@@ -15,13 +15,9 @@ from .card import ModelCard
 
 
 def save_with_temperature(card: ModelCard, temperature: float, path: Path, option: str) -> None:
-    """Write a copy of a card.
+    """Write a copy of a card, with all other values of the card, but without its comments.
 
-    The copy names the same network, plugins and classes. It has the same values as the card, but
-    no comments.
-
-    :param path: path of the copy.
-    :param option: name of the command-line option for the copy.
+    :param option: name of the command-line option that gave ``path``, for messages.
     :raises ModelCardError: if the card has no file, or if its file cannot be read any more.
     :raises OutputError: if the copy cannot be written, or would replace a file of the user.
     """
@@ -41,6 +37,5 @@ def save_with_temperature(card: ModelCard, temperature: float, path: Path, optio
 
 
 def _name_from(folder: Path, path: Path) -> str:
-    """Return a path relative to a folder if it lies within the folder; otherwise the full path."""
     full = path.resolve()
     return str(full.relative_to(folder) if full.is_relative_to(folder) else full)

@@ -21,8 +21,7 @@ class ImageInput:
     :param layout: ``nchw`` or ``nhwc``.
     :param dtype: one of :data:`INPUT_DTYPES`.
     :param channels: 3, or 1 for gray.
-    :param height: number of rows. If the height is dynamic in the model, the card gives it.
-    :param width: number of columns. If the width is dynamic in the model, the card gives it.
+    :param height: number of rows; ``width`` is the number of columns.
     :param batch: number of images in a run; None if the model accepts any number.
     """
 
@@ -70,11 +69,13 @@ def find_image(tensors: Sequence[Tensor], card: InputCard,
     channels = 1 if card.color == 'gray' else 3
     layout = _input_layout(tensor, card, channels, reasons)
     rows, cols = (2, 3) if layout == 'nchw' else (1, 2)
-    return ImageInput(
+    image = ImageInput(
         tensor.name, layout, tensor.dtype, channels,
         _side(tensor, 'height', rows, card.height, reasons),
-        _side(tensor, 'width', cols, card.width, reasons),
-        _batch(tensor, reasons))
+        _side(tensor, 'width', cols, card.width, reasons), tensor.shape[0])
+    reasons.append('batch: any number of images' if image.batch is None
+                   else f'batch {image.batch}: fixed in the model')
+    return image
 
 
 def _input_layout(tensor: Tensor, card: InputCard, channels: int, reasons: list[str]) -> str:
@@ -116,10 +117,3 @@ def _side(tensor: Tensor, key: str, axis: int, card: int, reasons: list[str]) ->
         reasons.append(f'input {key} {card}: from the card, because the {key} is dynamic')
         return card
     return size
-
-
-def _batch(tensor: Tensor, reasons: list[str]) -> int | None:
-    batch = tensor.shape[0]
-    reasons.append('batch: any number of images' if batch is None
-                   else f'batch {batch}: fixed in the model')
-    return batch

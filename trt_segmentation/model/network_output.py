@@ -53,10 +53,7 @@ class NetworkOutput:
         return self.kind is not OutputKind.LABELS
 
     def check_confidence(self) -> None:
-        """Raise an error if no confidence can be computed.
-
-        :raises EngineError: if the output holds class ids.
-        """
+        """Raise an EngineError if the output holds class ids, which have no confidence."""
         if not self.has_confidence:
             raise EngineError(
                 f'output {self.name} holds class ids, which have no confidence. Switch the '
@@ -69,11 +66,9 @@ def find_network_output(tensors: Sequence[Tensor], card: OutputCard, classes: in
     """Find the output that is the segmentation.
 
     :param classes: number of classes in the card; None if there is no card.
-    :param image: the input tensor. Without a card, the output must have the same proportions as
-        the input.
+    :param image: the input tensor. Without a card, the output must have the same proportions.
     :param reasons: a list. The function appends one line for every decision.
-    :param endings: mapping from the name of an output to how the graph computes this output. Some
-        outputs may be missing.
+    :param endings: maps an output's name to how the graph computes it; some may be missing.
     :returns: the output, and the names of the other outputs that could be the segmentation.
     :raises EngineError: if no output fits.
     """
@@ -98,11 +93,7 @@ class _OutputReader:
     endings: Mapping[str, Ending]
 
     def read(self, tensor: Tensor, reasons: list[str]) -> NetworkOutput:
-        """Find the kind and the layout of a tensor.
-
-        :param reasons: a list. The method appends one line for every decision.
-        :raises EngineError: if the tensor cannot be the segmentation.
-        """
+        """Find the kind and the layout of a tensor. Raise an EngineError if it does not fit."""
         if len(tensor.shape) not in (3, 4) or tensor.dtype not in FLOATS + INTEGERS:
             raise EngineError(
                 f'output {tensor} is not a segmentation; expected numbers of shape N×C×H×W or '
@@ -183,27 +174,19 @@ def _choose_output(tensors: Sequence[Tensor], reader: _OutputReader,
 
 
 def _rank(output: NetworkOutput, endings: Mapping[str, Ending], most: int) -> tuple[int, ...]:
-    """Return the rank of an output. The smallest rank is the best.
-
-    :param most: the largest number of operators that one output needs.
-    """
+    """Return the rank of an output; the smallest rank is the best. See the rules above."""
     auxiliary = bool(AUXILIARY.search(output.name.lower()))
     ending = endings.get(output.name)
     # A feature map does not end in scores, probabilities or class ids.
     feature_map = ending is not None and not ending.values
     few_channels = 0 if output.kind.has_class_channels else 2 if output.kind.is_binary else 1
-    # An auxiliary output leaves the network early, so it needs fewer operators than the
-    # segmentation.
+    # An auxiliary output leaves the network early, so it needs fewer than the most operators.
     early = ending is not None and ending.nodes < 0.9 * most
     return output.name != 'out', auxiliary, feature_map, few_channels, early
 
 
 def _reason(ranks: Sequence[tuple[int, ...]], fit: int, count: int) -> str:
-    """Return the reason why the first of two outputs was chosen.
-
-    :param fit: number of outputs that could be the segmentation.
-    :param count: number of all outputs.
-    """
+    """Return why the first of two outputs was chosen; ``fit`` of ``count`` outputs fit."""
     place = next((i for i, (a, b) in enumerate(zip(*ranks)) if a != b), -1)
     first = f'{fit} outputs fit, and this is the first one'
     return {0: f'of {count} outputs, torchvision gives this name to the segmentation',

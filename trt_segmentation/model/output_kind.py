@@ -19,10 +19,8 @@ def find_kind(tensor: Tensor, card: OutputCard, classes: int | None,
     """Find the kind of an output.
 
     :param classes: number of classes in the card; None if there is no card.
-    :param ending: how the graph computes the output.
     :returns: the kind and the reason. The reason is empty if the card gives the kind.
-    :raises EngineError: if the output tells two classes apart, but the card names another number
-        of classes.
+    :raises EngineError: if the output tells two classes apart, but the card names fewer or more.
     """
     if card.kind != 'auto':
         kind = OutputKind[card.kind.upper()]
@@ -56,8 +54,6 @@ def find_contradictions(name: str, kind: OutputKind, card: OutputCard, classes: 
     """Find contradictions between the graph of a network and its card.
 
     :param kind: the result of :func:`find_kind` for the output.
-    :param classes: number of classes in the card.
-    :param ending: how the graph computes the output.
     :returns: one message for each contradiction, for the log.
     """
     if card.kind != 'auto' and ending.values not in ('', kind.values):

@@ -19,11 +19,8 @@ from .tensor import Tensor
 MAX_SKEW_WITHOUT_CHANNELS = math.log(1.2)
 """Largest result of :func:`_skew` for a map with three axes. A list of boxes has a larger one."""
 MAX_SKEW = math.log(1.5)
-"""Largest result of :func:`_skew` for a map with a channel axis.
-
-If the network rounds the size of the map, or cuts off its border, the proportions of the map
-differ a little from those of the image.
-"""
+"""Largest result of :func:`_skew` for a map with a channel axis. A network may round the size of
+its map or cut off the border, so the proportions differ a little from those of the image."""
 COARSEST = 64
 """Largest number of image rows or columns for one cell of a map."""
 
@@ -56,7 +53,6 @@ def find_layout(tensor: Tensor, channels: int | None, image: ImageInput,
 
 
 def _layout_by_shape(tensor: Tensor, image: ImageInput, reasons: list[str]) -> str:
-    """Find the layout if the number of channels is unknown."""
     _, first, middle, last = tensor.shape
     if first is None or last is None or middle is None:
         layout = 'nhwc' if last is not None and first is None else 'nchw'
@@ -74,7 +70,6 @@ def _layout_by_shape(tensor: Tensor, image: ImageInput, reasons: list[str]) -> s
 def add_channels(tensor: Tensor, ending: Ending, reasons: list[str]) -> Tensor:
     """If the number of channels in a shape is dynamic, take the number from the graph.
 
-    :param ending: how the graph computes the output.
     :param reasons: a list. If the number is taken, the function appends one line.
     """
     channels = 1 if ending.values == 'labels' else ending.channels

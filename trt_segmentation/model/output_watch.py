@@ -23,8 +23,7 @@ FIRST = 3
 class NetworkOutputWatch:
     """Checks the first network outputs of one open engine, and logs at most one warning.
 
-    The constructor logs a contradiction between the graph and the card, if there is one. Only one
-    thread at a time may call the methods.
+    The constructor logs the warnings of the signature. Only one thread at a time may call methods.
 
     :param every: True to check every network output for unknown class ids; False to check only the
         first :data:`FIRST` outputs.

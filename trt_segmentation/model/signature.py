@@ -47,10 +47,8 @@ def resolve_signature(inputs: Sequence[Tensor], outputs: Sequence[Tensor], input
     """Find the tensor of the camera image and the tensor of the segmentation.
 
     :param classes: number of classes in the card; None to find the number in the network.
-    :param endings: mapping from the name of an output to how the graph computes this output. None
-        if the graph was not read.
-    :raises EngineError: if no input or no output fits. The message names the tensors that were
-        refused.
+    :param endings: maps an output's name to how the graph computes it; None if unknown.
+    :raises EngineError: if no input or no output fits. The message names the refused tensors.
     """
     reasons: list[str] = []
     endings = endings or {}

@@ -51,10 +51,8 @@ def find_tensor(kind: str, name: str, tensors: Sequence[Tensor]) -> Tensor:
 def refuse_oversize(kind: str, tensor: Tensor) -> None:
     """Refuse a tensor that is too large. Only a broken or hostile file has such a tensor.
 
-    Call this function before memory for the tensor is allocated.
-
     :param kind: ``input`` or ``output``, for the message.
-    :raises EngineError: if the tensor is too large.
+    :raises EngineError: if the tensor has more than :data:`MOST_NUMBERS` elements.
     """
     count = math.prod(side for side in tensor.shape if side is not None)
     if count > MOST_NUMBERS:

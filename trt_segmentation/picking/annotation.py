@@ -70,12 +70,11 @@ def write_annotation_folder(store: Store, folder: str, card: ModelCard,
 
 
 def encode_brush(mask: npt.NDArray[np.bool_]) -> list[int]:
-    """Return the run-length code of a mask in the format of Label Studio.
+    """Return the run-length code of a mask in the format of Label Studio, as a list of bytes.
 
-    The format codes an RGBA image whose four channels are equal.
+    The format codes an RGBA image, here with four equal channels.
 
     :param mask: (height, width).
-    :returns: bytes, 0 to 255.
     """
     flat = np.repeat(mask.reshape(-1), 4)
     edges = np.flatnonzero(np.diff(flat)) + 1
@@ -89,27 +88,23 @@ def encode_brush(mask: npt.NDArray[np.bool_]) -> list[int]:
             index = next(i for i, size in enumerate(_SIZES) if part <= 1 << size)
             bits.append(f'1{index:02b}{part - 1:0{_SIZES[index]}b}{value}')
             length -= part
-    text = ''.join(bits)
-    digits = np.frombuffer(text.encode(), np.uint8) - ord('0')
-    return [int(byte) for byte in np.packbits(digits)]
+    digits = np.frombuffer(''.join(bits).encode(), np.uint8) - ord('0')
+    return np.packbits(digits).tolist()
 
 
 def _choose_colors(card: ModelCard) -> npt.NDArray[np.uint8]:
-    """Return the colours of the card. If two are equal or one is black, return other colours.
-
-    CVAT finds the class of a pixel by the colour of the pixel. Black is CVAT's background.
-    """
+    """Return the colours of the card. If two are equal or one is black, return other colours."""
+    # CVAT finds the class of a pixel by the colour of the pixel. Black is CVAT's background.
     different = {tuple(color) for color in card.palette.tolist()} - {(0, 0, 0)}
     return card.palette if len(different) == len(card.classes) else spread_palette(
         len(card.classes))
 
 
 def _paint(labels: npt.NDArray[Any], colors: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Paint a label map as a BGR image. Pixels without a class are black."""
+    """Return a label map as a BGR image. Pixels without a class are black."""
     table = np.zeros((np.iinfo(labels.dtype).max + 1, 3), np.uint8)
     table[:len(colors)] = colors[:, ::-1]
-    painted: npt.NDArray[np.uint8] = table[labels]
-    return painted
+    return np.asarray(table[labels])
 
 
 def _zip_masks(card: ModelCard, colors: npt.NDArray[np.uint8], masks: list[tuple[str, bytes]]

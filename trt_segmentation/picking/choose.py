@@ -32,7 +32,7 @@ from ..sources.image import SourceImage
 class Pick:
     """A frame that can be chosen for annotation.
 
-    :param shard: name of the shard, the part of the recording that has the frame.
+    :param shard: name of the part of the recording that has the frame.
     :param number: position of the frame in the shard, from 1.
     :param camera: URL of the recording, and topic.
     :param condition: light of the frame: ``dark``, ``dim`` or ``bright``.
@@ -120,10 +120,7 @@ def score_by_disagreement(picks: Sequence[Pick], store: Store, card: ModelCard, 
 
 
 def _translate(source: ModelCard, target: ModelCard) -> npt.NDArray[np.int64]:
-    """Return a table whose entry i is the label in ``target`` for the label i in ``source``.
-
-    The entry is -1 if ``target`` has no class of this name.
-    """
+    """Return an array that maps each label of ``source`` to the label in ``target``, or to -1."""
     table = np.full(1 << 16, -1, np.int64)
     table[UNLABELLED[source.label_dtype]] = UNLABELLED[target.label_dtype]
     for index, name in enumerate(source.classes):
@@ -142,8 +139,8 @@ def read_picked(picks: Sequence[Pick], shards: Mapping[str, Shard],
     for pick in sorted(picks, key=lambda p: (p.shard, p.log_time_ns)):
         shard = shards[pick.shard]
         path = find_path(shard)
-        # In a bag, most frames can be decoded alone. If this fails, or in a video file, the whole
-        # shard is decoded, because it begins with a keyframe.
+        # In a bag, most frames can be decoded alone. For all other frames, the whole shard is
+        # decoded, because it begins with a keyframe.
         alone = replace(shard, begin_ns=pick.log_time_ns, end_ns=pick.log_time_ns + 1)
         for part in ((alone, shard) if shard.topic else (shard,)):
             with closing(read_shard(part, path)) as frames:

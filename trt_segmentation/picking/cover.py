@@ -15,16 +15,16 @@ from .choose import Pick
 
 Features = npt.NDArray[np.float32]
 ANOTHER_CAMERA = 1.0
-"""Number that is added to the squared distance between two frames if they are from different
-cameras. For comparison: the light alone gives two frames a squared distance of 2 on average."""
+"""Number that is added to the squared distance between two frames of different cameras. For
+comparison: the light alone gives two frames a squared distance of 2 on average."""
 
 
 def describe_frames(table: pa.Table, picks: Sequence[Pick], classes: Sequence[str]) -> Features:
-    """Return the features of frames: three kinds, for light, class shares and time.
+    """Return the features of frames: light, class shares, and time in the recording.
 
-    The time is the time in the recording. Each feature has the mean 0. If a kind has n features,
-    each of them has the standard deviation 1 / √n. So the three kinds have the same weight. A
-    feature that is the same for all frames is 0.
+    Each feature has the mean 0. If one of these three kinds has n features, each of them has the
+    standard deviation 1 / √n. So the kinds have the same weight. A feature that is the same for
+    all frames is 0.
 
     :param table: manifest of the frames, see :func:`.make_schema`.
     :param picks: result of :func:`.read_picks` for this manifest.
@@ -52,8 +52,8 @@ def choose_by_cover(features: Features, picks: Sequence[Pick], count: int
                     ) -> npt.NDArray[np.intp]:
     """Choose frames so that every frame is near a chosen frame. Equal input gives equal output.
 
-    The method is the greedy k-centre algorithm (Gonzalez, 1985). The first frame is the frame
-    nearest to the mean. Each next frame is the frame that is farthest from all chosen frames.
+    This is the greedy k-centre algorithm (Gonzalez, 1985). The first frame is the frame nearest to
+    the mean. Each next frame is the frame that is farthest from all chosen frames.
 
     :param features: result of :func:`describe_frames`; at least one frame.
     :param count: number of frames to choose. If there are fewer frames, all are chosen.

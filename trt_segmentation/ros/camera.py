@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from .optics.ground_output import GroundOutput
 
 BAD_INFO = 'bad camera_info'
-"""The kind of problem that ``warn`` gets if a camera_info message cannot be read."""
+"""A kind of problem for ``warn``: a camera_info message could not be read."""
 
 
 class Camera:
@@ -39,17 +39,11 @@ class Camera:
     The transition ``configure`` makes the cameras, and ``cleanup`` closes them. Call the methods
     in the executor's thread, unless a docstring names another thread.
 
-    :param node: makes and destroys the publishers and subscriptions.
     :param name: first part of the camera's topics. If the name is empty, the image topic is
         ``image``, and the names of published topics begin with ``~/``.
-    :param card: gives the class names and the encoding of the label map.
-    :param stats: counts of this camera.
-    :param node_stats: counts of all cameras of the node together.
-    :param clock: gives the time of each event that is counted.
+    :param stats: counts of this camera. ``node_stats`` has the counts of all cameras together.
     :param warn: called with the camera's name, the kind of a problem, and the exception.
-    :param reference: the health reference of the model.
     :param value: returns the value of the parameter with the given name.
-    :param viewport: adds the viewport to each frame.
     :param ground: publishes the ground grid; None if the node publishes no ground grid.
     """
 
@@ -64,10 +58,7 @@ class Camera:
         """Full name of the image topic. Empty while the camera is not subscribed."""
         self.info: CameraInfo | None = None
         """The newest camera_info. Any thread may read it, because the message never changes."""
-        self.frame_error = ''
-        """What was wrong with the newest unusable frame. Empty if every frame could be used."""
-        self.stamps_are_foreign = False
-        """Whether the newest stamp and the node's clock have different time bases."""
+        self.frame_error, self.stamps_are_foreign = '', False  # see ServedCamera
         self.last_image = 0.0
         """time.monotonic() when the newest image came, or when the camera subscribed."""
         self.loss_is_reported = True
@@ -209,8 +200,8 @@ class Camera:
         now = self._clock.seconds()
         self.stats.count_lost(count, now)
         self._node_stats.count_lost(count, now)
-        # If messages are numbered, the numbers show exactly where a packet is missing. The
-        # middleware's report is less exact, so it is used only for messages without numbers.
+        # If messages are numbered, the numbers show exactly where a packet is missing. So the
+        # less exact report of the middleware is used only for messages without numbers.
         if self._video and not self.images_are_numbered:
             self._video.lose()
 

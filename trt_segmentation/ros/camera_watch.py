@@ -21,13 +21,10 @@ from .silence import describe_silence, find_cause, Silence
 
 
 class CameraWatch:
-    """Watches one camera of the node.
+    """Watches one camera of the node. All methods run in the executor's thread.
 
     Each time the node is configured, it makes a new :class:`.Camera`, but it keeps this watch.
 
-    All methods run in the executor's thread.
-
-    :param node: gives the ROS graph and the log.
     :param value: returns the value of the parameter with the given name.
     """
 
@@ -54,7 +51,10 @@ class CameraWatch:
             silence=self._read_silence(camera, snapshot), snapshot=snapshot,
             dropped_before=last.snapshot.dropped if last else {},
             frame_error=camera.frame_error, stamps_are_foreign=camera.stamps_are_foreign,
-            loss=self._read_loss(camera, snapshot), loss_is_reported=camera.loss_is_reported,
+            loss=describe_loss(camera.topic, snapshot.lost_lately,
+                               get_rmw_implementation_identifier())
+            if camera.topic and snapshot.lost_lately else '',
+            loss_is_reported=camera.loss_is_reported,
             images_are_numbered=camera.images_are_numbered, bad_infos=camera.bad_infos,
             # a newly configured camera counts from 0, so the last report may have a larger count
             bad_infos_before=min(last.bad_infos, camera.bad_infos) if last else 0,
@@ -93,9 +93,8 @@ class CameraWatch:
             return
         cause = find_cause(self._node, camera.topic, self._value('image_transport'))
         silence = (camera.last_image, cause)
-        if silence == self._warned_silence:
-            return
-        if report.snapshot.frames_in or not self._is_starting(camera, now):
+        if silence != self._warned_silence and (
+                report.snapshot.frames_in or not self._is_starting(camera, now)):
             self._warned_silence = silence
             self._node.get_logger().warning(report.silence)
 
@@ -113,15 +112,8 @@ class CameraWatch:
         return describe_silence(self._node, camera.topic, self._value('image_transport'), seconds,
                                 snapshot.frames_in > 0)
 
-    def _read_loss(self, camera: Camera, snapshot: Snapshot) -> str:
-        if not camera.topic or not snapshot.lost_lately:
-            return ''
-        return describe_loss(camera.topic, snapshot.lost_lately,
-                             get_rmw_implementation_identifier())
-
 
 def _read_ground(camera: Camera, last: CameraReport | None) -> dict[str, Any]:
-    """Return the fields of a :class:`.CameraReport` about the ground grid."""
     if camera.ground is None:
         return {}
     missing = camera.ground.missing

@@ -1,9 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Makes the content of /diagnostics: one DiagnosticStatus for each task of the node.
-
-The tasks are the pipeline, the engine, and each camera.
-"""
+"""Makes the content of /diagnostics: the status of the pipeline, the engine, and each camera."""
 
 from __future__ import annotations
 
@@ -22,15 +19,12 @@ from .transport.choose import Transport
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 Findings = list[tuple[bytes, str]]
-"""The level and the text of each finding of a task."""
+"""What a status reports: the level and the text of each finding."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Limits of the 95th percentiles (p95) of latency and age, in ms.
-
-    The parameter ``latency_warn_ms`` sets the limit ``latency_warn_ms``, and so on.
-    """
+    """Limits of the 95th percentiles (p95) of latency and age in ms, named like the parameters."""
 
     latency_warn_ms: float
     latency_error_ms: float
@@ -40,39 +34,33 @@ class Limits:
 
 @dataclass(frozen=True)
 class Mishaps:
-    """Problems of one kind that did not end the node.
-
-    :param new: number of problems since the last report.
-    """
+    """Problems of one kind that did not end the node."""
 
     count: int = 0
-    new: int = 0
+    new: int = 0  # since the last report
     newest: str = ''
 
 
 @dataclass(frozen=True)
 class CameraReport:
-    """The state of one camera at one moment.
+    """The state of one camera at one moment. If a problem does not exist, its text is empty.
+
+    A field whose name ends in ``_before`` has the value of the last report.
 
     :param name: the camera's name. Empty if the camera has no name.
     :param topic: the image topic. Empty if the node is not subscribed.
-    :param publishers: number of publishers of the image topic.
-    :param silence: why no image comes. Empty if an image came recently.
-    :param dropped_before: number of dropped frames for each reason, at the last report.
-    :param frame_error: why the newest bad frame could not be used. Empty if no frame was bad.
+    :param silence: why no image comes.
+    :param frame_error: why the newest bad frame could not be used.
     :param stamps_are_foreign: whether the stamps and the node's clock have different time bases.
-    :param loss: warning about lost images. Empty if no image was lost recently.
-    :param loss_is_reported: whether the middleware reports lost messages.
+    :param loss: warning about images that were lost recently.
     :param images_are_numbered: whether images have numbers, so that missing images can be counted.
     :param bad_infos: number of camera_info messages that could not be read.
-    :param bad_infos_before: ``bad_infos`` at the last report.
     :param lost_infos: number of camera_info messages that the middleware lost.
     :param ground_missing: number of ground grids that could not be computed; None if the node
-        publishes no ground grid. ``ground_missing_before`` is this number at the last report.
-    :param ground_error: why the newest missing grid could not be computed. Empty if no grid is
-        missing.
+        publishes no ground grid.
+    :param ground_error: why the newest missing grid could not be computed.
     :param health: health of the newest frame. None if the health was not measured.
-    :param unpublished: why too few results are published. Empty if there is no problem.
+    :param unpublished: why too few results are published.
     :param late_frames: if this many consecutive frames are late, the status is ERROR; 0 for never.
     """
 
@@ -107,20 +95,17 @@ class CameraReport:
 
 @dataclass(frozen=True)
 class NodeReport:
-    """The state of the node at one moment. Each task reports a part of this state.
+    """The state of the node at one moment. A text is empty if there is nothing to report.
 
     :param node: the node's name. The name of every task begins with the node's name.
     :param state: lifecycle state, such as active.
-    :param trouble: why the last transition ``configure`` or ``activate`` failed. Empty if it
-        succeeded.
+    :param trouble: why the last transition ``configure`` or ``activate`` failed.
     :param snapshot: counts and latencies of all cameras together.
-    :param engine_error: what is wrong with the engine. Empty if nothing is wrong.
-    :param progress: what the transition ``configure`` does now. Empty if the transition is not
-        running.
+    :param engine_error: what is wrong with the engine.
+    :param progress: what the transition ``configure`` does now.
     :param exchange: what an exchange of the model does now, or why the last exchange failed.
-        Empty if no exchange is running and the last exchange did not fail.
     :param clock_stands: True if ``use_sim_time`` is true, and no message of /clock has come yet.
-    :param transport: how images travel. None if the node is unconfigured.
+    :param transport: None if the node is unconfigured.
     :param identity: identity of the open engine. None if no engine is open.
     :param card: path of the model card. Empty if no engine is open, or if the card has no file.
     :param errors: exceptions that were caught in the executor's thread.
@@ -145,7 +130,7 @@ class NodeReport:
 
 
 def tasks(report: NodeReport) -> list[DiagnosticStatus]:
-    """Return the status of every task, in the order in which the tasks are published."""
+    """Return the status of every task: the pipeline, the engine, and each camera."""
     return [pipeline(report), engine(report),
             *(camera(report, one) for one in report.cameras)]
 

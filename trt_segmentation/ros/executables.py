@@ -4,14 +4,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from importlib import import_module
 import sys
+from typing import Any
 
 from ..installed.pip_names import advise_install
 from ..installed.version import version
 from ..view.terminal import on_any_terminal
-from .process.usage import Described, help_text, own_arguments, refusal
+from .parameters.usage import help_text, own_arguments, refusal
 
 
 def seg_node() -> int:
@@ -44,11 +44,10 @@ def _run(executable: str, module: str) -> int:
     return int(main())
 
 
-def _load_settings(module: str) -> Iterable[Described] | None:
+def _load_settings(module: str) -> Any:
     """Return the parameters of a node. None if ROS is missing, because `module` imports ROS."""
     table = 'parameters.table' if module == 'node' else module
     try:
-        settings: Iterable[Described] = import_module(f'.{table}', __package__).SETTINGS
+        return import_module(f'.{table}', __package__).SETTINGS
     except ModuleNotFoundError:
         return None
-    return settings

@@ -23,7 +23,7 @@ from ..trust.drift import Drift
 from ..trust.reference import load_reference, Reference, reference_path
 from ..trust.tally import FrameFigures, read_tally
 from ..untrusted.regular_file import expand_home
-from .transport.qos import overridable, publisher_events, RELIABLE
+from .transport.qos import make_lifecycle_publisher
 
 
 class HealthReference:
@@ -79,7 +79,7 @@ class HealthReport:
 
     :param values: the figures as text. Each key is the name of a figure.
     :param warning: why the results should not be trusted. Empty if there is no warning.
-    :param progress: how full the window of the drift is. Empty if the window is full.
+    :param progress: such as ``29 of 60 frames``, while a drift needs more frames. Otherwise empty.
     """
 
     values: Mapping[str, str]
@@ -108,12 +108,7 @@ class Health:
         self._value = value
         self._drift: Drift | None = None
         self._newest: HealthReport | None = None  # None: not measured
-        topic = f'{prefix}/health'
-        with overridable(node, topic, RELIABLE) as (qos, options):
-            self._publisher = node.create_lifecycle_publisher(
-                DiagnosticStatus, topic, qos, event_callbacks=publisher_events(
-                    node.resolve_topic_name(topic), node.get_logger().warning),
-                qos_overriding_options=options)
+        self._publisher = make_lifecycle_publisher(node, DiagnosticStatus, f'{prefix}/health')
 
     def publish(self, segmentation: Segmentation, header: Any) -> None:
         """Measure and publish the health of a frame.
@@ -130,9 +125,12 @@ class Health:
             self._drift = self._reference.make_drift()
         figures = read_tally(segmentation.tally)
         drift = self._drift.add(figures) if self._drift else None
+        limit = self._value('drift_warn')
+        warning = '' if drift is None or drift <= limit else (
+            f'the last {self._value("drift_frames")} frames are unlike the reference of the '
+            f'model: the drift is {drift:.2f}; expected at most {limit:g}')
         report = self._newest = HealthReport(
-            describe_figures(figures, self._classes, drift),
-            '' if drift is None else self._find_warning(drift),
+            describe_figures(figures, self._classes, drift), warning,
             self._drift.progress if self._drift and drift is None else '')
         if self._publisher.get_subscription_count():
             self._publisher.publish(self._make_message(report, header))
@@ -144,22 +142,15 @@ class Health:
 
     def read(self) -> HealthReport | None:
         """Return the health of the newest frame; None if the health was not measured."""
-        newest = self._newest if self._value('health') else None
-        if newest and not self._drift and (absence := self._reference.describe_absence()):
-            return replace(newest, values={**newest.values, 'drift': absence})
-        if newest and newest.progress:
-            return replace(newest, values={**newest.values, 'drift': newest.progress})
-        return newest
+        newest = self._newest
+        if newest is None or not self._value('health'):
+            return None
+        text = newest.progress if self._drift else self._reference.describe_absence()
+        return replace(newest, values={**newest.values, 'drift': text}) if text else newest
 
     def close(self) -> None:
         """Destroy the publisher."""
         self._node.destroy_lifecycle_publisher(self._publisher)
-
-    def _find_warning(self, drift: float) -> str:
-        limit = self._value('drift_warn')
-        return '' if drift <= limit else (
-            f'the last {self._value("drift_frames")} frames are unlike the reference of the '
-            f'model: the drift is {drift:.2f}; expected at most {limit:g}')
 
     def _make_message(self, report: HealthReport, header: Any) -> DiagnosticStatus:
         stamp = f'{header.stamp.sec}.{header.stamp.nanosec:09d}'

@@ -2,8 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checks the arguments of the launch files before a process is started.
 
-An argument with a fixed list of values is not checked here. ROS checks such an argument, because
-the launch file lists the values in ``choices``.
+ROS itself checks the arguments for which the launch file lists ``choices``.
 """
 
 from __future__ import annotations
@@ -45,7 +44,9 @@ def check_node_arguments(given: Mapping[str, str]) -> None:
         'gpu': given['gpu'] and _refuse_number(_setting(SETTINGS, 'gpu'), given['gpu']),
         'model': given['model'] and _refuse_model(given['model']),
         'params_file': _refuse_parameter_file(Path(given['params_file'])),
-        'bag': given['bag'] and _refuse_bag(Path(given['bag'])),
+        'bag': '' if not given['bag'] or Path(given['bag']).exists() else (
+            'there is no such file or folder; expected the folder of a rosbag2 recording, or the '
+            '.mcap or .db3 file of a recording'),
     }
     _raise_first(reasons, given)
 
@@ -140,9 +141,3 @@ def _refuse_parameter_file(path: Path) -> str:
     except (OSError, ValueError, yaml.YAMLError) as error:
         return f'it cannot be read as YAML: {error}; {expected}'
     return '' if isinstance(tree, dict) else f'it holds no parameters; {expected}'
-
-
-def _refuse_bag(path: Path) -> str:
-    return '' if path.exists() else (
-        'there is no such file or folder; expected the folder of a rosbag2 recording, or the '
-        '.mcap or .db3 file of a recording')

@@ -26,7 +26,6 @@ MODEL_DEPENDENT = ('confidence', 'palette', 'health')
 """Parameters whose valid values depend on the model."""
 
 
-
 class LiveParameters:
     """The :class:`.LiveSettings` of a node. The worker's threads call the methods.
 
@@ -69,7 +68,7 @@ class LiveParameters:
 
 
 def check_values(node: SegmentationNode) -> None:
-    """Check the values that a node got at start-up. Call this in the executor's thread.
+    """Check the present values of the parameters. Call this in the executor's thread.
 
     :raises EngineError: if the node cannot use the value of a parameter.
     """
@@ -101,7 +100,6 @@ def find_problem(name: str, value: Any, pipeline: Pipeline | None,
 
     :param name: name of any parameter. Only a parameter in :data:`MODEL_DEPENDENT` is checked.
     :param pipeline: the pipeline of the model. None if no model is open. Then every value fits.
-    :param reference: the health reference of the model.
     """
     if pipeline is None:
         return ''

@@ -33,13 +33,9 @@ if TYPE_CHECKING:
 
 TICK_SECONDS = 0.05
 """Seconds between two checks whether the new network is open."""
-
 CLOSE_SECONDS = 20.0
-"""Longest time in seconds that an exchange waits until the previous exchange has ended.
-
-The previous exchange ends when it has closed its old network.
-"""
-
+"""Longest time in seconds that an exchange waits until the previous exchange has closed its old
+network."""
 KINDS = {('confidence', ParameterType.PARAMETER_BOOL), ('health', ParameterType.PARAMETER_BOOL),
          ('palette', ParameterType.PARAMETER_STRING_ARRAY)}
 """The parameters in :data:`.MODEL_DEPENDENT` with their types."""
@@ -70,8 +66,7 @@ class ModelExchange:
     executor receives images as before. The executor's thread calls all public methods.
 
     :param open_pipeline: opens the pipeline of a model. It is called in another thread, with the
-        value of ``model``, the name of the engine, and the number of this exchange. The first
-        exchange has the number 1.
+        value of ``model``, the name of the engine, and the number of the exchange, from 1.
     """
 
     def __init__(self, node: SegmentationNode, supervisor: Supervisor,
@@ -254,7 +249,7 @@ class ModelExchange:
             f'{time.monotonic() - self._began:.1f} s')
 
     def _close(self, pipeline: Pipeline, has_ended: Callable[[], bool]) -> None:
-        # The last argument returns freed memory to the system. Otherwise malloc would keep some of
-        # this memory, and the process would grow during the first exchanges.
+        # Without the last argument, malloc would keep some of the freed memory, and the process
+        # would grow during the first exchanges.
         self._closing = Closing(pipeline, has_ended, self._supervisor.wait_for_pause,
                                 self._node.get_logger().warning, give_back_freed_memory)

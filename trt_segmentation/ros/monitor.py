@@ -23,11 +23,8 @@ if TYPE_CHECKING:
     from .node import SegmentationNode
 
 TWIN_SECONDS = 30.0
-"""The log warns if two nodes have the same name for this many seconds.
-
-If a process is killed, the ROS graph still has its node for some seconds. The new node of
-seg.launch.py then has the same name.
-"""
+"""The log warns if two nodes have the same name for this many seconds. If a process is killed, the
+ROS graph still shows its node for some seconds, beside the new node of seg.launch.py."""
 
 
 class Monitor:
@@ -35,7 +32,6 @@ class Monitor:
 
     All methods run in the executor's thread.
 
-    :param supervisor: knows the engine of the node.
     :param clock: gives the times of the node's frames.
     """
 
@@ -56,7 +52,7 @@ class Monitor:
             node.value('diagnostics_period'), self.publish, clock=self.steady)
 
     def publish_if_due(self) -> None:
-        """Publish a report if a period has passed. Call this repeatedly in a long callback."""
+        """Publish a report if a period has passed. Call this often in a long callback."""
         if self._timer.is_ready():
             self._timer.reset()
             self.publish()

@@ -44,10 +44,7 @@ if TYPE_CHECKING:
 
 FINISH_SECONDS = 30.0
 """Longest time in seconds that ``deactivate`` waits until the worker has published its frames.
-
-After this time, the node assumes that the engine hangs.
-"""
-
+After this time, the node assumes that the engine hangs."""
 STOP_SECONDS = 1.5
 """Longest time in seconds that ``shutdown`` waits until the worker has published its frames."""
 
@@ -94,8 +91,7 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
     @property
     def state(self) -> str:
         """The lifecycle state's name, such as active."""
-        label: str = self._state_machine.current_state[1]
-        return label
+        return str(self._state_machine.current_state[1])
 
     @property
     def exit_code(self) -> int | None:
@@ -123,10 +119,7 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
             self.trigger_shutdown()
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Open the model card and the pipeline.
-
-        If this returns FAILURE, the log and /diagnostics give the reason.
-        """
+        """Open the model card and the pipeline. If this fails, the log and diagnostics say why."""
         try:
             card = load_card(self.value('model'))
             pipeline = self._supervisor.pipeline = run_interruptibly(
@@ -183,7 +176,7 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Stop receiving images, and wait until the worker has published its frames.
 
-        If the engine does not finish these frames, this returns FAILURE, and the process ends.
+        If the engine hangs, this returns FAILURE, and the process ends.
         """
         if not self._stop_worker_or_give_up():
             return TransitionCallbackReturn.FAILURE
@@ -237,17 +230,14 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
         self.get_logger().info(line)
 
     def _stop_worker_or_give_up(self) -> bool:
-        """Stop the worker. Returns False if the engine hangs. Then the process ends."""
+        """Stop the worker. If the engine hangs, return False. The process then ends."""
         ended = self._stop_worker(FINISH_SECONDS, self._attend)
         if not ended and not STOP_REQUESTED.is_set():
             self._supervisor.give_up(FINISH_SECONDS)
         return ended
 
     def _attend(self) -> bool:
-        """Answer requests and publish diagnostics during a long transition.
-
-        Returns whether the process was told to end.
-        """
+        """Answer requests and publish diagnostics. Return whether the process was told to end."""
         answer_requests(self, self.errors)
         self.monitor.publish_if_due()
         return STOP_REQUESTED.is_set()
@@ -266,7 +256,6 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
         return ended
 
     def _close_all(self) -> None:
-        """Close everything that ``configure`` opened. A second call does nothing."""
         for camera in self.cameras:
             camera.close()
         self.cameras.clear()
@@ -276,7 +265,6 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
         give_back_freed_memory()
 
     def _report_failure(self, transition: str, reason: str) -> TransitionCallbackReturn:
-        """Note and log why a transition failed."""
         self.trouble = f'cannot {transition}: {reason}'
         self.get_logger().error(
             f'{self.trouble}. Correct this, then run: ros2 lifecycle set '
@@ -288,8 +276,7 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
 
 def main(args: list[str] | None = None) -> int:
     """Run the node until a signal ends it, and return the exit code."""
-    # Each exchange of the model starts new threads. Without this call, the process would need
-    # more memory after each exchange.
+    # Without this call, the process would grow, because each exchange of the model starts threads.
     limit_arenas()
     return run(SegmentationNode, lambda node: node.begin(skip_present_objects), args,
                lambda node: node.exit_code)

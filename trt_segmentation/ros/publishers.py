@@ -18,8 +18,8 @@ from std_msgs.msg import Header
 from ..frame import Segmentation, Wanted
 from ..memory import ArrayMemory
 from ..model.card import ModelCard
-from .transport.choose import ImagePublisher, Transport
-from .transport.qos import LATCHED, overridable, PROMISES, publisher_events, RELIABLE
+from .transport.choose import Transport
+from .transport.qos import LATCHED, make_lifecycle_publisher, PROMISES, RELIABLE
 
 try:
     from vision_msgs.msg import LabelInfo, VisionClass
@@ -38,7 +38,6 @@ class Publishers:
     :meth:`publish`. Both the worker and the executor's thread call :meth:`announce_classes`. Only
     the executor's thread calls the other methods.
 
-    :param node: makes and destroys the publishers.
     :param prefix: first part of the topics, such as ``~``.
     :param card: gives the class names and the encoding of the label map.
     """
@@ -54,8 +53,7 @@ class Publishers:
         try:
             images = [self._make_publisher(Image, name) for name in IMAGES]
             self._label_map, self._overlay, self._confidence = images
-            self._images: dict[Any, ImagePublisher] = {
-                publisher: transport.publisher(publisher) for publisher in images}
+            self._images = {publisher: transport.publisher(publisher) for publisher in images}
             self._camera_info = self._make_publisher(CameraInfo, 'camera_info')
             self._label_info = LabelInfo and self._make_publisher(LabelInfo, 'label_info', LATCHED)
         except Exception:  # for example an impossible qos_overrides value
@@ -69,14 +67,10 @@ class Publishers:
     @property
     def label_map(self) -> str:
         """Full name of the topic of the label maps."""
-        name: str = self._node.resolve_topic_name(f'{self._prefix}/label_map')
-        return name
+        return str(self._node.resolve_topic_name(f'{self._prefix}/label_map'))
 
     def schedule_outputs(self, confidence: bool, overlay_rate: float) -> Wanted:
-        """See :meth:`.ServedCamera.schedule_outputs`.
-
-        Only outputs with a subscriber are computed.
-        """
+        """See :meth:`.ServedCamera.schedule_outputs`. Each output needs a subscriber."""
         has_subscriber = self._overlay.get_subscription_count() > 0
         return Wanted(
             overlay=has_subscriber and self._claim_overlay(overlay_rate),
@@ -128,19 +122,14 @@ class Publishers:
         due = self._overlay_start + period
         if now < due:
             return False
-        # The period begins when the overlay was due. If the period began now, late frames would
-        # lower the rate.
+        # The next period begins when this overlay was due. If the period began now, late frames
+        # would lower the rate.
         self._overlay_start = due if now - due < period else now
         return True
 
     def _make_publisher(self, kind: Any, topic: str, qos: QoSProfile = RELIABLE) -> Any:
-        name = f'{self._prefix}/{topic}'
-        promises = PROMISES if topic == 'label_map' else ()
-        with overridable(self._node, name, qos, promises) as (own, options):
-            publisher = self._node.create_lifecycle_publisher(
-                kind, name, own, event_callbacks=publisher_events(
-                    self._node.resolve_topic_name(name), self._node.get_logger().warning),
-                qos_overriding_options=options)
+        publisher = make_lifecycle_publisher(self._node, kind, f'{self._prefix}/{topic}', qos,
+                                             PROMISES if topic == 'label_map' else ())
         self._all.append(publisher)
         return publisher
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +56,7 @@ class Recorder(Node):  # type: ignore[misc]  # rclpy has no types
         self.trouble = ''
         """The engine error that the segmentation node reports. Empty if there is no error."""
         self.arrived: dict[int, int] = {}
-        """Arrival time of each label map, by its stamp. Both are Unix times in nanoseconds."""
+        """Maps the stamp of each label map to its arrival time. Both are Unix times in ns."""
         self.counts: Counter[str] = Counter()
         self._writer = Writer(bag, version=8, storage_plugin=StoragePlugin.MCAP)
         write_marker(self._writer)
@@ -75,10 +75,8 @@ class Recorder(Node):  # type: ignore[misc]  # rclpy has no types
             self._record_ground(f'{segmentation}/ground')
 
     def ready(self) -> bool:
-        """Return whether the segmentation node has an engine and advertises its label maps.
-
-        The diagnostics have the name of the engine only after the engine was opened.
-        """
+        """Return whether the segmentation node has an engine and advertises its label maps."""
+        # The diagnostics have the name of the engine only after the engine was opened.
         return (bool(self.count_publishers(self._label_map))
                 and 'engine' in self.diagnostics.get('engine', {}))
 
@@ -101,7 +99,7 @@ class Recorder(Node):  # type: ignore[misc]  # rclpy has no types
                  has_ground: bool = False) -> Iterator[tuple[Recorder, Callable[[float], None]]]:
         """Start ROS in this process. Yields a recorder, and a function that runs one callback.
 
-        The yielded function waits for the callback. Its argument is the longest wait in seconds.
+        The argument of this function is the longest time in seconds to wait for the callback.
 
         :raises RecorderError: if ROS does not start.
         :raises OutputError: if the bag cannot be written.
@@ -113,17 +111,13 @@ class Recorder(Node):  # type: ignore[misc]  # rclpy has no types
             raise RecorderError(
                 f'ROS 2 does not start: {" ".join(str(error).split())}. If ROS cannot write its '
                 'logs, set ROS_LOG_DIR to a folder in which you may write') from error
-        recorder = cls(bag, segmentation, tap, has_ground)
-        executor = SingleThreadedExecutor()
-        executor.add_node(recorder)
-        try:
+        with ExitStack() as stack:
+            stack.callback(rclpy.shutdown)
+            executor = SingleThreadedExecutor()
+            stack.callback(executor.shutdown)
+            recorder = stack.enter_context(closing(cls(bag, segmentation, tap, has_ground)))
+            executor.add_node(recorder)
             yield recorder, executor.spin_once
-        finally:
-            try:
-                recorder.close()
-            finally:
-                executor.shutdown()
-                rclpy.shutdown()
 
     def _record_ground(self, topic: str) -> None:
         try:

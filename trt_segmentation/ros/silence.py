@@ -47,10 +47,8 @@ def find_cause(node: Node, topic: str, image_transport: str) -> Silence:
 
 def describe_silence(node: Node, topic: str, image_transport: str, seconds: float,
                      has_come: bool) -> str:
-    """Return one line that says why no image comes from a topic.
+    """Return one line that says why no image comes. See also :func:`find_cause`.
 
-    :param topic: full name of the image topic.
-    :param image_transport: raw, compressed, foxglove or ffmpeg.
     :param seconds: seconds since the last image, or since the subscription if no image came.
     :param has_come: whether any image has come.
     """
@@ -78,8 +76,7 @@ def describe_silence(node: Node, topic: str, image_transport: str, seconds: floa
 def suggest_topics(node: Node, topic: str, image_transport: str) -> str:
     """Return the end of a warning: the image topics that the user may have meant.
 
-    The topics with the most similar names come first. The topics of segmentation nodes are
-    not named.
+    The most similar names come first. The topics of segmentation nodes are left out.
     """
     kind = MESSAGE_TYPES[image_transport]
     own = {publisher.topic_name for publisher in node.publishers}

@@ -37,7 +37,7 @@ from .transport.qos import overridable, RELIABLE
 FRAME_ID = 'street_camera'
 TOUR = 'tour'
 DRAIN_SECONDS = 1.0
-"""The process ends this many seconds after the last frame, so that the frame can arrive."""
+"""The process ends this many seconds after the last frame, so that this frame can arrive."""
 
 SETTINGS = (
     Setting('seed', 1, 'Seed of the street. A different seed gives a different street.', NEVER,
@@ -65,13 +65,13 @@ SETTINGS = (
 class StreetCamera(Guarded, Node):  # type: ignore[misc]  # rclpy has no types
     """Publishes ``image`` (bgr8) and ``camera_info``. Their stamp is the time of publishing.
 
-    The camera first renders the loop and then advertises its topics. If it advertised the topics
-    earlier, subscribers would warn that no images come. If ``subscribers`` is set, the camera
-    advertises the topics at once, so that the subscribers find the topics.
+    The camera advertises its topics after it has rendered the loop, because subscribers would warn
+    of topics without images. If ``subscribers`` is set, the camera advertises its topics at once,
+    so that the subscribers find the topics.
 
-    Published frame i is ``Drive(seed, condition, width, height, fps).frame(i % loop)``. Therefore
-    a program can compute the true classes of a frame from the parameters and the log. The
-    condition does not change the true classes.
+    Published frame i is ``Drive(seed, condition, width, height, fps).frame(i % loop)``. So a
+    program can compute the true classes of a frame from the parameters and the log. The condition
+    does not change the true classes.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -83,18 +83,18 @@ class StreetCamera(Guarded, Node):  # type: ignore[misc]  # rclpy has no types
         self._count = get('count').value
         self._subscribers = get('subscribers').value
         self._log = self._open_log(get('log').value)
+        self._images: ImagePublisher | None = None
         self._advertise()  # refuses invalid QoS overrides before the loop is rendered
         self._topic = self._image.topic_name
         if not self._subscribers:
-            self._withdraw()
+            self._images = None
+            for publisher in (self._image, self._info):
+                self.destroy_publisher(publisher)
         self._conditions = schedule(get('condition').value, get('loop').value)
         self._camera_info = camera_info(
             self._drive(self._conditions[0]), get('width').value, get('height').value)
         self.frames: list[npt.NDArray[np.uint8]] = []
-        """The frames, each (height, width, 3) uint8 BGR. Empty until every frame is rendered.
-
-        The frames do not change afterwards.
-        """
+        """The frames, each (height, width, 3) uint8 BGR. Empty until every frame is rendered."""
         self.published = 0
         self._ended = 0.0
         self._stopping = threading.Event()
@@ -160,14 +160,8 @@ class StreetCamera(Guarded, Node):  # type: ignore[misc]  # rclpy has no types
 
     def _advertise(self) -> None:
         self._image = self._publisher(Image, 'image')
-        self._info = self._publisher(
-            CameraInfo, camera_info_topic(self, self._image.topic_name))
-        self._images: ImagePublisher | None = self._transport.publisher(self._image)
-
-    def _withdraw(self) -> None:
-        self._images = None
-        for publisher in (self._image, self._info):
-            self.destroy_publisher(publisher)
+        self._info = self._publisher(CameraInfo, camera_info_topic(self, self._image.topic_name))
+        self._images = self._transport.publisher(self._image)
 
     def _publisher(self, kind: type, topic: str) -> Publisher:
         with overridable(self, topic, RELIABLE) as (qos, options):
@@ -186,8 +180,7 @@ class StreetCamera(Guarded, Node):  # type: ignore[misc]  # rclpy has no types
             np.copyto(self._loop[index], drives[condition].frame(index).image)
         if self._transport.name == 'typed':
             keep_freed_memory()  # because every frame is copied from now on
-        self.get_logger().info(
-            f'publishing {self._topic}; transport {self._transport}')
+        self.get_logger().info(f'publishing {self._topic}; transport {self._transport}')
         self.frames = self._loop  # last, because _tick publishes as soon as there are frames
 
     def _tick(self) -> None:

@@ -23,8 +23,8 @@ def run_interruptibly(work: Callable[[], T], attend: Callable[[], bool]) -> T:
     :param work: called once in the new thread.
     :param attend: called in the waiting thread every :data:`POLL_SECONDS`. Returns whether the
         process was told to end.
-    :raises Interrupted: if the process was told to end. The work goes on in its thread, because
-        it cannot be interrupted. The process can end without waiting for the work.
+    :raises Interrupted: if the process was told to end. The work cannot be interrupted and goes on
+        in its thread, but the process can end without waiting for the work.
     """
     result: Future[T] = Future()
 

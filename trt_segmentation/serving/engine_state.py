@@ -25,12 +25,7 @@ class EngineState(Enum):
 
 @dataclass(frozen=True)
 class EngineStatus:
-    """A state of the engine.
-
-    :param state: what the engine does.
-    :param reason: why the engine is in this state, as one line for diagnostics. Empty only if the
-        state is RUNNING.
-    """
+    """A state of the engine, and the reason as one line. Only RUNNING has an empty reason."""
 
     state: EngineState = EngineState.RUNNING
     reason: str = ''

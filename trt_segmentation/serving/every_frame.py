@@ -18,8 +18,8 @@ Item = TypeVar('Item')
 Answer = TypeVar('Answer')
 
 AHEAD = 4
-"""At most this many items wait for the network, and at most this many answers wait for the
-receiver. If a full batch has more frames than this, both limits are the size of a full batch."""
+"""Largest number of items that wait for the network, and of answers that wait for the receiver. If
+a full batch has more frames than this, both limits are the size of a full batch."""
 MOST_ITEMS = 64
 """Largest number of items in a batch. Items without a frame count too."""
 PATIENCE = 10.0
@@ -27,8 +27,6 @@ PATIENCE = 10.0
 
 
 class _Member(NamedTuple, Generic[Item]):
-    """An item of a batch, and its frame. If the item has no frame, the frame is None."""
-
     item: Item
     frame: Frame | None
 
@@ -37,17 +35,11 @@ class _Batch(NamedTuple, Generic[Item]):
     """Items that the submitting thread passes to the collecting thread.
 
     :param items: each item, and whether the pipeline holds its frame.
-    :param refused: the error if the batch has only one frame and the pipeline refused this frame;
-        otherwise None.
+    :param refused: the error if the batch has only one frame and the pipeline refused this frame.
     """
 
     items: list[tuple[Item, bool]]
     refused: FrameError | None = None
-
-    @property
-    def is_pending(self) -> bool:
-        """Whether the pipeline holds the frames of this batch."""
-        return any(has_frame for _, has_frame in self.items)
 
 
 class EveryFrame(Generic[Item, Answer]):
@@ -201,12 +193,10 @@ class EveryFrame(Generic[Item, Answer]):
         self._answers.finish(failed)
 
     def _collect(self, batch: _Batch[Item], is_wanted: bool) -> None:
-        """Collect the segmentations of a batch. Hand over the answers if ``is_wanted``."""
         segmentations: list[Segmentation] = []
-        if batch.is_pending:
-            # The next batch may be submitted before this batch is collected. So the next batch is
-            # ready when the network finishes this batch. The pipeline has room for the next
-            # batch, because all earlier batches are released.
+        if any(has_frame for _, has_frame in batch.items):
+            # The next batch may be submitted before this batch is collected, so that the network
+            # does not wait. The pipeline has room, because all earlier batches are released.
             self._room.release()
             with self._name_errors([item for item, _ in batch.items]):
                 segmentations = self._pipeline.collect()
@@ -221,7 +211,6 @@ class EveryFrame(Generic[Item, Answer]):
 
     @contextmanager
     def _name_errors(self, items: Sequence[Item]) -> Iterator[None]:
-        """If the engine fails, put the name of the batch before the message of the error."""
         try:
             yield
         except EngineError as error:

@@ -39,11 +39,9 @@ class FrameLog:
     line ``{"trt_segmentation_frame_log": 1, "opened_ns"}`` is written first. An existing frame
     log keeps its lines.
 
-    If the file cannot be written any more, for example because the disk is full, the log ends
-    with one warning. The node continues.
-
     :param path: a new or empty file, a frame log, /dev/stdout or /dev/stderr; empty for no log.
-    :param warn: called with one line if the file cannot be written any more.
+    :param warn: called with one line if the file cannot be written any more, for example because
+        the disk is full. The log then ends, and the node continues.
     :raises FrameLogError: if the path is another kind of file, or cannot be opened. A file at
         this path stays unchanged.
     """
@@ -71,8 +69,8 @@ class FrameLog:
     def log_drop(self, camera: str, stamp_ns: int | None, reason: str) -> None:
         """Write a line about a frame that gets no segmentation.
 
-        :param stamp_ns: None if the message had no readable header.
-        :param reason: one of :mod:`.drop_reasons`.
+        ``stamp_ns`` is None if the message had no readable header. ``reason`` is one of
+        :mod:`.drop_reasons`.
         """
         self._write(camera, stamp_ns, dropped=reason)
 

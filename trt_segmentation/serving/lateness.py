@@ -12,8 +12,7 @@ class LateFrames:
     """The latency of the newest frame, and the number of consecutive late frames.
 
     :param newest_ms: latency of the newest published frame in milliseconds; 0 if there is none.
-    :param in_row: number of late frames after the last frame that was on time. 0 if the newest
-        frame was on time.
+    :param in_row: number of late frames after the last frame that was on time.
     :param delay_ms: milliseconds since the last frame that was on time. If no frame was on time,
         milliseconds since the first late frame. 0 if the newest frame was on time.
     """

@@ -23,11 +23,10 @@ Image = TypeVar('Image', bound=HasArrivalTime)
 
 
 class NewestFrames(Generic[Camera, Image]):
-    """Holds at most one frame per camera. A newer frame replaces a frame that still waits.
+    """Holds at most one frame per camera. Any thread may use this object.
 
-    The camera that has waited longest is served first. If a newer frame replaces a frame, the
-    camera keeps its place in the order. Therefore a fast camera cannot block a slow camera. Any
-    thread may use this object.
+    The camera that has waited longest is served first. If a newer frame replaces a waiting frame,
+    the camera keeps its place in the order. Therefore a fast camera cannot block a slow camera.
     """
 
     def __init__(self) -> None:
@@ -45,7 +44,7 @@ class NewestFrames(Generic[Camera, Image]):
             if self._closed:
                 return frame
             replaced = self._frames.get(camera)
-            self._frames[camera] = frame  # the camera keeps its place in the order
+            self._frames[camera] = frame
             self._changed.notify_all()
             return replaced
 
@@ -70,8 +69,8 @@ class NewestFrames(Generic[Camera, Image]):
         """Wait until there is a frame. Return the waiting frames, or [] after :meth:`close`.
 
         :param most: largest number of frames to return. The other frames continue to wait.
-        :param patience: longest time in seconds, from the arrival of the first frame, to wait for
-            frames of other cameras.
+        :param patience: longest wait for frames of other cameras, in seconds after the arrival of
+            the first frame.
         :param is_over: if this function returns True, the result is [], and the frames continue to
             wait. The function is called again after each :meth:`wake`.
         """

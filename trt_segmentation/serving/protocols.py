@@ -1,9 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Protocols of the objects that the worker uses: images, cameras, clock and settings.
-
-With these protocols, the modules of this folder need no ROS.
-"""
+"""Protocols of what a worker uses: images, cameras, clock and settings. No ROS is needed."""
 
 from __future__ import annotations
 
@@ -40,9 +37,7 @@ class IncomingImage(Hashable, Protocol):
         """
 
     def frame(self, camera: str = '') -> Frame:
-        """Return the image as a frame, which is valid until :meth:`release`.
-
-        A compressed image is decoded.
+        """Decode the image to a frame, which is valid until :meth:`release`.
 
         :param camera: name of the camera. Empty if the camera has no name.
         :raises FrameError: if the message is not an image. The error names the wrong value.
@@ -78,7 +73,7 @@ class FrameSink(Protocol):
         """Return memory for a received image.
 
         :param nbytes: smallest size of the memory in bytes.
-        :raises Exception: if there is not enough memory. The error gives the reason.
+        :raises Exception: if there is not enough memory.
         """
 
 
@@ -93,10 +88,9 @@ class ServedCamera(Hashable, Protocol):
     """Whether the age of the newest frame is unknown, see :func:`.measure_age_ms`."""
 
     def reallocate(self) -> None:
-        """Use newly allocated memory for the next images.
+        """Use newly allocated memory for the next images. Call this in the executor's thread.
 
-        Call this in the executor's thread. Images in the old memory stay valid until they are
-        released.
+        Images in the old memory stay valid until they are released.
         """
 
     def schedule_outputs(self, confidence: bool, overlay_rate: float) -> Wanted:
@@ -113,10 +107,7 @@ class ServedCamera(Hashable, Protocol):
         """
 
     def publish(self, segmentation: Segmentation, header: object) -> None:
-        """Publish a segmentation with its image's header.
-
-        The thread that collects results calls this.
-        """
+        """Publish a segmentation and its header. The thread that collects results calls this."""
 
     def count_frame_in(self, now: float, arrived: float) -> None:
         """Count a delivered frame. Any thread may call this.
@@ -129,7 +120,7 @@ class ServedCamera(Hashable, Protocol):
         """Count a published segmentation. Any thread may call this.
 
         :param now: current time, from :meth:`ServingClock.seconds`.
-        :param timings: maps the name of each stage to its time in milliseconds.
+        :param timings: the milliseconds of each stage.
         """
 
     def count_frame_dropped(self, reason: str) -> None:

@@ -33,9 +33,8 @@ class EngineHealth:
     """Counts failures in a row and keeps the engine's state. Any thread may use this object.
 
     The state LOST is final. Only :meth:`note_reopened`, :meth:`start_afresh`, :meth:`note_lost`
-    and a sticky :class:`.EngineError` end the state REOPENING. After a sticky error, only a new
-    process can use the GPU. If a batch that was submitted before the failure succeeds later, the
-    state stays REOPENING.
+    and a sticky :class:`.EngineError` end the state REOPENING. A batch that was submitted before
+    the failure and succeeds later does not end REOPENING.
     """
 
     def __init__(self) -> None:
@@ -67,8 +66,7 @@ class EngineHealth:
     def count_failure(self, error: Exception) -> None:
         """Count a failed batch, or a failed attempt to open the pipeline.
 
-        The state becomes FAILING. After :data:`REOPEN_AFTER` failures in a row, it becomes
-        REOPENING.
+        The state becomes FAILING, or REOPENING after :data:`REOPEN_AFTER` failures in a row.
         """
         with self._lock:
             self._failures += 1
@@ -131,13 +129,13 @@ class EngineHealth:
 class Reopening:
     """Closes a pipeline, then tries again and again to open a new pipeline.
 
-    This object has its own thread for the work, because opening a pipeline may take minutes and
-    cannot be interrupted. Any thread may use this object.
+    This object has its own thread, because opening a pipeline may take minutes and cannot be
+    interrupted. Any thread may use this object.
 
     :param old: the pipeline to close. Nothing may refer to its memory any more.
-    :param open_pipeline: opens the new pipeline. It is called in the thread of this object.
-    :param health: counts the attempts that fail, and gives the wait before the next attempt. If
-        an error is sticky, there is no next attempt.
+    :param open_pipeline: opens the new pipeline, in the thread of this object.
+    :param health: counts the attempts that fail, and gives the wait before the next attempt. After
+        a sticky error, there is no next attempt.
     """
 
     def __init__(self, old: Pipeline, open_pipeline: Callable[[], Pipeline],
@@ -165,10 +163,7 @@ class Reopening:
             pipeline.close()
 
     def _tell(self, count: Callable[[Exception], None], error: Exception) -> None:
-        """Count an error, but not after :meth:`give_up`.
-
-        After :meth:`give_up`, the health describes another pipeline.
-        """
+        # After give_up(), the health describes another pipeline.
         with self._lock:
             if not self._given_up.is_set():
                 count(error)

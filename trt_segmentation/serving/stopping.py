@@ -22,10 +22,7 @@ BROKEN = 70
 
 ECHO = 1.0
 """A signal that comes at most this many seconds after the first signal counts as the same signal.
-
-Some programs send one signal twice. For example, ``timeout -s INT`` sends it to the process and
-then to the process group.
-"""
+For example, ``timeout -s INT`` sends one signal to the process and then to the process group."""
 
 _unstoppable: WeakSet[threading.Thread] = WeakSet()
 _lock = threading.Lock()
@@ -42,10 +39,7 @@ def request_stop_on_signals() -> None:
 
 
 def leave_running(thread: threading.Thread) -> None:
-    """Record a daemon thread that is inside a library and cannot be interrupted.
-
-    Any thread may call this.
-    """
+    """Record a daemon thread that cannot be interrupted. Any thread may call this."""
     with _lock:
         _unstoppable.add(thread)
 
@@ -58,10 +52,10 @@ def start_unstoppable(work: Callable[[], None]) -> None:
 
 
 def has_unstoppable_work() -> bool:
-    """Return whether a thread that cannot be stopped still runs.
+    """Return whether a thread that cannot be interrupted still runs.
 
-    If such a thread runs, the caller must end the process with os._exit. A normal exit of Python
-    would free objects that the thread still uses.
+    The caller must then end the process with os._exit, because a normal exit of Python would free
+    objects that the thread still uses.
     """
     with _lock:
         return any(thread.is_alive() for thread in _unstoppable)

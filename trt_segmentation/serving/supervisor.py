@@ -67,9 +67,9 @@ class Supervisor:
     """Owns the pipeline of a configured node, and the worker of an active node.
 
     Use this object in the executor's thread. Only :attr:`status`, :meth:`allocate` and
-    :meth:`wait_for_pause` may be used in any thread. While a failed engine is being reopened, :attr:`pipeline` is the old pipeline,
-    which is closed, and :attr:`worker` is the old worker. The threads of this worker have ended,
-    so the worker only counts and drops new frames.
+    :meth:`wait_for_pause` may be used in any thread. While a failed engine is being reopened,
+    :attr:`pipeline` is the old pipeline, which is closed, and :attr:`worker` is the old worker.
+    The threads of this worker have ended, so the worker only counts and drops new frames.
 
     :param make_worker: called with a pipeline. It makes a worker for this pipeline. If
         :meth:`exchange` calls this function, the parameters ``newest`` and ``begin`` of
@@ -95,7 +95,7 @@ class Supervisor:
 
     @property
     def status(self) -> EngineStatus:
-        """The state of the engine. If the node is not active, the state is RUNNING or LOST."""
+        """The engine's state. It is RUNNING or LOST if the node is not active."""
         status, failures, worker = self.health.status, self.health.failures, self.worker
         if status.state is EngineState.LOST:
             return status
@@ -131,10 +131,7 @@ class Supervisor:
         return CameraSink(self, camera)
 
     def allocate(self, nbytes: int) -> Memory:
-        """Return memory for images.
-
-        The open pipeline allocates the memory. If no pipeline is open, or if the pipeline can read
-        any memory, the memory is ordinary memory.
+        """Return memory for images: memory of the open pipeline, or else ordinary memory.
 
         :raises EngineError: if the pipeline cannot allocate the memory.
         """
@@ -248,7 +245,6 @@ class Supervisor:
         self._was_failing = False
 
     def _reopen(self, ended: Worker) -> None:
-        """Close the pipeline and start to open a new one. The threads of the worker have ended."""
         assert self.pipeline is not None
         old = self.pipeline
         ended.drop_unfinished()
@@ -271,7 +267,6 @@ class Supervisor:
             camera.reallocate()
 
     def _announce_loss(self, what: str) -> None:
-        """End the worker, and log once that the engine or the GPU is lost."""
         if self.worker:
             self.worker.end()
         if self.must_end_process:

@@ -28,7 +28,7 @@ class ThrottledLog:
     def __call__(self, camera: str, kind: str, error: Exception) -> None:
         """Log an error, unless this kind of error was logged less than a period ago.
 
-        :param camera: the camera's name. Empty if the camera has no name.
+        :param camera: the camera's name; may be empty.
         :param kind: the kind of the problem, such as one of :mod:`.drop_reasons`.
         """
         now = time.monotonic()

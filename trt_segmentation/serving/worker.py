@@ -14,13 +14,7 @@ from ..frame import Segmentation
 from ..pipeline import Pipeline
 from ..tracing.stages import stage
 from .background import POLL_SECONDS
-from .drop_reasons import (
-    DEACTIVATED,
-    ENGINE_DOWN,
-    INTERNAL_ERROR,
-    SUPERSEDED,
-    TOO_OLD,
-)
+from .drop_reasons import DEACTIVATED, ENGINE_DOWN, INTERNAL_ERROR, SUPERSEDED, TOO_OLD
 from .engine_state import EngineState
 from .fetched_frames import FetchedFrames
 from .frame_log import FrameLog
@@ -40,10 +34,9 @@ class Worker:
     them. Therefore the engine can compute one batch while another batch is being published.
 
     :param cameras: number of cameras. A batch holds at most one frame of each camera.
-    :param settings: settings that may change. The worker reads them before each batch and before
-        each frame.
+    :param settings: the worker reads them before each batch and before each frame.
     :param warn: called with the name of a camera, the kind of its problem, and the exception.
-    :param health: state of the engine. The worker reports to it whether each batch succeeded.
+    :param health: the worker tells this object whether each batch succeeded.
     :param newest: the queue of the previous worker, with its waiting frames; None for a new queue.
     :param begin: called once in the submitting thread, before this thread fetches a frame.
     """
@@ -157,10 +150,7 @@ class Worker:
         return True
 
     def _run(self, work: Callable[[], None]) -> None:
-        """Do the work of one of the two threads.
-
-        An unexpected exception stops both threads. Then the supervisor reopens the engine.
-        """
+        # An unexpected exception stops both threads. Then the supervisor reopens the engine.
         try:
             work()
         except Exception as error:
@@ -180,7 +170,10 @@ class Worker:
             pass  # each call has new variables, so no variable keeps an old image
 
     def _submit_next(self) -> bool:
-        self._wait_for_room()
+        # Fetch frames only when the pipeline can accept a batch, so that the frames are new. No
+        # other thread submits batches, so the pipeline can still accept a batch after the fetch.
+        with self._room:
+            pass
         limits = self._settings.batch_limits()
         batch = self.newest.fetch(min(limits.most, self._cameras), limits.patience,
                                   lambda: self._is_retired)
@@ -192,17 +185,7 @@ class Worker:
             self._submitted.put([])
         return bool(batch)
 
-    def _wait_for_room(self) -> None:
-        """Wait until the pipeline can accept a batch.
-
-        Frames are fetched only after this wait, so that they are as new as possible. After the
-        fetch, the pipeline can still accept a batch, because no other thread submits batches.
-        """
-        self._room.acquire()
-        self._room.release()
-
     def _open(self, camera: ServedCamera, image: IncomingImage) -> Job | None:
-        """Read a frame. Returns None if the frame is bad."""
         fetched = time.monotonic()
         try:
             self._settings.apply_colours()
@@ -237,7 +220,6 @@ class Worker:
             self._batch_ended.set()
 
     def _collect(self, jobs: list[Job]) -> bool:
-        """Collect and publish a batch. Return False if ``jobs`` is empty."""
         if not jobs:
             return False
         self._collecting = time.monotonic()
@@ -260,7 +242,6 @@ class Worker:
         return True
 
     def _finish(self, job: Job, segmentation: Segmentation, collected: float) -> None:
-        """Publish and count a segmentation, which the pipeline returned at time ``collected``."""
         if self._is_given_up:
             segmentation.release()
             self._fetched.drop(job.camera, job.image, DEACTIVATED, job.frame.stamp_ns)
@@ -287,7 +268,6 @@ class Worker:
         self._log.log_segmentation(job.camera.name, job.frame.stamp_ns, timings)
 
     def _fail_batch(self, jobs: list[Job], error: Exception) -> None:
-        """Drop a failed batch. After an error of the engine, the worker pauses or ends."""
         if not (isinstance(error, FrameError) or self._is_retired):
             self._health.count_failure(error)
             self.newest.pause(self._health.wait_seconds)

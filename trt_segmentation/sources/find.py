@@ -21,8 +21,8 @@ from .names import choose_names, choose_video_names
 from .pictures import PictureFiles, PictureOnStdin, StreetScenes
 from .sequences import BagImages, VideoImages
 
-EXPECTED = ('a picture, a folder, a video, a bag, a camera such as /dev/video0, an rtsp:// URL, - '
-            'for standard input, or street')
+BAGS = (*MAGIC, '.bag')
+"""Suffixes of bags. A .bag file of ROS 1 is refused later, with advice."""
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,10 @@ class SourceOptions:
     :param recursive: whether pictures in subfolders are read too.
     :param every: 1 gives every image of each source, 2 gives every second image, and so on.
     :param topic: image topic of the bags; None for the topic of the only camera in each bag.
-    :param leave_out: folder of the results. It is not read, and it cannot be a source. None to
-        read every folder.
+    :param leave_out: folder of the results; None to read every folder. The folder of the results
+        is not read, and it cannot be a source.
     :param say: called with one line of text if a bag has image topics that are left out.
+    :raises SourceError: if ``every`` is below 1.
     """
 
     recursive: bool = False
@@ -44,10 +45,6 @@ class SourceOptions:
     say: Callable[[str], None] = lambda line: None
 
     def __post_init__(self) -> None:
-        """Check the options.
-
-        :raises SourceError: if ``every`` is below 1.
-        """
         if self.every < 1:
             raise SourceError(f'every is {self.every}; it must be 1 or more')
 
@@ -94,10 +91,7 @@ def open_sources(names: Sequence[str | Path], options: SourceOptions = SourceOpt
 
 
 def name_kind(name: str | Path) -> str:
-    """Return the kind of a source, such as ``a video``; empty if the name may be a picture file.
-
-    The result is for messages. The function reads only the first bytes of a file.
-    """
+    """Return the kind of a source for messages, such as ``a video``; empty for a picture file."""
     text = str(name)
     if isinstance(name, str) and text in ('-', 'street'):
         return 'standard input' if text == '-' else 'the drawn street scenes'
@@ -107,12 +101,12 @@ def name_kind(name: str | Path) -> str:
         path = expand_home(text)
     except FileNotFoundError:
         return ''
-    suffix = path.suffix.lower()
     if path.is_dir():
         return 'a folder'
     if path.exists():
-        is_bag = suffix in MAGIC or suffix == '.bag'
-        return '' if suffix in IMAGES else 'a bag' if is_bag else 'a video' * is_video(path)
+        suffix = path.suffix.lower()
+        return '' if suffix in IMAGES else 'a bag' if suffix in BAGS else 'a video' * is_video(
+            path)
     if CAMERA.fullmatch(text):
         return 'a camera'
     return 'a pattern for several files' if glob.has_magic(text) else ''
@@ -121,8 +115,7 @@ def name_kind(name: str | Path) -> str:
 def _find(name: str | Path, options: SourceOptions, found: _Found) -> None:
     text = str(name)
     if text in ('-', 'street') and isinstance(name, str):
-        other: ImageSource = PictureOnStdin() if text == '-' else StreetScenes(
-            options.every)
+        other: ImageSource = PictureOnStdin() if text == '-' else StreetScenes(options.every)
         found.others += [] if other in found.others else [other]
     elif '://' in text or (CAMERA.fullmatch(text) and not Path(text).is_file()):
         camera = find_source(text)
@@ -147,7 +140,13 @@ def _find_path(text: str, options: SourceOptions, found: _Found) -> None:
     elif glob.has_magic(text):
         _find_glob(path, options, found)
     else:
-        raise SourceError(f'there is no source {text}{_near(path)} Give {EXPECTED}')
+        try:
+            near = did_you_mean(path.name, [*os.listdir(path.parent), 'street'])
+        except OSError:
+            near = ''
+        raise SourceError(f'there is no source {text}{near or "."} Give a picture, a folder, a '
+                          'video, a bag, a camera such as /dev/video0, an rtsp:// URL, - for '
+                          'standard input, or street')
 
 
 def _find_in_folder(folder: Path, options: SourceOptions, found: _Found) -> None:
@@ -159,29 +158,22 @@ def _find_in_folder(folder: Path, options: SourceOptions, found: _Found) -> None
         files = list(_walk(folder, options)) if options.recursive else sorted(folder.iterdir())
     except OSError as error:
         raise SourceError(f'{folder} cannot be read: {error.strerror}') from error
-    if any(f.parent == folder and (f.name == 'metadata.yaml' or f.suffix in MAGIC)
-           for f in files):
+    if any(f.parent == folder and (f.name == 'metadata.yaml' or f.suffix in MAGIC) for f in files):
         found.bags[str(folder)] = folder
         return
     pictures = [f for f in files if f.suffix.lower() in IMAGES and f.is_file()]
     if not pictures:
         more = '' if options.recursive else \
             '. To read its subfolders too, give --recursive' * any(f.is_dir() for f in files)
-        raise SourceError(f'{folder} holds no files that end in {", ".join(IMAGES)}{more}'
-                          f'{_advise_video(files)}')
+        video = next(filter(is_video, files), None)
+        more += '' if video is None else (
+            f". It holds videos. To read them, give '{video.parent}/*{video.suffix}'")
+        raise SourceError(f'{folder} holds no files that end in {", ".join(IMAGES)}{more}')
     for file in pictures:
         found.pictures.setdefault(file, file.relative_to(folder))
 
 
-def _advise_video(files: Sequence[Path]) -> str:
-    """Return a sentence that says how to read the videos; empty if no file is a video."""
-    video = next(filter(is_video, files), None)
-    return '' if video is None else (
-        f". It holds videos. To read them, give '{video.parent}/*{video.suffix}'")
-
-
 def _walk(folder: Path, options: SourceOptions) -> Iterable[Path]:
-    """Yield the files of a folder and of its subfolders, sorted by name."""
     leave_out = options.leave_out and os.path.realpath(options.leave_out)
     for parent, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders
@@ -205,17 +197,10 @@ def _add_file(path: Path, below: Path, found: _Found) -> bool:
     suffix = path.suffix.lower()
     if suffix in IMAGES:
         found.pictures.setdefault(path, below)
-    elif suffix in MAGIC or suffix == '.bag':
+    elif suffix in BAGS:
         found.bags[str(path)] = path
     elif is_video(path):
         found.videos[str(path)] = path
     else:
         return False
     return True
-
-
-def _near(path: Path) -> str:
-    try:
-        return did_you_mean(path.name, [*os.listdir(path.parent), 'street']) or '.'
-    except OSError:
-        return '.'

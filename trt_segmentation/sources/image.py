@@ -28,9 +28,9 @@ class SourceImage:
         the frame.
     :param image: (height, width, 3) uint8 in the order of ``color``, C-contiguous. The receiver
         owns the array.
-    :param time_ns: time of the image in nanoseconds. In a video file, the time counts from the
-        start of the video. A camera gives the time of decoding, and a bag gives the time of
-        recording; these two times count from 1970. The time of a picture is 0.
+    :param time_ns: time of the image in nanoseconds. For a video file, the time since the start of
+        the video. For a camera, the time of decoding since 1970. For a bag, the time of recording
+        since 1970. For a picture, 0.
     :param color: channel order, ``bgr`` or ``rgb``. Only an array from a program can be ``rgb``.
     """
 
@@ -82,28 +82,19 @@ class OpenSource:
 
 
 class ImageSource(Protocol):
-    """A source of images.
-
-    A source is picture files, a video, a camera, a bag, or drawn street scenes.
-    """
+    """A source of images: picture files, a video, a camera, a bag, or drawn street scenes."""
 
     @property
     def title(self) -> str:
-        """Name of the source in messages for the user, such as a path.
-
-        The name contains no password.
-        """
+        """Name of the source in messages, such as a path. The name contains no password."""
 
     @property
     def name(self) -> str | None:
-        """Name for the results of a video, camera or bag, without a file name ending.
-
-        None if the source gives pictures, because each picture has its own name.
-        """
+        """Name for the results of a video, camera or bag. None if the source gives pictures."""
 
     @property
     def picture_names(self) -> tuple[str, ...]:
-        """Names of all pictures of the source; empty if the source is a video."""
+        """Name for the results of each picture; empty for a video, camera or bag."""
 
     @property
     def paths(self) -> tuple[Path, ...]:

@@ -17,9 +17,9 @@ Key = TypeVar('Key')
 def choose_names(pictures: Mapping[Path, Path]) -> dict[Path, str]:
     """Choose a name for the results of each picture. A name is a path without an ending.
 
-    Usually, the results have the same name as the picture. If two pictures differ only in the
-    ending, the ending becomes a part of the name, as in ``street_jpg``. If pictures in different
-    folders have the same name, the folder becomes a part of the name, as in ``left/street``.
+    Usually, the results have the name of the picture. If two pictures differ only in the ending,
+    the ending becomes a part of the name, as in ``street_jpg``. If pictures in different folders
+    have the same name, the folder becomes a part of the name, as in ``left/street``.
 
     :param pictures: maps the path of each picture to its path below the folder that the user gave.
     """
@@ -51,8 +51,8 @@ def choose_video_names(titles: Sequence[str], taken: Iterable[str] = ()) -> dict
 def find_renamed(names: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
     """Return the sources whose results a user may not find by the name of the source.
 
-    The results of such a source have another name, such as ``a_jpg`` for ``a.jpg``. Other sources
-    with the same file name are returned too, so that the user can tell their results apart.
+    The results of such a source have another name, such as ``a_jpg`` for ``a.jpg``. All sources
+    with the same file name are returned, so that the user can tell their results apart.
 
     :param names: the path or the address of each source, and the name of its results.
     """
@@ -65,7 +65,6 @@ def find_renamed(names: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
 
 
 def _find_twice(names: Mapping[Path, str]) -> list[Path]:
-    """Return the pictures that have the same name as another picture."""
     count = Counter(names.values())
     return [path for path, name in names.items() if count[name] > 1]
 

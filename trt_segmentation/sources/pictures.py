@@ -25,11 +25,8 @@ FIRST_SEED = 3_000_000
 
 @dataclass(frozen=True)
 class PictureFiles:
-    """Picture files, in the order in which they were given.
+    """Picture files, in the order in which they were given. Threads decode files in advance.
 
-    Several threads decode the next files in advance.
-
-    :param title: name of the source in messages for the user.
     :param files: the path and the name of each picture, see :class:`.SourceImage`.
     """
 
@@ -39,7 +36,7 @@ class PictureFiles:
 
     @property
     def picture_names(self) -> tuple[str, ...]:
-        """Names of all pictures."""
+        """Names for the results of the pictures."""
         return tuple(name for _, name in self.files)
 
     @property
@@ -105,18 +102,15 @@ class StreetScenes:
     @property
     def picture_names(self) -> tuple[str, ...]:
         """Names of the scenes. A name contains the condition and a number."""
-        return tuple(f'street_{condition}_{number}' for _, condition, number in self._scenes())
+        return tuple(name for _, _, name in self._scenes())
 
     def open(self) -> OpenSource:
         """Return the scenes. Each scene is drawn when it is needed."""
-        return OpenSource(self._draw(), len(self.picture_names))
+        return OpenSource((SourceImage(name, name, street.scene(seed, condition).image)
+                           for seed, condition, name in self._scenes()), len(self.picture_names))
 
-    def _scenes(self) -> Iterator[tuple[int, str, int]]:
-        conditions = street.CONDITIONS
+    def _scenes(self) -> Iterator[tuple[int, str, str]]:
         for index in range(0, SCENES, self.every):
-            yield FIRST_SEED + index, conditions[index % len(conditions)], \
-                index // len(conditions) + 1
-
-    def _draw(self) -> Iterator[AnyImage]:
-        for (seed, condition, _), name in zip(self._scenes(), self.picture_names):
-            yield SourceImage(name, name, street.scene(seed, condition).image)
+            number, place = divmod(index, len(street.CONDITIONS))
+            condition = street.CONDITIONS[place]
+            yield FIRST_SEED + index, condition, f'street_{condition}_{number + 1}'

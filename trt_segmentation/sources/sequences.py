@@ -33,8 +33,6 @@ class VideoImages:
     """The images of a video file or of a camera.
 
     :param source: see :class:`.VideoReader`.
-    :param title: name of the source in messages for the user. The name contains no password.
-    :param name: name of the results.
     :param every: 1 gives every image, 2 gives every second image, and so on.
     """
 
@@ -78,8 +76,6 @@ class BagImages:
     """The images of one topic of a bag, in the order of their log times.
 
     :param path: a rosbag2 folder, or a bare .mcap or .db3 file.
-    :param title: name of the source in messages for the user.
-    :param name: name of the results.
     :param topic: image topic; None for the topic of the only camera.
     :param every: as in :class:`VideoImages`.
     :param say: called with one line of text if the bag has image topics that are left out.
@@ -112,8 +108,7 @@ class BagImages:
 
     def _read(self, topic: str) -> Iterator[AnyImage]:
         from ..bags.reader import BagReader
-        # This generator may run in another thread than open(). The reader is opened when the
-        # generator begins, and closed when it ends.
+        # This generator may run in another thread than open(), so it opens a reader of its own.
         with BagReader(self.path) as bag, closing(bag.messages([topic])) as messages:
             wanted = (m for m in messages if (m.number - 1) % self.every == 0)
             with closing(map_ahead(self._decode, wanted, 'decode image', size_of=count_bytes)
@@ -131,10 +126,7 @@ class BagImages:
 
 
 def _find_rate(count: int, duration_ns: int) -> Fraction:
-    """Return the rate of a bag in images per second.
-
-    If other topics last longer than the images, this rate is too low.
-    """
+    """Return the rate in images per second. If other topics last longer, the rate is too low."""
     if count < 2 or duration_ns <= 0:
         return USUAL_RATE
     rate = Fraction((count - 1) * 1_000_000_000, duration_ns).limit_denominator(100)

@@ -12,7 +12,7 @@ import numpy as np
 from .camera import Floats
 from .canvas import BUILDING, Bytes, Colour, Texture
 from .look import Look
-from .view import cast_shadow, draw_wall, SceneView, Standing
+from .view import cast_shadow, draw_wall, SceneView, Thing
 
 _CELL = 3.0
 """Height of a floor and width of a column of windows, in metres."""
@@ -112,7 +112,7 @@ def _fill_box(picture: Bytes, x0: float, y0: float, x1: float, y1: float, colour
     picture[rows, columns, :3] = np.clip(colour, 0, 255)
 
 
-class Building(Standing):
+class Building(Thing):
     """A house beside the road.
 
     :param depth: distance from the front to the back in metres.
@@ -124,15 +124,12 @@ class Building(Standing):
     def __init__(self, facade: Facade, s: float, t: float, period: float, depth: float,
                  roof: float, tiles: Colour, hidden: bool) -> None:
         super().__init__(s, t, period)
-        self._hidden = hidden
-        self._facade = facade
+        self._hidden, self._facade, self._roof, self._tiles = hidden, facade, roof, tiles
         self._depth = math.copysign(depth, t)
-        self._roof = roof
-        self._tiles = tiles
         self.tail = facade.width
 
     def _corners(self, view: SceneView, s: float, t: float) -> Floats:
-        """Return (4, 3) ground points: near front, far front, far back, near back."""
+        """Return four ground points: near front, far front, far back, near back."""
         front = view.road.at([s, s + self._facade.width], t)
         along = (front[1] - front[0]) / max(float(np.linalg.norm(front[1] - front[0])), 1e-6)
         back = np.array([-along[1], along[0], 0.0]) * self._depth
@@ -166,7 +163,6 @@ class Building(Standing):
                     view.canvas.convex(gable, colour.tolist(), BUILDING)
 
     def _draw_roof(self, view: SceneView, corners: Floats, tiles: Colour) -> None:
-        """Draw the slope of the roof that faces the road."""
         up, ridge = (0, 0, self._facade.height), (0, 0, self._facade.height + self._roof)
         slope = np.stack([corners[0] + up, corners[1] + up,
                           (corners[1] + corners[2]) / 2 + ridge,

@@ -49,25 +49,18 @@ class PinholeCamera:
         cosine, sine = math.cos(self.yaw), math.sin(self.yaw)
         down, forward = math.cos(self.pitch), math.sin(self.pitch)
         delta = points - (self.x, self.y, self.z)
-        matrix = np.array([
-            [sine, -cosine, 0.0],
-            [-forward * cosine, -forward * sine, -down],
-            [down * cosine, down * sine, -forward],
-        ])
-        turned: Floats = delta @ matrix.T
-        return turned
+        matrix = np.array([[sine, -cosine, 0.0],
+                           [-forward * cosine, -forward * sine, -down],
+                           [down * cosine, down * sine, -forward]])
+        return np.asarray(delta @ matrix.T)
 
     def flatten(self, turned: Floats) -> Floats:
         """Project (N, 3) points in camera coordinates to (N, 2) pixels. Each depth must be > 0."""
         centre = ((self.width - 1) / 2, (self.height - 1) / 2)
-        pixels: Floats = turned[:, :2] * (self.focal / turned[:, 2:]) + centre
-        return pixels
+        return turned[:, :2] * (self.focal / turned[:, 2:]) + centre
 
     def project(self, points: Floats) -> tuple[Floats, Floats]:
-        """Project (N, 3) world points to (N, 2) pixels and (N,) depths in metres.
-
-        A depth below NEAR becomes NEAR.
-        """
+        """Project (N, 3) world points to (N, 2) pixels and (N,) depths of at least NEAR."""
         turned = self.turn(points)
         turned[:, 2] = np.maximum(turned[:, 2], NEAR)
         return self.flatten(turned), turned[:, 2]
@@ -95,18 +88,12 @@ class PinholeCamera:
         left = self.z * np.array([-inverse, 0.0, u * inverse])
         cosine, sine = math.cos(self.yaw), math.sin(self.yaw)
         x, y = self.x % (period / scale), self.y % (period / scale)
-        return np.stack([
-            scale * (forward * cosine - left * sine + x * down),
-            scale * (forward * sine + left * cosine + y * down),
-            down,
-        ])
+        return np.stack([scale * (forward * cosine - left * sine + x * down),
+                         scale * (forward * sine + left * cosine + y * down), down])
 
 
 def clip(turned: Floats) -> Floats:
-    """Clip an (N, 3) polygon in camera coordinates at the near plane.
-
-    The result may have no points.
-    """
+    """Clip an (N, 3) polygon at the near plane. The points are in camera coordinates."""
     inside = turned[:, 2] >= NEAR
     if inside.all():
         return turned
@@ -118,8 +105,7 @@ def clip(turned: Floats) -> Floats:
     share = (NEAR - here[:, 2:]) / (after[:, 2:] - here[:, 2:])
     points = np.concatenate([turned[inside], here + share * (after - here)])
     order = np.argsort(np.concatenate([np.flatnonzero(inside), cut + 0.5]))
-    kept: Floats = points[order]
-    return kept
+    return points[order]
 
 
 class Road:

@@ -73,8 +73,7 @@ class Canvas:
     """A (height, width, 4) uint8 picture. The channels are blue, green, red and class id."""
 
     def __init__(self, width: int, height: int) -> None:
-        self.width = width
-        self.height = height
+        self.width, self.height = width, height
         self.pixels: Bytes = np.zeros((height, width, 4), np.uint8)
 
     def convex(self, points: Floats, colour: Colour, label: int) -> None:

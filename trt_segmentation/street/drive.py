@@ -92,9 +92,8 @@ class Drive:
         return self._view(index / self._fps).camera
 
     def frame(self, index: int) -> Scene:
-        """Draw a frame.
+        """Draw the frame with the number ``index``, from 0.
 
-        :param index: number of the frame, from 0.
         :raises ValueError: if the index is negative.
         """
         if index < 0:
@@ -113,7 +112,6 @@ class Drive:
         return Scene(self._weather.finish(image, index), truth, self._condition)
 
     def _view(self, time: float) -> SceneView:
-        """Return the view at a time in seconds: the camera, and an empty canvas."""
         s = self._speed * time
         lane = self._layout.plan.lane
         swing = np.sin(np.array([0.5, 1.7, 5.3]) * time + self._sway)
@@ -122,11 +120,10 @@ class Drive:
         camera = PinholeCamera(
             float(point[0]), float(point[1]), self._tall, heading + self._yaw + 0.006 * swing[1],
             self._pitch + 0.003 * swing[2], self._focal, self._width, self._height)
-        canvas = Canvas(self._width, self._height)
-        return SceneView(camera, canvas, self._look, self._road, s, time)
+        return SceneView(camera, Canvas(self._width, self._height), self._look, self._road, s,
+                         time)
 
     def _scenery(self, view: SceneView, things: list[tuple[float, float, Thing]]) -> None:
-        """Draw the sky, the ground and the light on the ground."""
         camera, pixels = view.camera, view.canvas.pixels
         rows = min(max(int(camera.horizon) + 2, 0), self._height)
         if rows:
@@ -153,7 +150,6 @@ class Drive:
         return [(s, t, thing) for _, s, t, thing in found]
 
     def _may_be_visible(self, view: SceneView, s: float, t: float, tail: float) -> bool:
-        """Whether a thing or its shadow may be in the image."""
         camera = view.camera
         x, y = self._road.point(s, t)
         x, y = x - camera.x, y - camera.y
@@ -164,7 +160,6 @@ class Drive:
 
     def _uncovered_lamps(self, view: SceneView
                          ) -> list[tuple[npt.NDArray[np.float64], float, list[float]]]:
-        """Return the lamps that are not covered by a nearer thing."""
         seen = []
         for pixel, radius, colour in view.lamps:
             x, y = round(float(pixel[0])), round(float(pixel[1]))

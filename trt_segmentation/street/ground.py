@@ -30,10 +30,7 @@ class Ground:
 
     def __init__(self, plan: StreetPlan, look: Look, tile: Bytes, rng: np.random.Generator,
                  period: float) -> None:
-        self._plan = plan
-        self._look = look
-        self._tile = tile
-        self._length = period
+        self._plan, self._look, self._tile, self._length = plan, look, tile, period
         self._edges = [bool(rng.random() < 0.75) for _ in range(2)]
         self._centre = int(rng.integers(3)) if not plan.one_way else 0
         self._wear = rng.uniform(0.0, 0.3)
@@ -47,24 +44,19 @@ class Ground:
         for side in self._plan.sides:
             self._side(view, side, steps)
         left, right = self._plan.sides[1].edge, -self._plan.sides[0].edge
-        view.canvas.fill([self._strip(view, steps, right, left)], view.look.road,
-                         ROAD)
+        view.canvas.fill([self._strip(view, steps, right, left)], view.look.road, ROAD)
         self._streets(view)
         self._tracks(view, steps)
         self._paint(view)
 
     def _verges(self, view: SceneView) -> None:
         """Fill the whole ground with grass. The road is drawn over the grass later."""
-        top = int(max(view.camera.horizon, 0))
-        canvas = view.canvas
+        top, canvas = int(max(view.camera.horizon, 0)), view.canvas
         cv2.rectangle(canvas.pixels, (0, top), (canvas.width, canvas.height),
                       (*view.look.grass, VEGETATION), -1)
 
     def _strip(self, view: SceneView, steps: Floats, low: float, high: float) -> Floats:
-        """Return the (N, 2) outline of a band along the road.
-
-        The band goes from ``low`` to ``high`` metres left of the centre line.
-        """
+        """Return the outline of a band from ``low`` to ``high`` metres left of the centre line."""
         a, b = view.road.at(steps, low), view.road.at(steps, high)
         return view.camera.outline(np.concatenate([a, b[::-1]]))
 
@@ -89,7 +81,6 @@ class Ground:
                           max(1, round(2 * view.camera.zoom)))
 
     def _streets(self, view: SceneView) -> None:
-        """Draw the side streets that join this street."""
         lap = np.floor((view.s - 20) / view.road.period)
         for place, width, sign in self._plan.junctions:
             side = self._plan.sides[int(sign > 0)]
@@ -148,7 +139,6 @@ class Ground:
         self._crossings(view, paint)
 
     def _is_crossing(self, s: float) -> bool:
-        """Whether a pedestrian crossing interrupts the markings at this distance."""
         return any(abs(s % self._length - place) < 3.2 for place in self._plan.crossings)
 
     def _band(self, view: SceneView, near: Floats, t: float, half: float) -> list[Floats]:
@@ -165,7 +155,6 @@ class Ground:
         return outlines
 
     def _dashes(self, view: SceneView, t: float, half: float) -> list[Floats]:
-        """Return the outlines of a dashed line."""
         dash, step = self._plan.dash
         step = self._length / round(self._length / step)
         first = np.floor((view.s - 4) / step) * step
@@ -187,8 +176,7 @@ class Ground:
             outlines += [self._strip(view, np.array([s - 1.5, s + 1.5]), t, t + 0.5)
                          for t in np.arange(-right + 0.2, left - 0.3, 1.0).tolist()]
             if self._stop:
-                outlines.append(self._strip(
-                    view, np.array([s - 2.9, s - 2.5]), -right, -0.15))
+                outlines.append(self._strip(view, np.array([s - 2.9, s - 2.5]), -right, -0.15))
         view.canvas.fill(outlines, paint, MARKING)
 
     def roughness(self, view: SceneView) -> Bytes:

@@ -10,7 +10,7 @@ import numpy as np
 
 from .camera import Floats
 from .canvas import Colour, POLE, SIGN
-from .view import cast_post_shadow, make_ring, SceneView, Standing
+from .view import cast_post_shadow, make_ring, SceneView, Thing
 
 _STEEL: tuple[Colour, ...] = (
     (120, 122, 124), (70, 74, 72), (44, 52, 48), (150, 152, 152), (60, 64, 86))
@@ -20,7 +20,7 @@ _THIN = 2.5
 """Poles below this width in pixels are not drawn. The number is for an image 1280 pixels wide."""
 
 
-class Lamp(Standing):
+class Lamp(Thing):
     """A street lamp with an arm over the road."""
 
     def __init__(self, rng: np.random.Generator, s: float, t: float, period: float) -> None:
@@ -53,8 +53,7 @@ class Lamp(Standing):
     def pool(self, view: SceneView, s: float, t: float) -> Floats:
         """Return the outline of the light on the ground: (N, 3) world points."""
         foot = view.road.at(s, t - math.copysign(self._arm + 1.0, t))
-        outline: Floats = foot + make_ring(19) * 0.75 * self._height
-        return outline
+        return foot + make_ring(19) * 0.75 * self._height
 
     def shadow(self, view: SceneView, s: float, t: float) -> list[Floats]:
         """Return the (N, 3) outlines of the shadow on the ground, in world coordinates."""
@@ -89,7 +88,7 @@ FACES: tuple[_Face, ...] = (
 )
 
 
-class SignPost(Standing):
+class SignPost(Thing):
     """A pole with one or two signs."""
 
     def __init__(self, rng: np.random.Generator, s: float, t: float, period: float) -> None:
@@ -122,7 +121,7 @@ class SignPost(Standing):
                 view.canvas.convex(centre + outline * (grow * size), colour, SIGN)
 
 
-class Signal(Standing):
+class Signal(Thing):
     """A traffic light. The housing has the class of the pole."""
 
     def __init__(self, rng: np.random.Generator, s: float, t: float, period: float) -> None:

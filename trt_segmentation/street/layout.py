@@ -159,8 +159,7 @@ class Layout:
             line = side.verge - 0.7 if side.verge - side.edge > 1 else side.walk - 0.5
             self._row(rng, trees, side, line, rng.uniform(9, 24))
             if side.front - side.walk > 2.5:
-                count = int(self._period / (5 if self.plan.style == 'park' else 12))
-                for _ in range(count):
+                for _ in range(int(self._period / (5 if self.plan.style == 'park' else 12))):
                     t = rng.uniform(side.walk + 1.2, side.front + (
                         14 if self.plan.style == 'park' else -0.8))
                     self._plant(rng, trees, side, rng.uniform(0, self._period), t)
@@ -185,13 +184,11 @@ class Layout:
                 trees[index], s, side.sign * t, self._period, width, height))
 
     def _hedges(self, rng: np.random.Generator, leaves: Texture, side: Side) -> None:
-        height, s = rng.uniform(0.8, 1.7), 0.0
-        while s < self._period - 8:
-            length = 5.0
+        height, length = rng.uniform(0.8, 1.7), 5.0
+        for s in np.arange(0.0, self._period - 8, length).tolist():
             if self.is_free(side.sign, s, s + length) and rng.random() < 0.7:
                 self.things.append(Hedge(
                     leaves, s, side.sign * (side.walk + 0.4), self._period, length, height))
-            s += length
 
     def _posts(self) -> None:
         rng = self._rng(23)
@@ -229,7 +226,8 @@ class Layout:
             s = rng.uniform(0, 8)
             while side.parking and s < laps - 8:
                 body = take(True)
-                if rng.random() < fill and self._is_clear(side.sign, s - 5, s + 5):
+                if rng.random() < fill and self.is_free(side.sign, s - 5, s + 5) and not any(
+                        s - 7 < crossing < s + 7 for crossing in self.plan.crossings):
                     self.things.append(Traffic(
                         body, s, side.sign * (side.edge - 1.12), 0.0, laps,
                         backwards=side.sign > 0, turn=rng.normal(0, 0.015)))
@@ -246,11 +244,6 @@ class Layout:
                     self.things.append(Traffic(
                         body, s, t, pace if forward else -pace, laps, backwards=not forward))
                     s += body.length / 2 + 9 + rng.exponential(35)
-
-    def _is_clear(self, sign: float, start: float, end: float) -> bool:
-        """Whether a car may park here: there is no side street and no pedestrian crossing."""
-        return self.is_free(sign, start, end) and not any(
-            start - 2 < s < end + 2 for s in self.plan.crossings)
 
     def _people(self) -> None:
         rng = self._rng(25)

@@ -4,9 +4,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 import math
-from typing import Protocol
 
 import numpy as np
 
@@ -66,21 +66,16 @@ class Look:
             math.sin(self.elevation)])
 
     def clear(self, depth: float) -> float:
-        """Return how much of the colour of a thing is visible through the haze, 0 to 1.
-
-        :param depth: distance of the thing in metres.
-        """
+        """Return how much of a colour is visible through ``depth`` metres of haze, 0 to 1."""
         return max(math.exp(-depth / self.reach), 0.4)
 
     def light(self, lambert: float, depth: float) -> float:
         """Return the brightness of a surface.
 
-        :param lambert: cosine of the angle between the surface normal and the direction of the
-            sun.
+        :param lambert: cosine of the angle between the surface normal and the sun.
         :param depth: distance in metres. Headlights make near surfaces brighter.
         """
-        return (self.ambient + self.sun * max(lambert, 0.0)
-                + self.headlight * math.exp(-depth / 16.0))
+        return self.ambient + self.sun * max(lambert, 0.0) + self.headlight * math.exp(-depth / 16)
 
     def gain(self, lambert: float, depth: float, facade: bool = False) -> tuple[float, Colour]:
         """Return the factor and the offset that apply light and haze to colours of a texture."""
@@ -105,16 +100,11 @@ class Look:
         light = (self.ambient + self.headlight * math.exp(-depth / 16.0)
                  + self.sun * np.maximum(lambert, 0.0))
         light = np.maximum(light, glow)[:, None] * share
-        lit: Floats = np.minimum(
-            colours * light * self.tint + np.multiply(self.haze, 1 - share), 255.0)
-        return lit
+        return np.minimum(colours * light * self.tint + np.multiply(self.haze, 1 - share), 255.0)
 
 
 _Tone = tuple[float, float, float]
-
-
-class _Pick(Protocol):
-    def __call__(self, *colour: float, spread: float = 8.0) -> _Tone: ...
+_Pick = Callable[..., _Tone]
 
 
 def _night(rng: np.random.Generator, pick: _Pick, azimuth: float, elevation: float) -> Look:

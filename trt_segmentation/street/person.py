@@ -10,7 +10,7 @@ import numpy as np
 
 from .camera import Floats
 from .canvas import Colour, PERSON
-from .view import cast_post_shadow, make_ring, SceneView, wrap_distance
+from .view import cast_post_shadow, make_ring, SceneView, Thing
 
 CLOTHES: tuple[Colour, ...] = (
     (40, 40, 46), (160, 60, 40), (50, 50, 190), (60, 140, 60), (200, 200, 205), (30, 150, 220),
@@ -21,10 +21,9 @@ _SKIN: tuple[Colour, ...] = ((150, 180, 225), (120, 150, 200), (80, 110, 160), (
 _HAIR: tuple[Colour, ...] = ((25, 25, 30), (40, 60, 90), (90, 150, 200), (150, 155, 160))
 
 
-class Person:
+class Person(Thing):
     """A person who stands, or walks along or across the road.
 
-    :param pace: walking speed along the road in metres per second; 0 to stand.
     :param crossing: 0 if the person does not cross the road. Otherwise, this is the speed of
         a camera in metres per second. A camera with this speed arrives after the person has
         crossed.
@@ -32,9 +31,9 @@ class Person:
 
     tail = 0.2
 
-    def __init__(self, rng: np.random.Generator, s: float, t: float, pace: float, period: float,
+    def __init__(self, rng: np.random.Generator, s: float, t: float, speed: float, period: float,
                  crossing: float = 0.0) -> None:
-        self._s, self._t, self._pace, self._period = s, t, pace, period
+        super().__init__(s, t, period, speed)
         self._crossing = crossing
         self._height = float(rng.uniform(1.5, 1.92)) if rng.random() < 0.87 else 1.25
         self._phase = rng.uniform(0, 2 * np.pi)
@@ -49,18 +48,17 @@ class Person:
         self._bag = bool(rng.random() < 0.3)
 
     def place(self, time: float, s: float) -> tuple[float, float]:
-        """Return the place (s, t) of the person; see :meth:`.Thing.place`."""
-        if not self._crossing:
-            return wrap_distance(self._s + self._pace * time, s, self._period), self._t
-        here = wrap_distance(self._s, s, self._period)
-        # The person has left the path of the camera before the camera passes.
-        left = max((here - s) / self._crossing - 2.2, 0.0)
-        t = self._t + math.copysign(min(left * 1.4, 2 * abs(self._t)), -self._t)
+        """Return the distances (s, t) of the person; see :meth:`.Thing.place`."""
+        here, t = super().place(time, s)
+        if self._crossing:
+            # The person has left the path of the camera before the camera passes.
+            left = max((here - s) / self._crossing - 2.2, 0.0)
+            t += math.copysign(min(left * 1.4, 2 * abs(t)), -t)
         return here, t
 
     def _limbs(self, view: SceneView) -> tuple[Floats, list[float], list[Colour]]:
         """Return the (N, 2, 2) lines of a body of height 1, and their widths and colours."""
-        moving = abs(self._pace) > 0 or bool(self._crossing)
+        moving = abs(self._speed) > 0 or bool(self._crossing)
         swing = math.sin(self._phase + view.time * 7.2) * (0.13 if moving else 0.03)
         if not self._crossing:
             swing *= 0.7
@@ -92,7 +90,7 @@ class Person:
         reach = view.canvas.width + size
         if depth < 1.2 or size < 15 * view.camera.zoom or not -size < foot[0] < reach:
             return
-        flip = -1.0 if self._pace < 0 or self._t > 0 else 1.0
+        flip = -1.0 if self._speed < 0 or self._t > 0 else 1.0
         lines, widths, colours = self._limbs(view)
         lines = lines * (size * flip, -size) + foot
         inks = {colour: view.look.shade(colour, depth) for colour in set(map(tuple, colours))}

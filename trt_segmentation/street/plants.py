@@ -12,7 +12,7 @@ import numpy as np
 from .camera import Floats
 from .canvas import Texture, VEGETATION
 from .look import Look
-from .view import cast_shadow, draw_wall, make_ring, SceneView, Standing
+from .view import cast_shadow, draw_wall, make_ring, SceneView, Thing
 
 
 def paint_plant(rng: np.random.Generator, style: Look, kind: str) -> Texture:
@@ -39,8 +39,7 @@ def paint_plant(rng: np.random.Generator, style: Look, kind: str) -> Texture:
         if style.is_snow and white < 0.62 - 0.3 * y / 256:
             colour = np.array((236, 230, 226)) * (0.86 + 0.3 * white)
         radius = int(rng.integers(5, 13))
-        cv2.circle(picture, (int(x), int(y)), radius,
-                   (*colour.tolist(), 255), -1)
+        cv2.circle(picture, (int(x), int(y)), radius, (*colour.tolist(), 255), -1)
     if kind == 'bush':
         picture[:, :, :] = cv2.resize(picture[100:256], (192, 256))
     return Texture(picture)
@@ -77,7 +76,7 @@ def paint_hedge(rng: np.random.Generator, style: Look) -> Texture:
     return Texture(picture, solid=True)
 
 
-class Plant(Standing):
+class Plant(Thing):
     """A tree or a bush, drawn as a flat picture that faces the camera."""
 
     def __init__(self, texture: Texture, s: float, t: float, period: float, width: float,
@@ -104,11 +103,10 @@ class Plant(Standing):
         ring = make_ring(11)
         if view.look.sun < 0.2:
             return [foot + ring * 0.3 * self._width]
-        crown = cast_shadow(view.look, foot, self._height * 0.6) + ring * 0.45 * self._width
-        return [np.asarray(crown)]
+        return [cast_shadow(view.look, foot, self._height * 0.6) + ring * 0.45 * self._width]
 
 
-class Hedge(Standing):
+class Hedge(Thing):
     """A clipped hedge along the road."""
 
     def __init__(self, texture: Texture, s: float, t: float, period: float, length: float,

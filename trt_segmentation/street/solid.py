@@ -23,9 +23,7 @@ class Solid:
     """The polygons of one vehicle. Coordinates are in metres: x forward, y left, z up."""
 
     def __init__(self, length: float, width: float, height: float) -> None:
-        self.length = length
-        self.width = width
-        self.height = height
+        self.length, self.width, self.height = length, width, height
         self._polygons: list[tuple[Floats, Colour, float, bool, int, bool]] = []
         # Whether the next polygons belong to the front part of the vehicle, such as its cab.
         self.ahead = False
@@ -59,8 +57,7 @@ class Solid:
         def at(x: float, y: float) -> Floats:
             low = face[0] + x * (face[1] - face[0])
             high = face[3] + x * (face[2] - face[3])
-            point: Floats = low + y * (high - low)
-            return point
+            return np.asarray(low + y * (high - low))
         self.add(np.stack([at(x0, y0), at(x1, y0), at(x1, y1), at(x0, y1)]), colour, glow,
                  fine, lamp)
 

@@ -12,14 +12,14 @@ import numpy as np
 from .camera import Floats
 from .canvas import Colour
 from .solid import Mesh, Solid, TYRE
-from .view import cast_shadow, SceneView, wrap_distance
+from .view import cast_shadow, SceneView, Thing
 
 PAINTS: tuple[Colour, ...] = (
     (40, 40, 42), (225, 228, 230), (168, 170, 172), (110, 112, 114), (40, 36, 170),
     (150, 74, 32), (60, 96, 52), (40, 170, 220), (120, 140, 158), (84, 42, 36), (56, 60, 120),
     (200, 160, 70), (36, 110, 210))
 
-_GLASS = (74, 62, 52)
+_GLASS, _SNOW = (74, 62, 52), (244, 240, 236)
 
 
 def _add_ends(solid: Solid, faces: list[Floats], night: bool, low: float, high: float) -> None:
@@ -28,7 +28,6 @@ def _add_ends(solid: Solid, faces: list[Floats], night: bool, low: float, high: 
 
 
 def _add_front(solid: Solid, face: Floats, night: bool, low: float, high: float) -> None:
-    """Add headlights, grille, plate and bumper."""
     for x0, x1 in ((0.05, 0.25), (0.75, 0.95)):
         solid.panel(face, x0, x1, low, high, (236, 246, 255) if night else (222, 226, 226),
                     1.3 if night else 0.0, lamp=1)
@@ -38,7 +37,6 @@ def _add_front(solid: Solid, face: Floats, night: bool, low: float, high: float)
 
 
 def _add_rear(solid: Solid, face: Floats, night: bool, low: float, high: float) -> None:
-    """Add tail-lights, plate and bumper."""
     for x0, x1 in ((0.05, 0.2), (0.8, 0.95)):
         solid.panel(face, x0, x1, low, high, (40, 40, 235) if night else (40, 36, 176),
                     1.2 if night else 0.0, lamp=1)
@@ -52,19 +50,18 @@ def make_car(rng: np.random.Generator, night: bool, snow: bool) -> Mesh:
     length, half = rng.uniform(3.7, 4.8), rng.uniform(0.84, 0.95)
     height, waist = rng.uniform(1.4, 1.78), rng.uniform(0.82, 0.98)
     back = rng.uniform(0.0, 0.9)
-    white = (244, 240, 236)
     end = length / 2
+    roof = _SNOW if snow else paint
     solid = Solid(length, half * 2, height)
     solid.box((-end + 0.1, end - 0.1, half - 0.1, 0.1), (-end + 0.1, end - 0.1, half - 0.1, 0.3),
               TYRE, TYRE)
     faces = solid.box((-end, end, half, 0.24), (-end + 0.05, end - 0.12, half - 0.04, waist),
-                      paint, white if snow else paint)
+                      paint, roof)
     _add_ends(solid, faces, night, 0.55, 0.85)
     for face in faces[2:]:
         solid.panel(face, 0.0, 1.0, 0.0, 0.12, (44, 44, 44))
         solid.panel(face, 0.495, 0.503, 0.12, 1.0, (20, 20, 20))
     solid.wheels((-end + 0.75, end - 0.8), half + 0.005, 0.32)
-    roof = white if snow else paint
     cabin = solid.box((-end + 0.08 + back, end - 1.05, half - 0.06, waist),
                       (-end + 0.3 + back * 1.3, end - 1.85, half - 0.2, height), paint, roof)
     for face in cabin[:2]:
@@ -87,9 +84,8 @@ def make_van(rng: np.random.Generator, night: bool, snow: bool) -> Mesh:
     faces = solid.box((-end, end, half, 0.3), (-end, end - 0.2, half, 1.1), paint, paint)
     _add_ends(solid, faces, night, 0.5, 0.78)
     solid.wheels((-end + 0.95, end - 0.95), half + 0.005, 0.36)
-    roof = (244, 240, 236) if snow else paint
     cabin = solid.box((-end, end - 0.55, half, 1.1), (-end + 0.05, end - 1.3, half - 0.1, height),
-                      paint, roof)
+                      paint, _SNOW if snow else paint)
     solid.panel(cabin[0], 0.06, 0.94, 0.06, 0.72, _GLASS, fine=False)
     solid.panel(cabin[1], 0.08, 0.47, 0.2, 0.7, _GLASS)
     solid.panel(cabin[1], 0.53, 0.92, 0.2, 0.7, _GLASS)
@@ -104,7 +100,6 @@ def make_truck(rng: np.random.Generator, night: bool, snow: bool) -> Mesh:
     cargo = PAINTS[int(rng.integers(len(PAINTS)))] if rng.random() < 0.5 else (220, 222, 222)
     length, half, height = rng.uniform(7.0, 9.5), 1.22, rng.uniform(3.0, 3.6)
     end = length / 2
-    white = (244, 240, 236)
     solid = Solid(length, half * 2, height)
     frame = (-end + 0.2, end - 0.1, half - 0.15)
     solid.box((*frame, 0.4), (*frame, 0.95), TYRE, TYRE)
@@ -112,7 +107,7 @@ def make_truck(rng: np.random.Generator, night: bool, snow: bool) -> Mesh:
     solid.ahead = True
     cab = ((end - 1.9, end, half, 0.55), (end - 1.9, end - 0.15, half - 0.05, height * 0.84))
     body = ((-end, end - 2.0, half + 0.02, 0.95), (-end, end - 2.0, half + 0.02, height))
-    faces = solid.box(*cab, paint, white if snow else paint)
+    faces = solid.box(*cab, paint, _SNOW if snow else paint)
     solid.panel(faces[0], 0.05, 0.95, 0.5, 0.88, _GLASS, fine=False)
     solid.panel(faces[2], 0.15, 0.7, 0.5, 0.86, _GLASS, fine=False)
     solid.panel(faces[3], 0.3, 0.85, 0.5, 0.86, _GLASS, fine=False)
@@ -120,7 +115,7 @@ def make_truck(rng: np.random.Generator, night: bool, snow: bool) -> Mesh:
                       faces[0][0] + 0.42 * (faces[0][3] - faces[0][0])])
     _add_front(solid, front, night, 0.4, 0.7)
     solid.ahead = False
-    box = solid.box(*body, cargo, white if snow else cargo)
+    box = solid.box(*body, cargo, _SNOW if snow else cargo)
     rear = np.array([
         (-end, half, 0.5), (-end, -half, 0.5), (-end, -half, 0.95), (-end, half, 0.95)])
     solid.add(rear, (40, 40, 44))
@@ -139,8 +134,8 @@ def make_bus(rng: np.random.Generator, night: bool, snow: bool) -> Mesh:
     solid = Solid(length, half * 2, height)
     solid.box((-end + 0.1, end - 0.1, half - 0.1, 0.1), (-end + 0.1, end - 0.1, half - 0.1, 0.4),
               TYRE, TYRE)
-    roof = (244, 240, 236) if snow else (210, 210, 210)
-    faces = solid.box((-end, end, half, 0.32), (-end, end, half - 0.05, height), paint, roof)
+    faces = solid.box((-end, end, half, 0.32), (-end, end, half - 0.05, height), paint,
+                      _SNOW if snow else (210, 210, 210))
     solid.wheels((-end + 2.6, end - 2.5), half + 0.005, 0.48)
     lit = 0.9 if night else 0.0
     glass = (120, 170, 190) if night else _GLASS
@@ -165,31 +160,22 @@ def make_vehicle(rng: np.random.Generator, night: bool, snow: bool) -> Mesh:
     return make(rng, night, snow)
 
 
-class Traffic:
+class Traffic(Thing):
     """A vehicle that stands, or keeps its lane at a constant speed.
 
-    :param speed: metres per second along the road; 0 to stand.
     :param backwards: whether the vehicle points against the direction of the road.
     :param turn: angle between the vehicle and the direction of the road, in radians.
     """
 
     def __init__(self, body: Mesh, s: float, t: float, speed: float, period: float,
                  backwards: bool = False, turn: float = 0.0) -> None:
+        super().__init__(s, t, period, speed)
         self.body = body
         self.tail = body.length / 2
-        self._s = s
-        self._t = t
-        self._speed = speed
-        self._period = period
         self._turn = turn + (math.pi if backwards else 0.0)
 
-    def place(self, time: float, s: float) -> tuple[float, float]:
-        """Return the place (s, t) of the vehicle; see :meth:`.Thing.place`."""
-        return wrap_distance(self._s + self._speed * time, s, self._period), self._t
-
     def _pose(self, view: SceneView, s: float, t: float) -> tuple[Floats, float]:
-        heading = view.road.heading(s) + self._turn
-        return view.road.at(s, t)[0], heading
+        return view.road.at(s, t)[0], view.road.heading(s) + self._turn
 
     def draw(self, view: SceneView, s: float, t: float) -> None:
         """Draw the thing and its class ids."""

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 import math
-from typing import Protocol
 
 import numpy as np
 
@@ -52,26 +51,6 @@ class SceneView:
         return foot, scale, depth
 
 
-class Thing(Protocol):
-    """Something that stands in the street or moves along it."""
-
-    tail: float
-    """Distance along the road from the place of the thing to its far end, in metres."""
-
-    def place(self, time: float, s: float) -> tuple[float, float]:
-        """Return the place (s, t) of the thing in metres, as in :meth:`.Road.point`.
-
-        :param time: seconds since the start of the drive.
-        :param s: distance of the camera along the road in metres.
-        """
-
-    def draw(self, view: SceneView, s: float, t: float) -> None:
-        """Draw the thing and its class ids."""
-
-    def shadow(self, view: SceneView, s: float, t: float) -> list[Floats]:
-        """Return the (N, 3) outlines of the shadow on the ground, in world coordinates."""
-
-
 BEHIND = 14.0
 """Things that are more than this many metres behind the camera reappear one period ahead."""
 FAR = 230.0
@@ -106,20 +85,33 @@ def make_ring(count: int, turn: float = 0.0) -> Floats:
     return np.stack([np.cos(angle), np.sin(angle), 0 * angle], axis=1)
 
 
-class Standing:
-    """A thing that stays at one place beside the road."""
+class Thing:
+    """Something that stands in the street or moves along it.
+
+    The distances ``s`` and ``t`` are in metres, as in :meth:`.Road.point`.
+
+    :param speed: metres per second along the road.
+    """
 
     tail = 0.0
+    """Distance along the road from the place of the thing to its far end, in metres."""
 
-    def __init__(self, s: float, t: float, period: float) -> None:
-        self._s, self._t, self._period = s, t, period
+    def __init__(self, s: float, t: float, period: float, speed: float = 0.0) -> None:
+        self._s, self._t, self._period, self._speed = s, t, period, speed
 
     def place(self, time: float, s: float) -> tuple[float, float]:
-        """Return the place (s, t) of the thing; see :meth:`.Thing.place`."""
-        return wrap_distance(self._s, s, self._period), self._t
+        """Return the distances (s, t) of the thing.
+
+        :param time: seconds since the start of the drive.
+        :param s: distance of the camera along the road.
+        """
+        return wrap_distance(self._s + self._speed * time, s, self._period), self._t
+
+    def draw(self, view: SceneView, s: float, t: float) -> None:
+        """Draw the thing and its class ids."""
 
     def shadow(self, view: SceneView, s: float, t: float) -> list[Floats]:
-        """Return no outlines. A thing with a shadow overrides this method."""
+        """Return the (N, 3) outlines of the shadow on the ground, in world coordinates."""
         return []
 
 

@@ -20,7 +20,7 @@ class Weather:
 
     def __init__(self, style: Look, rng: np.random.Generator, width: int, height: int) -> None:
         self._look = style
-        tile = _make_noise(rng)
+        tile = np.clip(rng.normal(128, 42, (256, 256, 3)), 0, 255).astype(np.uint8)
         self._noise = np.tile(tile, (-(-height // 256) + 1, -(-width // 256) + 1, 1))
         self._fall: Bytes | None = None
         if style.condition == 'rain':
@@ -58,10 +58,9 @@ class Weather:
             if abs(x) > width or abs(y) > height:
                 continue
             size = max(int(radius / 8), 0)
-            ink = (colour[0], colour[1], colour[2])
-            cv2.circle(small, (x, y), size, ink, -1)
+            cv2.circle(small, (x, y), size, tuple(colour), -1)
             if self._look.condition == 'rain':
-                cv2.line(small, (x, y), (x, y + 3 + 5 * size), [part * 0.4 for part in ink], 1)
+                cv2.line(small, (x, y), (x, y + 3 + 5 * size), [part * 0.4 for part in colour], 1)
         wide = max(width // 8 // 26, 1) * 2 + 1
         halo = cv2.GaussianBlur(small, (wide, wide), 0)
         far = cv2.blur(cv2.blur(halo, (wide * 2, wide * 2)), (wide * 2, wide * 2))
@@ -83,11 +82,6 @@ class Weather:
         noise = self._noise[y:y + height, x:x + width]
         gain = self._look.grain
         return np.asarray(cv2.addWeighted(image, 1.0, noise, gain, -128.0 * gain), np.uint8)
-
-
-def _make_noise(rng: np.random.Generator) -> Bytes:
-    """Make a (256, 256, 3) uint8 tile of sensor noise with a mean of about 128."""
-    return np.clip(rng.normal(128, 42, (256, 256, 3)), 0, 255).astype(np.uint8)
 
 
 def _draw_rain(rng: np.random.Generator, width: int, height: int) -> Bytes:
@@ -166,10 +160,7 @@ def _paint(small: Bytes, outline: Floats, top: int, level: float) -> None:
 
 
 def _beam(camera: PinholeCamera, size: tuple[int, int], top: int, level: float) -> Bytes:
-    """Return the light of the headlights on the ground as uint8.
-
-    :param size: (width, height) of the result.
-    """
+    """Return the light of the headlights on the ground as uint8 of ``size`` (width, height)."""
     rows = (np.arange(size[1]) + 0.5) * 4 + top - camera.horizon
     depth = camera.z * camera.focal / np.maximum(rows, 1.0)
     columns = np.linspace(-1, 1, size[0]) * camera.width / 2 / camera.focal

@@ -43,10 +43,7 @@ class HandOver(Generic[Item]):
         return self._is_cut
 
     def put(self, item: Item) -> bool:
-        """Add an item.
-
-        :returns: False if :meth:`stop` was called. In this case, the item is not added.
-        """
+        """Add an item. If :meth:`stop` was called, do not add the item, and return False."""
         with self._changed:
             if self._keep_newest and len(self._items) >= self._most:
                 self._items.popleft()

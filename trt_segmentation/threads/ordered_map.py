@@ -31,10 +31,9 @@ def open_pool(name: str, threads: int = CORES) -> ThreadPoolExecutor:
 
     If each call opened its own threads, there would be more busy threads than cores. Then the
     kernel would sometimes stop a thread that holds Python's lock (GIL), and all other threads
-    would wait for the lock.
+    would wait for the lock. The caller must close the pool, for example with a ``with`` block.
 
     :param name: the names of the threads begin with this text.
-    :returns: the pool. Use the pool in a ``with`` block, or close it with ``shutdown()``.
     """
     return ThreadPoolExecutor(threads, name, _give_way)
 
@@ -78,10 +77,7 @@ def map_ahead(work: Callable[[Item], Result], items: Iterable[Item], name: str =
 def _yield_results(submit: Callable[[Item], Future[Result]], source: Iterator[Item],
                    waiting: deque[Future[Result]], most: int, size_of: Callable[[Result], int]
                    ) -> Iterator[Result]:
-    """Submit items while there is room, and yield the oldest result.
-
-    :param waiting: gets the submitted items whose results are not yielded yet.
-    """
+    """Submit items while there is room in ``waiting``, and yield the oldest result."""
     room, largest, is_open = min(_FIRST, most), 1, True
     failed: Exception | None = None
     while is_open or waiting:

@@ -14,8 +14,6 @@ from typing import Any
 from ..errors import TraceError
 from ..installed.pip_names import pip_install
 
-DOMAIN = 'trt_segmentation'
-
 Range = AbstractContextManager[Any]
 
 _NOTHING: Range = nullcontext()
@@ -45,4 +43,4 @@ def stage(name: str) -> Range:
     The range covers the time in which the calling thread runs the block. If the block enqueues
     work for the GPU, Nsight Systems also shows the range on the timeline of the GPU.
     """
-    return _NOTHING if _annotate is None else _annotate(name, domain=DOMAIN)
+    return _NOTHING if _annotate is None else _annotate(name, domain='trt_segmentation')

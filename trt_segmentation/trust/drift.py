@@ -26,8 +26,8 @@ from .reference import features_of, Reference, Rows
 from .tally import FrameFigures
 
 LARGEST = 3.0
-"""Largest distance of one frame from the mean of the reference. A frame with a larger distance
-counts with this distance. So a single black or overexposed frame does not move the mean much."""
+"""Largest distance of one frame from the mean of the reference. A larger distance is reduced, so
+that a single black or overexposed frame does not move the mean much."""
 SHRINKAGE = 0.1
 """Each correlation between two figures is reduced by this fraction. A correlation that is computed
 from few frames is usually too high."""
@@ -55,7 +55,7 @@ class _Profile(NamedTuple):
         return self.limit((rows - self.mean) / self.spread)
 
     def limit(self, deviations: Rows) -> Rows:
-        """Shorten each deviation whose distance is above :data:`LARGEST`."""
+        """Reduce each deviation whose distance is above :data:`LARGEST` to this distance."""
         lengths = [self.distance(one) for one in deviations]
         return np.asarray(deviations * (LARGEST / np.maximum(lengths, LARGEST))[:, None])
 
@@ -128,6 +128,5 @@ def _find_limit(rows: Rows, classes: int, window: int) -> float:
         rest = _make_profile(np.concatenate([rows[:start], rows[start + window:]]), classes)
         deviations = rest.deviations(rows[start:start + window])
         found.append(rest.distance(deviations.mean(axis=0)))
-    # If all frames of the reference are identical, all distances are 0. The limit must not be 0,
-    # because the drift is divided by the limit.
+    # If all frames of the reference are identical, the distances are 0, but a divisor cannot be 0.
     return max(float(np.percentile(found, PERCENTILE)), 1e-3)

@@ -32,8 +32,7 @@ MAX_FILE = 32 << 20
 MOST_FRAMES = 2000
 """Largest number of frames in a reference."""
 MOST_NUMBERS = 1_000_000
-"""Largest count of numbers in a reference. So the reference of a model with many
-classes has fewer frames."""
+"""Largest count of numbers in a reference. So with many classes, a reference has fewer frames."""
 
 Rows = npt.NDArray[np.float64]
 
@@ -55,8 +54,7 @@ class Reference:
     frames: Rows
 
     def save(self, path: Path, option: str = '') -> None:
-        """Write the reference to a JSON file. An entry marks the file as written by
-        trt_segmentation.
+        """Write the reference to a JSON file, and mark the file as written by trt_segmentation.
 
         :param option: name of the command-line option for the file; empty if there is none.
         :raises OutputError: if the file cannot be written, or if ``path`` holds a file of another
@@ -116,7 +114,7 @@ def load_reference(path: Path, card: ModelCard) -> Reference:
                           tuple(map(str, tree['classes'])), _read_rows(tree['frames']))
     except FileNotFoundError:
         raise TrustError(f'the reference {path} does not exist. {_ADVICE}') from None
-    # Huge numbers raise OverflowError. Deeply nested lists raise RecursionError.
+    # Huge numbers raise an OverflowError, and deeply nested lists raise a RecursionError.
     except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise TrustError(f'{path} is not a reference: {short(error, 300)}. {_ADVICE}') from error
     if reason := _find_difference(found, card):

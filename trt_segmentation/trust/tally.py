@@ -2,8 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The tally of a frame: counts over a sample of its pixels.
 
-:func:`read_tally` computes the figures of the frame from the tally.
-
 A tally is an array of C + 258 numbers, where C is the number of classes:
 
 - numbers 0 to C − 1: how many sampled pixels have each class;
@@ -56,8 +54,8 @@ def sample_pixels(first: int, stop: int) -> range:
 class FrameFigures:
     """The figures of one frame.
 
-    :param shares: (classes,) float64, the share of each class in the labelled sampled pixels. If
-        no sampled pixel is labelled, all shares are 0.
+    :param shares: (classes,) float64, the share of each class in the labelled sampled pixels. All
+        shares are 0 if no sampled pixel is labelled.
     :param unlabelled: share of the unlabelled pixels in the sample, 0 to 1.
     :param entropy: mean entropy of the labelled sampled pixels, 0 to 1. None if the network
         gives class ids, or if no sampled pixel is labelled.
@@ -85,10 +83,7 @@ def read_tally(tally: Tally) -> FrameFigures:
 
 
 def _find_low_margin(below: npt.NDArray[np.int64]) -> float:
-    """Return ``margin_p5``; see :data:`LOW_SHARE`.
-
-    :param below: the cumulative histogram of the margins.
-    """
+    """Return ``margin_p5`` from the cumulative histogram of the margins."""
     wanted = LOW_SHARE * float(below[-1])
     index = int(np.searchsorted(below, wanted))
     before = int(below[index - 1]) if index else 0

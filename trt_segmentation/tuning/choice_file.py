@@ -91,8 +91,7 @@ class ChoiceFile:
     def locked(self) -> Iterator[None]:
         """Wait for the lock of this folder, and hold it during the ``with`` block.
 
-        While a process holds the lock, no other process that uses this folder measures a network
-        or builds an engine. Such work would make the measured times too long.
+        Meanwhile, no other process that uses this folder measures a network or builds an engine.
         :class:`trt_segmentation.builder.cache.EngineCache` uses the same lock.
 
         :raises OSError: if the folder cannot be locked.

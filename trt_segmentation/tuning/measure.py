@@ -1,9 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Runs processes that measure the candidates, until every candidate has a result.
-
-A candidate is a set of options of ONNX Runtime.
-"""
+"""Runs processes that measure the candidates (sets of options of ONNX Runtime)."""
 
 from __future__ import annotations
 
@@ -31,8 +28,7 @@ def run_trial(request: str) -> tuple[str, str]:
     """Run :mod:`.trial` in a new process, and wait for its end.
 
     :param request: the text for stdin.
-    :returns: the text from stdout, and the reason if the process failed. The reason is empty if
-        the process did not fail.
+    :returns: the text from stdout, and why the process failed; empty if it did not fail.
     """
     path = os.pathsep.join(filter(None, sys.path))
     try:

@@ -1,9 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Opens a network with the options of one candidate.
-
-A candidate is a set of options of ONNX Runtime. Tuning measures which candidate is fastest.
-"""
+"""Opens a network with the options of one candidate (a set of options of ONNX Runtime)."""
 
 from __future__ import annotations
 
@@ -23,10 +20,7 @@ from .candidates import CANDIDATES, FIRST, FUSED
 
 
 def choose_first(card: ModelCard) -> tuple[str, ...]:
-    """Return the names of the candidates that are measured for a card.
-
-    :data:`.candidates.FUSED` is included only if the network has attention layers.
-    """
+    """Return the candidates to measure: FIRST, and also FUSED if the network has attention."""
     return FIRST + FUSED if _has_attention(card.model) else FIRST
 
 
@@ -57,8 +51,6 @@ def open_candidate(card: ModelCard, gpu: int, stream: int, name: str) -> OnnxRun
 
 def fuse_network(card: ModelCard) -> bytes:
     """Return the bytes of an ONNX file with fused layers and a fixed input shape.
-
-    If the ONNX file of the card leaves the input size open, the card gives the size.
 
     :raises EngineError: if the network cannot be read, or if no layer can be fused.
     """

@@ -23,9 +23,9 @@ MeasureAll = Callable[[ModelCard, int], list[Measured]]
 class TunedOpener:
     """Opens a network with the options that are fastest on this GPU.
 
-    When a network is opened on a GPU for the first time, the opener measures several sets of
-    options. The measurements are stored in the engine cache. If the network cannot be measured, it
-    runs with the options of :data:`.candidates.PLAIN`, and the log says why.
+    When a network is opened on a GPU for the first time, several sets of options are measured, and
+    the measurements are stored in the engine cache. If the network cannot be measured, it runs
+    with the options of :data:`.candidates.PLAIN`, and the log says why.
 
     :param cache: folder of the engine cache; empty for :func:`.user_cache_folder`.
     :param log: called with one line of text for each slow operation and for each problem.
@@ -57,10 +57,9 @@ class TunedOpener:
         return engine
 
     def find(self, card: ModelCard, gpu: int) -> tuple[list[Measured], str]:
-        """Return the measurements for a card, and their source.
+        """Return the measurements for a card, and their source: ``hit`` (the cache) or ``built``.
 
-        The source is ``hit`` for measurements from the cache, and ``built`` for new measurements.
-        If the network cannot be measured, there are no measurements, and the source is empty.
+        If the network cannot be measured, both are empty, and the log gets the reason.
         """
         try:
             kept = ChoiceFile(self._cache, make_key(card, self._identity(gpu)))

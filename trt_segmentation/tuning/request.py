@@ -1,9 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Writes and reads the model card for a trial, and makes an input tensor for the trial.
-
-A trial is a process that measures how fast a network runs; see :mod:`.trial`.
-"""
+"""Makes the model card and the input tensor for a trial, a process that measures a network."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ def unpack_within_limits() -> None:
 
 
 def refuse_odd_files(path: Path) -> None:
-    """Check the files of a bag. Call this function before a library opens the files.
+    """Check the files of a bag, before a library opens them.
 
     :param path: a rosbag2 folder, or a single file.
     :raises BagLimitError: if metadata.yaml is too long, or if a .db3 file has rows that SQLite

@@ -1,9 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Reads the fields of a message in CDR, the binary format of the messages of DDS and of bags.
-
-Every length is checked before it is used.
-"""
+"""Reads messages in CDR, the binary format of DDS and of bags. No length in them is trusted."""
 
 from __future__ import annotations
 
@@ -27,8 +24,8 @@ class CdrReader:
     """Reads the fields of one message in order, beginning after the encapsulation header.
 
     :param message: (n,) uint8, C-contiguous, including the encapsulation header.
-    :raises FrameError: if the encapsulation header is wrong. If a field is wrong, the method that
-        reads the field raises this error. The error names the field, its position and the problem.
+    :raises FrameError: if the encapsulation header is wrong. The methods raise this error if a
+        field is wrong. The text names the field, its position and the problem.
     """
 
     def __init__(self, message: npt.NDArray[np.uint8]) -> None:
@@ -57,11 +54,10 @@ class CdrReader:
     def read_number(self, kind: str, field: str) -> int:
         """Skip the padding, and read a number.
 
-        In CDR, the offset of a number is a multiple of the number's size. The offset counts from
-        the end of the encapsulation header.
-
         :param kind: ``i``, ``I``, ``Q`` or ``B``, as in the module struct.
         """
+        # From the end of the encapsulation header, each number has an offset that is a multiple of
+        # its size.
         size = struct.calcsize(f'={kind}')
         self.take(-(self.offset - _ENCAPSULATION_BYTES) % size, f'padding before {field}')
         start = self.take(size, field)
@@ -80,7 +76,7 @@ class CdrReader:
         return self.message[start:self.offset - 1].tobytes().decode('utf-8', 'replace')
 
     def read_bytes(self, field: str) -> npt.NDArray[np.uint8]:
-        """Read a sequence of bytes. Returns a view of the message, not a copy."""
+        """Return a view of a sequence of bytes, not a copy."""
         size = self.read_number('I', f'length of {field}')
         start = self.take(size, field)
         return self.message[start:start + size]

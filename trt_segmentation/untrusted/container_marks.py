@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 _MCAP_END = 20 + 8
-"""Number of bytes from the footer to the end of an MCAP file. The footer starts with the offset of
-the summary section. The last 8 bytes are the magic bytes."""
+"""Number of bytes at the end of an MCAP file: the footer, which starts with the offset of the
+summary section, and 8 magic bytes."""
 _BAG_METADATA = 1 << 20
 """In an MCAP file, the marker is searched for in this number of bytes before the summary."""
 _MP4_METADATA = 4096
@@ -28,22 +28,16 @@ def read_metadata(file: BinaryIO, path: Path) -> bytes:
     """
     size = path.stat().st_size
     if path.suffix == '.mcap' and size >= _MCAP_END:
-        return _read_mcap(file, size)
+        # The metadata of rosbag2 comes just before the summary.
+        file.seek(-_MCAP_END, os.SEEK_END)
+        summary = int.from_bytes(file.read(8), 'little')
+        if summary <= size:
+            file.seek(max(0, summary - _BAG_METADATA))
+            return file.read(min(summary, _BAG_METADATA))
     if path.suffix == '.mp4':
-        # A complete file has its metadata at the end. An incomplete file has its metadata at the
-        # beginning.
+        # The metadata is at the end of a complete file, or at the start of an incomplete file.
         file.seek(0)
         head = file.read(_MP4_METADATA)
         file.seek(max(0, size - _MP4_METADATA))
         return head + file.read(_MP4_METADATA)
     return b''
-
-
-def _read_mcap(file: BinaryIO, size: int) -> bytes:
-    """Return the bytes before the summary. These bytes hold the metadata of rosbag2."""
-    file.seek(-_MCAP_END, os.SEEK_END)
-    summary = int.from_bytes(file.read(8), 'little')
-    if summary > size:
-        return b''
-    file.seek(max(0, summary - _BAG_METADATA))
-    return file.read(min(summary, _BAG_METADATA))

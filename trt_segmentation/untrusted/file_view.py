@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""A view of the bytes of an open file. It reads bytes from the disk when they are needed."""
+"""A view of the bytes of an open file. Bytes are read from the disk when they are needed."""
 
 from __future__ import annotations
 
@@ -21,9 +21,8 @@ class FileView:
     If another program shortens the file, a process that reads a memory mapping of this file is
     killed by SIGBUS. A FileView raises an error instead.
 
-    :param file: the open file. The caller keeps it open while the view is used.
-    :param start: offset of the first byte.
-    :param stop: offset after the last byte.
+    :param file: the open file. The caller keeps the file open while the view is used.
+    :param start: offset of the first byte. ``stop`` is the offset after the last byte.
     """
 
     def __init__(self, file: BinaryIO, start: int, stop: int) -> None:

@@ -3,8 +3,7 @@
 """Finds the Resize operator that enlarges the scores at the end of a network, and removes it.
 
 The pipelines enlarge the scores to the size of the camera image in any case. Without the Resize,
-the network output is smaller, so the labels are computed faster. This module does not import the
-onnx package.
+the network output is smaller, so the labels are computed faster.
 """
 
 from __future__ import annotations
@@ -73,7 +72,7 @@ def find_last_resize(model: Bytes, output: str) -> LastResize | None:
 
 
 def read_last_resize(path: Path, output: str) -> LastResize | None:
-    """Find the Resize at the end of a network in a file. See :func:`find_last_resize`.
+    """Find the Resize at the end of a network in a file, as :func:`find_last_resize` does.
 
     :raises OSError: if the file cannot be read.
     :raises ValueError: if the file is not an ONNX file.
@@ -83,14 +82,11 @@ def read_last_resize(path: Path, output: str) -> LastResize | None:
 
 
 def cut_last_resize(model: Bytes, output: str) -> bytes:
-    """Remove the last Resize from a network.
-
-    The network output keeps its name and its type. The height and the width of the output become
-    smaller.
+    """Remove the last Resize from a network. The output keeps its name and its type.
 
     :param model: see :func:`find_last_resize`.
     :param output: name of the network output; empty for the only output.
-    :returns: the bytes of the new ONNX file. It refers to the same external weight files.
+    :returns: the bytes of the new ONNX file. The file uses the external weight files of ``model``.
     :raises EngineError: if the network does not end in a Resize, or if the labels would be
         different without the Resize.
     """
@@ -125,10 +121,9 @@ def _cut_graph(graph: int | Bytes, found: LastResize) -> bytes:
 
 
 def _with_dynamic_dims(value: int | Bytes, path: tuple[int, ...] = (2, 1, 2, 1)) -> bytes:
-    """Return a ValueInfo of onnx.proto with only dynamic dimensions. The engine infers the sizes.
+    """Return a ValueInfo with only dynamic dimensions. The engine infers the sizes.
 
-    :param path: numbers of the nested fields from the ValueInfo to the dimension: type,
-        tensor_type, shape and dim.
+    :param path: numbers of the nested fields type, tensor_type, shape and dim of onnx.proto.
     """
     return b''.join(
         raw if number != path[0] else

@@ -39,8 +39,7 @@ INNER = {
 this inner message."""
 NAMES = {'Model': (2, 3, 4), 'Graph': (2,), 'Function': (1, 4, 5, 10), 'Node': (1, 2, 3, 4, 7),
          'Attribute': (1,), 'OperatorSetId': (1,), 'ValueInfo': (1,), 'TrainingInfo': ()}
-"""Maps each kind of message to the numbers of its fields that hold names. Error messages, reports
-and cards show such names."""
+"""Maps each kind of message to the numbers of its fields that hold names."""
 _OP_TYPE, _IR_VERSION, _PRODUCER, _OPSET = ('Node', 4), 1, (2, 3), 2
 FLOAT, FLOAT16, BFLOAT16 = 1, 10, 16
 
@@ -54,8 +53,8 @@ class OnnxSummary:
     :param producer: name and version of the program that wrote the file; empty if unknown.
     :param operators: maps each operator to the number of its nodes.
     :param parameters: maps ONNX's id of each data type to the number of weights (single numbers).
-    :param external: maps the name of each external weight file to the number of bytes that the
-        file must have at least.
+    :param external: maps the name of each external weight file to its smallest allowed size in
+        bytes.
     """
 
     ir_version: int = 0
@@ -85,11 +84,10 @@ class OnnxSummary:
 
 
 def summarise(path: Path) -> OnnxSummary:
-    """Read the summary of an ONNX file. Refuse a damaged or dangerous file.
+    """Summarise an ONNX file without reading its weights. Refuse a damaged or dangerous file.
 
-    This function must check a file before any library opens it. A library allocates as much memory
-    as the ONNX file declares, and opens every file that the ONNX file names. This function does
-    not read the weights.
+    Call this function before a library opens the file. A library allocates as much memory as the
+    ONNX file declares, and opens every file that the ONNX file names.
 
     :raises EngineError: if the file is not an ONNX file, declares wrong sizes, names a file
         outside its folder, or contains names that cannot be printed.
@@ -171,14 +169,13 @@ class _Walk:
                 self.summary.external[place] = max(self.summary.external.get(place, 0),
                                                    tensor.offset + tensor.nbytes)
             return
-        inner, names = INNER[kind], NAMES[kind]
         for number, value in self._fields.read(view):
             if isinstance(value, int):
                 self._use_number(kind, number, value, view)
-            elif number in names:
+            elif number in NAMES[kind]:
                 self._use_name(kind, number, read_name(value))
-            elif number in inner:
-                self.read_message(inner[number], value, depth + 1)
+            elif number in INNER[kind]:
+                self.read_message(INNER[kind][number], value, depth + 1)
 
     def _use_number(self, kind: str, number: int, value: int, view: Bytes) -> None:
         if kind == 'Model' and number == _IR_VERSION:

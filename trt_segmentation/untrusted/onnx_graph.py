@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+import math
 from pathlib import Path
 import struct
 
@@ -38,6 +40,8 @@ MOST_OUTPUTS = 32
 """Largest number of outputs. A network with more outputs is not a segmentation network."""
 MOST_STEPS = 200
 """Largest number of operators that are followed back from an output towards the input."""
+_Grouped = defaultdict[int, list[int | Bytes]]
+"""Maps each field number of a message to the values of the field."""
 
 
 @dataclass(frozen=True)
@@ -88,17 +92,17 @@ class OnnxNode:
     outputs: list[str] = field(default_factory=list)
     attributes: list[Bytes] = field(default_factory=list)
 
-    def find_attribute(self, name: str) -> Mapping[int, list[int | Bytes]]:
-        """Map the field numbers of an attribute to the values; empty if the node has none."""
+    def find_attribute(self, name: str) -> _Grouped:
+        """Return the fields of an attribute; empty if the node has no such attribute."""
         for view in self.attributes:
             found = _group_fields(view)
-            if _first_text(found.get(1, [])) == name:
+            if _first_text(found[1]) == name:
                 return found
-        return {}
+        return _Grouped(list)
 
     def find_text(self, name: str, default: str) -> str:
         """Return the value of an attribute that is a text."""
-        return _first_text(self.find_attribute(name).get(4, [])) or default
+        return _first_text(self.find_attribute(name)[4]) or default
 
 
 class OnnxGraph:
@@ -119,9 +123,9 @@ class OnnxGraph:
                     node = _read_node(view, fields)
                     self.made_by.update(dict.fromkeys(filter(None, node.outputs), node))
                 elif part == 5:
-                    self._weights[_first_text(_group_fields(view).get(8, []))] = view
+                    self._weights[_first_text(_group_fields(view)[8])] = view
                 elif part == 12:
-                    self.outputs.append(_first_text(_group_fields(view).get(1, [])))
+                    self.outputs.append(_first_text(_group_fields(view)[1]))
 
     def find_ending(self, output: str) -> Ending:
         """Follow the graph from an output back to the operator that computes its values."""
@@ -171,15 +175,16 @@ class OnnxGraph:
         return None
 
     def _count_made_channels(self, node: OnnxNode) -> int | None:
-        dims = next((dims for name in node.inputs[1:2] if (dims := self._read_dims(name))), [])
+        dims = [size for name in node.inputs[1:2]
+                for size in _read_ints(self._find_tensor(name)[1])]
         if node.operator == 'Conv' and len(dims) > 1:
             return dims[0]
         if node.operator == 'ConvTranspose' and len(dims) > 1:
-            return dims[1] * _first_int(node.find_attribute('group').get(3, []), 1)
+            return dims[1] * next(_read_ints(node.find_attribute('group')[3]), 1)
         if node.operator == 'MatMul' and dims:
             return dims[-1]
         if node.operator == 'Gemm' and len(dims) == 2:
-            return dims[0 if _first_int(node.find_attribute('transB').get(3, []), 0) else 1]
+            return dims[0 if next(_read_ints(node.find_attribute('transB')[3]), 0) else 1]
         return None
 
     def _is_channels_last(self, name: str) -> bool:
@@ -188,7 +193,7 @@ class OnnxGraph:
             if node is None or node.operator not in PASSES_ON | PROBABILITY or not node.inputs:
                 return False
             if node.operator == 'Transpose':
-                return list(_read_ints(node.find_attribute('perm').get(8, []))) == [0, 2, 3, 1]
+                return list(_read_ints(node.find_attribute('perm')[8])) == [0, 2, 3, 1]
             name = node.inputs[0]
         return False
 
@@ -206,36 +211,31 @@ class OnnxGraph:
         node = self.made_by.get(name)
         return name in self._weights or (node is not None and node.operator == 'Constant')
 
-    def _find_tensor(self, name: str) -> Mapping[int, list[int | Bytes]]:
-        """Map the field numbers of a tensor to the values; empty if the file does not store it."""
+    def _find_tensor(self, name: str) -> _Grouped:
+        """Return the fields of a tensor; empty if the file does not store the tensor."""
         for _ in range(MOST_STEPS):
             if name in self._weights:
                 return _group_fields(self._weights[name])
             node = self.made_by.get(name)
-            if node is None:
-                return {}
-            if node.operator == 'Constant':
-                value = node.find_attribute('value').get(5, [0])[0]
-                return {} if isinstance(value, int) else _group_fields(value)
-            if node.operator not in PASSES_ON or not node.inputs:
-                return {}
+            if node is not None and node.operator == 'Constant':
+                value = next(iter(node.find_attribute('value')[5]), 0)
+                return _Grouped(list) if isinstance(value, int) else _group_fields(value)
+            if node is None or node.operator not in PASSES_ON or not node.inputs:
+                break
             name = node.inputs[0]
-        return {}
-
-    def _read_dims(self, name: str) -> list[int]:
-        return list(_read_ints(self._find_tensor(name).get(1, [])))
+        return _Grouped(list)
 
     def _clips_to_1(self, node: OnnxNode) -> bool:
         """Return whether a Clip operator limits values to the range 0 to 1 or a smaller one."""
         limits = []
         for place, name in ((1, 'min'), (2, 'max')):
             # Before opset 11, the limits are attributes. From opset 11 on, they are inputs.
-            given = _read_float(node.find_attribute(name).get(2, []))
+            given = _read_float(node.find_attribute(name)[2])
             if given is None and len(node.inputs) > place:
                 tensor = self._find_tensor(node.inputs[place])
-                if tensor.get(2, [1]) != [1] or _count_numbers(tensor) != 1:
+                if tensor[2] not in ([], [1]) or math.prod(_read_ints(tensor[1])) != 1:
                     return False
-                given = _read_float(tensor.get(9, []) or tensor.get(4, []))
+                given = _read_float(tensor[9] or tensor[4])
             limits.append(given)
         low, high = limits
         return low is not None and high is not None and 0 <= low < high <= 1
@@ -246,21 +246,19 @@ def _read_node(view: Bytes, fields: Fields) -> OnnxNode:
     for number, value in fields.read(view):
         if isinstance(value, int):
             continue
-        if number == 1:
-            node.inputs.append(_first_text([value]))
-        elif number == 2:
-            node.outputs.append(_first_text([value]))
+        if number == 5:
+            node.attributes.append(value)
         elif number == 4:
             node.operator = _first_text([value])
-        elif number == 5:
-            node.attributes.append(value)
+        elif number in (1, 2):
+            (node.inputs if number == 1 else node.outputs).append(_first_text([value]))
     return node
 
 
-def _group_fields(view: Bytes) -> dict[int, list[int | Bytes]]:
-    found: dict[int, list[int | Bytes]] = {}
+def _group_fields(view: Bytes) -> _Grouped:
+    found = _Grouped(list)
     for number, value in Fields().read(view):
-        found.setdefault(number, []).append(value)
+        found[number].append(value)
     return found
 
 
@@ -277,10 +275,6 @@ def _read_ints(values: list[int | Bytes]) -> Iterator[int]:
             yield from read_packed(value)
 
 
-def _first_int(values: list[int | Bytes], default: int) -> int:
-    return next(_read_ints(values), default)
-
-
 def _read_float(values: list[int | Bytes]) -> float | None:
     """Return the float32 in a field; None if the field holds anything else."""
     view = values[0] if len(values) == 1 else 0
@@ -288,10 +282,3 @@ def _read_float(values: list[int | Bytes]) -> float | None:
         return None
     (number,) = struct.unpack('<f', bytes(view))
     return float(number)
-
-
-def _count_numbers(tensor: Mapping[int, list[int | Bytes]]) -> int:
-    count = 1
-    for side in _read_ints(tensor.get(1, [])):
-        count *= side
-    return count

@@ -17,7 +17,7 @@ from .protobuf import Fields, read_name, read_packed
 # Field numbers of TensorProto and StringStringEntryProto in onnx.proto
 DIMS, DATA_TYPE, STRING_DATA, NAME, RAW_DATA, EXTERNAL_DATA, DATA_LOCATION = 1, 2, 6, 8, 9, 13, 14
 DATA = (4, 5, STRING_DATA, 7, 10, 11)
-"""Fields that can hold a tensor's data instead of raw_data. The data type decides which."""
+"""Fields that can hold a tensor's data instead of raw_data, each for some data types."""
 KEY, VALUE = 1, 2
 BITS = {1: 32, 2: 8, 3: 8, 4: 16, 5: 16, 6: 32, 7: 64, 9: 8, 10: 16, 11: 64, 12: 32, 13: 64,
         16: 16, 17: 8, 18: 8, 19: 8, 20: 8, 21: 4, 22: 4}
@@ -32,8 +32,7 @@ class StoredTensor:
     :param kind: ONNX's id of the tensor's data type.
     :param dims: size of each axis.
     :param raw: number of bytes in raw_data.
-    :param typed: number of bytes in the fields of :data:`DATA`. Every string counts as at least
-        one byte.
+    :param typed: number of bytes in the fields of :data:`DATA`. A string has at least one byte.
     :param elsewhere: whether the field data_location says that another file holds the data.
     :param external: the keys and values of external_data, such as location, offset and length.
     """
@@ -53,7 +52,7 @@ class StoredTensor:
 
     @property
     def offset(self) -> int:
-        """Offset of the first byte of the data in the other file."""
+        """Offset of the first byte of the data in the file ``location``."""
         return int(self.external.get('offset') or 0)
 
     @property

@@ -36,7 +36,7 @@ HEAD = 512
 MOST_NAMES = 5
 """Largest number of file names in one error message."""
 _PNG_HEAD = 8 + 25
-"""Number of bytes of a PNG before its second chunk: the signature and the first chunk."""
+"""Number of bytes before the second chunk of a PNG: the signature and the first chunk."""
 
 
 def is_ours(path: Path) -> bool:
@@ -53,8 +53,7 @@ def is_ours(path: Path) -> bool:
 def check_file(path: Path, option: str) -> None:
     """Refuse an output file that cannot be written, or that would replace a file of the user.
 
-    A command checks its output files before it starts to work. The check does not change the file.
-    Terminals and pipes are accepted.
+    A command calls this function before it starts to work. Terminals and pipes are accepted.
 
     :param option: name of the command-line option for this file, such as ``--json``; empty if
         there is none. Error messages begin with this name.
@@ -91,10 +90,9 @@ def check_file(path: Path, option: str) -> None:
 def check_folder(path: Path, option: str, names: Iterable[str] = ()) -> None:
     """Refuse an output folder in which no file can be written. The folder need not exist yet.
 
-    :param names: names of the files that will be written. If a file with such a name exists, it
-        must pass :func:`check_file`.
-    :raises OutputError: if the folder or a file is refused. The message names the files of the
-        user.
+    :param names: names of the files that will be written. If such a file exists, it must pass
+        :func:`check_file`.
+    :raises OutputError: if the folder or a file is refused. The message names the user's files.
     """
     what = f'{option} {path}'.strip()
     try:
@@ -154,18 +152,17 @@ def check_claim(path: Path, option: str, names: Collection[str],
         such as ``bag/*.mcap``. The wildcard ``*`` does not match a ``/``.
     :param may_be_empty: names of log files. If a process is stopped early, its log may be empty
         and have no marker.
-    :returns: all files and folders below ``path``. The content of a folder comes before the folder
-        itself. The list is empty if ``path`` does not exist.
-    :raises OutputError: if the folder holds a file of the user, or a file of another command.
+    :returns: all files and folders below ``path``; empty if ``path`` does not exist. The content
+        of a folder comes before the folder itself.
+    :raises OutputError: if the folder is refused.
     """
     check_folder(path, option)
     found = _list_content(path) if path.is_dir() else []
     for entry in found:
         name = entry.relative_to(path)
-        is_folder = entry.is_dir() and not entry.is_symlink()
         is_empty_log = entry.name in may_be_empty and not entry.is_symlink() \
             and not entry.stat().st_size
-        if not (is_folder or is_ours(entry) or is_empty_log):
+        if not (_is_folder(entry) or is_ours(entry) or is_empty_log):
             reason = 'trt_seg did not write'
         elif not any(_matches(name, pattern) for pattern in names):
             reason = 'this command does not write'
@@ -182,14 +179,10 @@ def claim_folder(path: Path, option: str, names: Collection[str],
 
     The parameters are those of :func:`check_claim`.
 
-    :raises OutputError: if :func:`check_claim` refuses the folder. In this case, nothing is
-        deleted.
+    :raises OutputError: if :func:`check_claim` refuses the folder. Nothing is deleted then.
     """
     for entry in check_claim(path, option, names, may_be_empty):
-        if entry.is_dir() and not entry.is_symlink():
-            entry.rmdir()
-        else:
-            entry.unlink()
+        (entry.rmdir if _is_folder(entry) else entry.unlink)()
     make_folder(path, option)
 
 
@@ -237,20 +230,10 @@ def write_png(path: Path, png: bytes, option: str = '') -> None:
     write_file(path, png[:_PNG_HEAD] + chunk + png[_PNG_HEAD:], option)
 
 
-def write_jpeg(path: Path, jpeg: bytes, option: str = '') -> None:
-    """Write a JPEG with :func:`write_file`. The marker is in a comment after the JFIF segment.
-
-    :param jpeg: a JPEG that begins with a JFIF segment.
-    """
-    comment = b'\xff\xfe' + (2 + len(MARKER)).to_bytes(2, 'big') + MARKER.encode()
-    end = 4 + int.from_bytes(jpeg[4:6], 'big')     # offset after the JFIF segment
-    write_file(path, jpeg[:end] + comment + jpeg[end:], option)
-
-
 def write_image(path: Path, image: Any, option: str = '') -> None:
     """Encode an image and write it with the marker.
 
-    The file is a JPEG if the path ends in .jpg or .jpeg. Otherwise it is a PNG.
+    The file is a JPEG if the path ends in .jpg or .jpeg. Otherwise the file is a PNG.
 
     :param image: (height, width, 3) uint8 BGR, or (height, width) uint8 or uint16.
     :raises OutputError: if OpenCV cannot encode the image, or if the file cannot be written.
@@ -260,7 +243,14 @@ def write_image(path: Path, image: Any, option: str = '') -> None:
     fine, data = cv2.imencode('.jpg' if is_jpeg else '.png', image)
     if not fine:
         raise OutputError(f'{path}: OpenCV cannot encode this image')
-    (write_jpeg if is_jpeg else write_png)(path, data.tobytes(), option)
+    encoded = data.tobytes()
+    if not is_jpeg:
+        write_png(path, encoded, option)
+        return
+    # In a JPEG, the marker is a comment after the JFIF segment, with which OpenCV begins a JPEG.
+    comment = b'\xff\xfe' + (2 + len(MARKER)).to_bytes(2, 'big') + MARKER.encode()
+    end = 4 + int.from_bytes(encoded[4:6], 'big')
+    write_file(path, encoded[:end] + comment + encoded[end:], option)
 
 
 def write_figure(path: Path, figure: Figure, dpi: float | None = None) -> None:
@@ -274,13 +264,13 @@ def write_figure(path: Path, figure: Figure, dpi: float | None = None) -> None:
     (write_png if kind == 'png' else write_file)(path, data.getvalue())
 
 
+def _is_folder(entry: Path) -> bool:
+    return entry.is_dir() and not entry.is_symlink()
+
+
 def _list_content(folder: Path) -> list[Path]:
-    found = []
-    for entry in sorted(folder.iterdir()):
-        if entry.is_dir() and not entry.is_symlink():
-            found += _list_content(entry)
-        found.append(entry)
-    return found
+    return [path for entry in sorted(folder.iterdir())
+            for path in [*(_list_content(entry) if _is_folder(entry) else []), entry]]
 
 
 def _may_replace(path: Path) -> bool:
@@ -291,7 +281,6 @@ def _may_replace(path: Path) -> bool:
 def _check_writable(folder: Path, what: str) -> None:
     """Refuse a folder in which no temporary file can be made."""
     try:
-        with tempfile.TemporaryFile(dir=folder):
-            pass
+        tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
         raise OutputError(f'{what} cannot be written: {folder}: {error.strerror}') from error

@@ -10,7 +10,7 @@ from ..errors import EngineError
 from .file_view import Bytes
 
 MAX_FIELDS = 1_000_000
-"""Largest number of fields in a file. To read so many fields takes about one second. A typical
+"""Largest number of fields in a file. To read a million fields takes about one second. A typical
 network has about 10,000 fields."""
 LONGEST_NAME = 2000
 """Largest number of bytes in a name. Exporters write names of about 100 bytes."""
@@ -62,8 +62,8 @@ class Fields:
 def read_name(view: Bytes) -> str:
     """Return the text of a name.
 
-    :raises EngineError: if the name is too long, or if it has control characters, because a
-        terminal would execute them.
+    :raises EngineError: if the name is too long, or has control characters. A terminal would
+        execute them.
     """
     if len(view) > LONGEST_NAME:
         raise EngineError(f'a name has {len(view):,} bytes, but at most {LONGEST_NAME} bytes are '
@@ -75,10 +75,7 @@ def read_name(view: Bytes) -> str:
 
 
 def read_packed(view: Bytes) -> Iterator[int]:
-    """Yield the integers of a packed repeated field.
-
-    :raises ValueError: if an integer does not end within 10 bytes or within the view.
-    """
+    """Yield the integers of a packed repeated field. For the error, see :func:`read_varint`."""
     at = 0
     while at < len(view):
         value, at = read_varint(view, at)
@@ -86,9 +83,8 @@ def read_packed(view: Bytes) -> Iterator[int]:
 
 
 def read_varint(view: Bytes, at: int) -> tuple[int, int]:
-    """Return an integer of up to 64 bits, and the offset after its last byte.
+    """Return the integer of up to 64 bits that begins at ``at``, and the offset after its end.
 
-    :param at: offset of the first byte of the integer.
     :raises ValueError: if the integer does not end within 10 bytes or within the view.
     """
     value = shift = 0

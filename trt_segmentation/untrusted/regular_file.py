@@ -13,9 +13,9 @@ import stat
 from typing import BinaryIO
 
 PART = '.part'
-"""Ending of the name of a part file. A part file is a file that is still being written."""
+"""Ending of the name of a part file: a file that :func:`replace_file` is still writing."""
 PART_NAME = rf'\.[0-9a-f]{{32}}\{PART}'
-"""Regular expression for the names of the part files of :func:`replace_file`."""
+"""Regular expression for the names of part files."""
 _PIECE = 1 << 20
 
 
@@ -74,10 +74,7 @@ def read_whole(file: BinaryIO, most: int, name: str = 'it') -> bytes:
 
 
 def read_regular(path: Path, most: int) -> bytes:
-    """Return all bytes of a regular file.
-
-    The errors are those of :func:`open_regular` and :func:`read_whole`.
-    """
+    """Return all bytes of a file. :func:`open_regular` and :func:`read_whole` name the errors."""
     with open_regular(path) as file:
         return read_whole(file, most)
 
@@ -113,9 +110,8 @@ def replace_file(path: Path, data: bytes, mode: int = 0o666) -> None:
     :raises OSError: if the bytes cannot be written. The old file then stays as it is.
     """
     part = path.with_name(f'.{secrets.token_hex(16)}{PART}')
-    # tempfile.mkstemp is not used, because it always makes files of mode 0600. To correct this
-    # mode, the umask would be needed. A process can read its umask only by changing it for a
-    # moment, which concerns all threads.
+    # tempfile.mkstemp is not used, because it always makes files of mode 0600. A process can read
+    # its umask only if it changes the umask for a moment, and this change would reach all threads.
     handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC,
                      mode)
     try:

@@ -24,7 +24,6 @@ from .regular_file import open_regular, PART, PART_NAME, read_whole, replace_fil
 
 SCHEMA = 1
 """Version of the format of keys and sidecars. Files of another version are not loaded."""
-
 MAX_FILE = 16 << 30
 """Largest number of bytes of a signed file."""
 MAX_SIDECAR = 64 << 20
@@ -32,12 +31,10 @@ MAX_SIDECAR = 64 << 20
 _PRIVATE = 0o600
 """Permission bits of stored files. Only the owner of a file can read and write it."""
 _ABANDONED_AFTER = 3600.0
-"""A part file is a file whose writing has not finished. It is deleted if it is older than this
-number of seconds, because no process writes a file for so long."""
+"""A part file that is older than this number of seconds is deleted. No process writes so long."""
 
 _TAG = 'CACHEDIR.TAG'
-"""Name of the file that marks a folder as a cache. The name comes from the Cache Directory Tagging
-specification."""
+"""Name of the file that marks a cache folder, from the Cache Directory Tagging specification."""
 _TAG_TEXT = f'Signature: 8a477f597d28d172789f06886806bc55\n# {KEY}: {MARKER}\n'
 _CACHE_NAME = re.compile(
     rf'[0-9a-f]{{40}}\.(plan|timing|scales|kernels|choice)(\.json)?|{PART_NAME}')
@@ -124,7 +121,7 @@ def make_private_folder(folder: Path) -> Path:
             if os.fstat(handle).st_uid != os.getuid():
                 raise CacheError(f'{folder} does not belong to user {os.getuid()}, so engines in '
                                  f'it cannot be trusted. Choose another cache folder')
-            # The tag file is the first file in a new cache. So if there are only other files, this
+            # The tag file is the first file in a new cache. If only other files are there, this
             # package did not make the folder.
             names = sorted(name for name in os.listdir(handle)
                            if name != _TAG and not re.fullmatch(PART_NAME, name))
@@ -159,10 +156,7 @@ def delete_unfinished(folder: Path) -> None:
 
 
 def _read_private(path: Path, most: int) -> bytes:
-    """Return the bytes of a regular file. This user must own it, and nobody else may write it.
-
-    Raises PermissionError, and the errors of :func:`open_regular` and :func:`read_whole`.
-    """
+    # This user must own the file, and nobody else may write it.
     with open_regular(path, os.O_NOFOLLOW) as file:
         status = os.fstat(file.fileno())
         if status.st_uid != os.getuid():

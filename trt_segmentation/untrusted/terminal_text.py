@@ -24,10 +24,9 @@ def one_line(text: str) -> str:
 
 
 def unprintable(text: str) -> str:
-    """Return the code of the first character that cannot be printed, such as U+001B.
+    """Return the code of the first unprintable character, such as U+001B; empty if there is none.
 
-    Control characters, surrogates, invisible characters and all spaces except U+0020 count as
-    characters that cannot be printed. If there are none, the result is empty.
+    Control and invisible characters, surrogates, and all spaces except U+0020 are unprintable.
     """
     return next((f'U+{ord(letter):04X}' for letter in text if not letter.isprintable()), '')
 

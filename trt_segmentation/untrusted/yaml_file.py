@@ -67,10 +67,7 @@ class _PlainLoader(yaml.SafeLoader):
         return f'the file has more than {MAX_NODES:,} values' if self._nodes >= MAX_NODES else ''
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """Return a mapping. PyYAML would accept a key twice and use its last value.
-
-        :raises ValueError: if a mapping has a key twice.
-        """
+        """Return a mapping. Refuse a key that is there twice: PyYAML would use its last value."""
         seen = set()
         for key, _ in node.value:
             if isinstance(key.value, str) and (key.tag, key.value) in seen:
@@ -93,8 +90,8 @@ for _tag, _pattern, _first in (
 def read_yaml(path: Path) -> Any:
     """Read a YAML file of plain values, encoded in UTF-8.
 
-    References and tags are refused. A few lines with references can make billions of items. Tags
-    can make objects of other Python types.
+    References are refused, because a few lines with references can make billions of items. Tags
+    are refused, because tags can make objects of any Python type.
 
     :raises OSError: if the file cannot be read, or if it is not a regular file.
     :raises ValueError: if the file is not YAML in UTF-8, exceeds a limit of this module, or has a

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Explains why a camera cannot be opened. The error messages of FFmpeg say too little."""
+"""Explains why a camera cannot be opened, because the error messages of FFmpeg say too little."""
 
 from __future__ import annotations
 

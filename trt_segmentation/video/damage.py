@@ -18,8 +18,7 @@ class DamagedPart:
     :param times_ns: times of the lost frames in nanoseconds since the start of the video,
         ascending; empty if the times are unknown.
     :param end_ns: time of the next good frame; None if there is none.
-    :param count: number of lost frames, which is also in the message. If the times are unknown,
-        more frames may be lost.
+    :param count: number of lost frames. If the times are unknown, more frames may be lost.
     """
 
     line: str
@@ -31,9 +30,9 @@ class DamagedPart:
 class DamageLog:
     """Adds one part for each group of consecutive damaged frames. Used by one thread.
 
-    :param is_live: whether the source is a camera. The times of its frames are unknown.
-    :param window: only frames with begin <= time < end are listed; None for all frames.
-    :ivar parts: the parts in order. Another thread may read this list.
+    :param is_live: whether the source is a camera. The times of a camera's frames are unknown.
+    :param window: (begin, end). Only frames with begin <= time < end are listed; None for all.
+    :ivar parts: the parts in order. Another thread may read this list and ``lines``.
     :ivar lines: the messages of the parts. A part is added to ``parts`` first.
     :ivar waiting: number of damaged frames since the last good frame.
     """
@@ -51,7 +50,7 @@ class DamageLog:
         self._read.add(time_ns)
 
     def add(self, number: int, reason: str) -> None:
-        """Note that a frame is left out. ``number`` is its number in the video."""
+        """Note that the frame with this number in the video is left out."""
         if not self.waiting:
             self._first, self._reason = number, reason
         self.waiting += 1
@@ -80,9 +79,9 @@ class DamageLog:
         return count
 
     def add_undecoded(self, number: int, last_ns: int) -> None:
-        """Add the frames that the decoder did not return at the end of the file, if any.
+        """At the end of a file, note the frames after ``last_ns`` that the decoder did not return.
 
-        :param number: number of the next frame.
+        :param number: number of the first frame that is missing.
         :param last_ns: time of the last good frame.
         """
         if not self.waiting and any(time > last_ns for time in self._read):

@@ -8,6 +8,7 @@ wrong pixels, and reports no error.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from .nal_units import H264_PPS, H264_SPS, NalUnit
@@ -36,28 +37,22 @@ class FrameNumbers:
         self._last: int | None = None
 
     def read_parameters(self, unit: NalUnit) -> None:
-        """Remember the parameters of an SPS or PPS unit. All other units are ignored.
-
-        A damaged unit is ignored too.
-        """
+        """Remember the parameters of an SPS or PPS unit. Other and damaged units are ignored."""
         bits = _BitReader(unit.head[1:])
-        try:
+        with suppress(IndexError):
             if unit.kind == H264_SPS:
                 number, sequence = _read_sequence(bits)
                 self._sequences[number % 32] = sequence
             elif unit.kind == H264_PPS:
                 self._sequence_of_picture[bits.read_ue() % 256] = bits.read_ue()
-        except IndexError:
-            pass
 
     def is_intra(self, unit: NalUnit) -> bool:
         """Return whether a unit with pixels can be decoded without any other frame."""
         bits = _BitReader(unit.head[1:])
-        try:
+        with suppress(IndexError):
             bits.read_ue()
             return unit.is_key or bits.read_ue() in _INTRA_SLICES
-        except IndexError:
-            return False
+        return False
 
     def restart(self) -> None:
         """Forget the last frame number. The next frame may then have any number."""
@@ -84,14 +79,13 @@ class FrameNumbers:
 
     def _read_number(self, unit: NalUnit) -> tuple[int, _Sequence] | None:
         bits = _BitReader(unit.head[1:])
-        try:
+        with suppress(IndexError, KeyError):
             bits.read_ue()
             bits.read_ue()
             sequence = self._sequences[self._sequence_of_picture[bits.read_ue()]]
             bits.read(2 * sequence.has_separate_planes)
             return bits.read(sequence.number_bits), sequence
-        except (IndexError, KeyError):
-            return None
+        return None
 
 
 def _read_sequence(bits: _BitReader) -> tuple[int, _Sequence]:
@@ -154,9 +148,8 @@ class _BitReader:
 
     def read_ue(self) -> int:
         """Read a number in Exp-Golomb code. For a signed number, return its unsigned code."""
-        zeros = 0
-        while not self.read(1):
-            zeros += 1
-            if zeros > _MOST_BITS:
-                raise IndexError
+        zeros = self._bits.find('1', self._at) - self._at
+        if not 0 <= zeros <= _MOST_BITS:
+            raise IndexError
+        self._at += zeros + 1
         return (1 << zeros) - 1 + self.read(zeros)

@@ -18,8 +18,7 @@ _SECOND = 1_000_000_000
 class VideoIndex:
     """The keyframes, the end and the number of frames of a video file.
 
-    :param keyframes: times of the keyframes in nanoseconds since the start of the video, in
-        ascending order.
+    :param keyframes: times in nanoseconds since the start of the video, ascending.
     :param end_ns: time of the last frame plus 1 ns.
     :param count: number of frames.
     """
@@ -36,8 +35,7 @@ def find_keyframes(path: Path) -> VideoIndex:
         names the file.
     """
     av = import_av()
-    container = find_source(path).open()
-    with container:
+    with find_source(path).open() as container:
         video = max(container.streams.video, default=None,
                     key=lambda s: (s.frames != 1, s.width * s.height))
         if video is None or video.time_base is None:

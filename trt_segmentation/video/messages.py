@@ -14,18 +14,14 @@ from ..untrusted.cdr_reader import CdrReader
 FOXGLOVE = 'foxglove_msgs/msg/CompressedVideo'
 FFMPEG = 'ffmpeg_image_transport_msgs/msg/FFMPEGPacket'
 VIDEO_TYPES = (FOXGLOVE, FFMPEG)
-"""The two message types for video packets.
-
-A packet can be decoded only after all earlier packets since the last keyframe.
-"""
+"""The message types for video packets. To decode a packet, all packets since the last keyframe are
+needed."""
 
 
 @dataclass(frozen=True)
 class VideoMessage:
     """The fields that both message types have.
 
-    :param sec: seconds of the time stamp.
-    :param nanosec: nanoseconds of the time stamp.
     :param format: the codec. In an FFMPEGPacket, names of pixel formats can follow after a ``;``.
     :param data: one packet.
     """
@@ -45,13 +41,11 @@ class VideoMessage:
 def parse_video(message: npt.NDArray[np.uint8], msgtype: str) -> VideoMessage:
     """Return the fields of a serialized message.
 
-    Bytes after the last known field are ignored, because newer versions of CompressedVideo may
-    have more fields.
+    Later fields are ignored, because newer versions of CompressedVideo may have more fields.
 
     :param message: (n,) uint8, C-contiguous, with the CDR encapsulation header. It is copied.
     :param msgtype: one of :data:`VIDEO_TYPES`.
-    :raises FrameError: if a field is wrong. The error text names the field, the position of the
-        field and the reason.
+    :raises FrameError: if a field is wrong. The text names the field, its position and the reason.
     """
     reader = CdrReader(message)
     stamp_and_frame = reader.read_header()

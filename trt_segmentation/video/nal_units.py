@@ -12,15 +12,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 MOST_UNITS = 256
-"""Largest number of units that are read from one packet.
-
-A usual packet has fewer than ten units before the first unit with pixels.
-"""
+"""Largest number of units that are read from one packet. A usual packet has fewer than ten units
+before the first unit with pixels."""
 HEAD = 256
-"""Number of bytes that are kept from the start of each unit.
-
-All fields that this package reads are in these bytes.
-"""
+"""Number of bytes that are kept from the start of each unit. They hold all needed fields."""
 _START = b'\0\0\1'
 H264_SPS, H264_PPS = 7, 8
 _H264_IDR = 5
@@ -60,10 +55,7 @@ class NalUnit:
 
 
 def find_units(data: bytes, codec: str) -> Iterator[NalUnit]:
-    """Yield the units of a packet. Stop after the first unit with pixels, or after 256 units.
-
-    :param codec: ``h264`` or ``hevc``.
-    """
+    """Yield the units of a packet. Stop after the first unit with pixels, or after MOST_UNITS."""
     at = data.find(_START) + len(_START)
     for _ in range(MOST_UNITS):
         if at < len(_START) or at >= len(data):

@@ -23,22 +23,15 @@ if TYPE_CHECKING:
     from av import VideoFrame as DecodedFrame
 
 MAX_PACKET = 64 << 20
-"""Largest size of one packet, in bytes.
-
-Even an uncompressed YUV 4:2:0 frame of the largest size, 36 million pixels, has fewer bytes: 54
-million.
-"""
+"""Largest size of one packet, in bytes. Even the largest frame without compression (36 million
+pixels in YUV 4:2:0) has only 54 million bytes."""
 MOST_DELAYED = 17
-"""Largest number of packets that wait for their frame.
-
-The standards allow a decoder to hold back 16 frames. The newest packet waits too.
-"""
+"""Largest number of packets that wait for their frame. The standards allow a decoder to hold back
+16 frames, and the newest packet waits too."""
 _CODECS = (('h264', re.compile(r'h\.?264|avc1?|.*x264|h264_.*|.*openh264', re.I)),
            ('hevc', re.compile(r'h\.?265|hevc|.*x265|hevc_.*', re.I)))
-"""Codecs, and the names that messages use for them.
-
-Older publishers write the name of the encoder instead of the name of the codec.
-"""
+"""Codecs, and the names that messages use for them. Older publishers write the name of the encoder
+instead of the name of the codec."""
 _NO_KEYFRAME = 'there was no keyframe yet'
 Token = TypeVar('Token')
 
@@ -76,13 +69,12 @@ class DecodedPicture:
 class PacketDecoder(Generic[Token]):
     """Decodes the packets of one topic, and gives exactly one :class:`Answer` to each packet.
 
-    The decoder begins at a keyframe. After a lost or damaged packet, no packet gives a frame until
-    the next keyframe, because the frames would have wrong pixels.
+    Only one thread at a time may use a decoder. The decoder begins at a keyframe. After a lost or
+    damaged packet, no packet gives a frame until the next keyframe, because the frames would have
+    wrong pixels.
 
-    A stream should have no B-frames. With B-frames, the answer to a packet can come several
-    packets later. The answers then come in the order in which the frames are shown.
-
-    Only one thread at a time may use a decoder.
+    If a stream has B-frames, the answer to a packet can come several packets later. The answers
+    come in the order in which the frames are shown.
 
     :raises VideoError: if PyAV is missing.
     """
@@ -106,8 +98,7 @@ class PacketDecoder(Generic[Token]):
         :param format: the codec as the message names it, such as ``h264``, or
             ``hevc;nv12;bgr8;bgr8``.
         :param token: any object. The answer to this packet will contain this object.
-        :returns: the new answers. Some of these answers may be for earlier packets. The answer to
-            this packet may come later.
+        :returns: the answers that are complete now. They may be answers to earlier packets.
         """
         codec = find_codec(format)
         if codec is None:
@@ -125,8 +116,6 @@ class PacketDecoder(Generic[Token]):
 
     def lose(self, reason: str = 'an earlier packet was lost') -> list[Answer[Token]]:
         """Tell the decoder that a packet was lost.
-
-        Until the next keyframe, no packet gives a frame.
 
         :param reason: why the packets before the next keyframe give no frame.
         :returns: the answers to the packets that had no answer yet.
@@ -182,11 +171,8 @@ class PacketDecoder(Generic[Token]):
         return []
 
     def _is_key(self, units: list[NalUnit]) -> bool:
-        """Return whether the decoder can begin with the packet of these units.
-
-        The decoder can begin with a keyframe. For H.264, the decoder can also begin with a packet
-        that holds the parameters of the video and a frame that needs no other frame.
-        """
+        # In H.264, the decoder can also begin with a packet that holds the parameters of the video
+        # and a frame that needs no other frame.
         return units[-1].is_key or (
             self._codec == 'h264' and any(unit.is_parameters for unit in units)
             and self._numbers.is_intra(units[-1]))

@@ -13,22 +13,16 @@ from ..errors import VideoError
 from ..installed.pip_names import advise_install
 
 MAX_PIXELS = 36_000_000
-"""Largest number of pixels of one frame.
-
-The highest levels of H.264, H.265 and AV1 allow 35.7 million pixels.
-"""
+"""Largest number of pixels of one frame. The highest levels of H.264, H.265 and AV1 allow 35.7
+million pixels."""
 LIMITS = {'max_pixels': str(MAX_PIXELS)}
-"""Options for every decoder.
-
-With these options, a decoder refuses a frame that is too large before memory is allocated.
-"""
+"""Decoder options. With them, a decoder allocates no memory for a frame that is too large."""
 
 
 def import_av() -> ModuleType:
     """Return the module ``av``.
 
-    :raises VideoError: if PyAV is not installed, or cannot be loaded. The message says how to
-        install it.
+    :raises VideoError: if PyAV cannot be imported. The message says how to install it.
     """
     try:
         import av

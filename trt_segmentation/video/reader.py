@@ -41,7 +41,7 @@ class VideoFrame:
 
     :param number: number of the frame in the video, from 1. The reader also counts the frames that
         ``every`` leaves out, and the lost frames of a file. A camera does not tell how many frames
-        were lost, so its number may be too small after damage.
+        were lost, so the numbers may be too small after damage.
     :param time_ns: nanoseconds since the start of the video. For a camera, the time at which the
         frame was decoded, in nanoseconds since 1970.
     :param image: (height, width, 3) uint8 BGR, C-contiguous and upright. The receiver owns it.
@@ -61,19 +61,19 @@ class VideoReader:
     A damaged frame and the frames after it are left out until the next keyframe. Video has no
     checksums, so some damage changes pixels but causes no error.
 
-    :param source: a file, ``/dev/video0`` or its number, or an ``rtsp://`` URL.
+    :param source: see :func:`.find_source`.
     :param every: 1 gives every frame, 2 gives every second frame, and so on.
-    :param window: (begin, end) in nanoseconds since the start of the video. The reader gives only
-        the frames with begin <= time < end, and numbers them from 1. The caller must make sure
-        that the frame at ``begin`` is a keyframe. None for all frames, and for a camera.
+    :param window: (begin, end) in nanoseconds since the start of the video; None for all frames,
+        and for a camera. The reader gives only the frames with begin <= time < end, and numbers
+        them from 1. The caller must make sure that the frame at ``begin`` is a keyframe.
     :ivar path: the source, without the password of a network camera.
     :ivar size: (height, width) of every frame.
     :ivar rate: frames per second of the video. ``every`` does not change this number.
     :ivar count: expected number of frames of the iteration; None if it is unknown. If frames are
         damaged, the iteration gives fewer frames.
     :ivar is_live: whether the source is a camera.
-    :ivar bad: messages, one for each part that could not be decoded. The iteration adds them.
-    :ivar damaged: the same parts, with the times of the lost frames.
+    :ivar bad: one message for each part that could not be decoded. The iteration adds messages.
+    :ivar damaged: one :class:`.DamagedPart` for each message in ``bad``.
     :raises VideoError: if PyAV is missing, if the source cannot be opened, or if no frame of the
         source can be decoded. The message names the source.
     """
@@ -155,7 +155,7 @@ class VideoReader:
     def _count(self) -> int | None:
         if self.is_live:
             return None
-        # In an incomplete file, stream.frames counts only the frames of the first part.
+        # In a file that is not complete, stream.frames may count only the first frames.
         seconds = self._seconds()
         if self._window:
             begin, end = (Fraction(time, _SECOND) for time in self._window)
@@ -205,12 +205,11 @@ class VideoReader:
             yield VideoFrame(number, last_ns, image)
         if number and not self.is_live:
             damage.add_undecoded(number + 1, last_ns)
-        is_complete = not damage.end()
-        if is_complete and number:
+        if not damage.end() and number:
             self._check_end(last_ns)
 
     def _check_end(self, last_ns: int) -> None:
-        """Add a line if the file is cut off. FFmpeg reports no error if the file is Matroska."""
+        """Report that a file is cut off. For a Matroska file, FFmpeg reports no error."""
         seconds = self._seconds()
         missing = seconds - Fraction(last_ns, _SECOND) - 1 / self.rate
         # A file with several streams is not checked. Its duration may be the duration of the

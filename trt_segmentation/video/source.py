@@ -26,19 +26,14 @@ VIDEO_SUFFIXES = frozenset([
 """Suffixes of video files, in lower case."""
 FORMATS = ('mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg,h264,hevc,ivf,obu,'
            'mpegvideo,m4v')
-"""FFmpeg's names of the file formats that this package reads.
-
-FFmpeg can also read playlists and scripts. Such a file names other files and network addresses,
-and FFmpeg would open them. So this package refuses playlists and scripts.
-"""
+"""FFmpeg's names of the file formats that are read. Playlists and scripts are refused, because
+FFmpeg would open the files and network addresses that they name."""
 SECONDS = 10.0
 """Time limit in seconds to open a camera, and to read one frame from a camera."""
 _SIGNATURES = ((4, b'ftyp'), (4, b'moov'), (4, b'mdat'), (0, b'\x1a\x45\xdf\xa3'), (8, b'AVI '),
                (0, b'FLV\x01'), (0, b'DKIF'))
-"""Offset and value of bytes that identify a video file.
-
-The first three identify MP4. The others identify Matroska, AVI, FLV and IVF, in this order.
-"""
+"""Offset and value of bytes that identify a video file: three for MP4, and one each for Matroska,
+AVI, FLV and IVF."""
 _PICTURE_BRANDS = (b'heic', b'heix', b'mif1', b'avif')
 """Bytes that follow ``ftyp`` in HEIC and AVIF pictures. MP4 videos have other bytes there."""
 CAMERA = re.compile(r'/dev/video\d+|\d+')
@@ -81,10 +76,7 @@ class VideoSource:
         return container
 
     def _explain(self, error: Exception, seconds: float) -> tuple[str, str]:
-        """Return why the source cannot be opened, and what the user can do.
-
-        :param seconds: how long FFmpeg tried to open the source.
-        """
+        """Return why the source cannot be opened after ``seconds``, and what the user can do."""
         if self.format:
             return explain_device(error, self.address)
         if self.is_live:
@@ -134,10 +126,7 @@ def _find_network_camera(url: str) -> VideoSource:
 
 
 def is_video(path: Path) -> bool:
-    """Return whether a file is a video, by its suffix or its first bytes.
-
-    This function does not need PyAV.
-    """
+    """Return whether a file is a video, by its suffix or its first bytes. PyAV is not needed."""
     if path.suffix.lower() in VIDEO_SUFFIXES:
         return path.is_file()
     try:

@@ -7,7 +7,6 @@ from __future__ import annotations
 from fractions import Fraction
 from pathlib import Path
 import threading
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -16,9 +15,6 @@ from ..errors import SegmentationError, VideoError
 from ..threads.hand_over import HandOver
 from ..untrusted.output_files import check_file, MARKER
 from .pyav import import_av, reason_of
-
-if TYPE_CHECKING:
-    from types import TracebackType
 
 BEHIND_BYTES = 128 << 20
 """Largest total size of the frames that wait for the encoder, in bytes."""
@@ -36,10 +32,8 @@ rounds the colours of yuv420p down, and a gray pixel gets a yellow tint."""
 _ENCODERS: dict[str, dict[str, str]] = {
     'libx264': {'preset': 'superfast', 'crf': '20'}, 'libopenh264': {}, 'mpeg4': {}}
 """Encoders and their options, from the best to the worst. Not every FFmpeg can encode H.264.
-
 Compared with the preset ``veryfast``, ``superfast`` needs only 60 % of the time, but the files are
-1.7 times as large. Time is more important, because the network needs the same CPU cores.
-"""
+1.7 times as large. Time is more important, because the network needs the same CPU cores."""
 _BITS_A_PIXEL = 0.2
 """Average number of bits per pixel, for encoders that have no setting for the quality."""
 _MOV_FLAGS = {'movflags': 'hybrid_fragmented+negative_cts_offsets', 'flush_packets': '1'}
@@ -50,8 +44,8 @@ negative_cts_offsets, the time of the first frame is 0, as in the source."""
 class VideoWriter:
     """Writes frames to an mp4 file. A thread of the writer encodes the frames.
 
-    If the process is killed, about the last second of the video is missing in the file.
-    Only one thread may call the methods.
+    Only one thread may call the methods. If the process is killed, about the last second of the
+    video is missing in the file.
 
     :param path: path of the file. An existing file is replaced only if this package wrote it.
     :param size: (height, width) of every frame. If a side is odd, the video gets an additional
@@ -91,8 +85,7 @@ class VideoWriter:
     def __enter__(self) -> VideoWriter:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         try:
             self.close()
         except SegmentationError:
@@ -141,8 +134,7 @@ class VideoWriter:
         stream.width, stream.height, stream.pix_fmt = width, height, 'yuv420p'
         context = stream.codec_context
         context.time_base = TIME_BASE
-        # Write one keyframe per second. A file that was not completed can be played up to the
-        # last keyframe.
+        # One keyframe per second: an incomplete file can be played up to its last keyframe.
         context.gop_size = max(1, round(self._rate))
         if not _ENCODERS[self.codec]:
             context.bit_rate = round(height * width * self._rate * _BITS_A_PIXEL)

@@ -24,9 +24,8 @@ _RING, _INK = (150, 140, 134), (70, 66, 62)
 def draw_ground(grid: npt.NDArray[np.int8], resolution: float) -> Picture:
     """Draw the part of a ground grid that lies ahead of the camera.
 
-    The driving direction points up in the picture. The half of the grid ahead of the camera is
-    twice as wide as it is deep. The picture is a square, so it leaves out the left and the right
-    quarter of the grid.
+    The driving direction points up in the picture. The part ahead of the camera is twice as wide
+    as it is deep. The picture is a square, so it leaves out a quarter on each side.
 
     :param grid: (cells, cells) int8, values as in nav_msgs/OccupancyGrid. The camera is in the
         centre of the grid, and x points ahead.
@@ -45,10 +44,7 @@ def draw_ground(grid: npt.NDArray[np.int8], resolution: float) -> Picture:
 
 
 def ground_colors(walkable_cost: int) -> dict[str, tuple[int, ...]]:
-    """Return the RGB colour of each kind of cell, by its name.
-
-    :param walkable_cost: value of a walkable cell.
-    """
+    """Return the RGB colour of each kind of cell, by its name."""
     values = {'drivable': 0, 'walkable': walkable_cost, 'obstacle': 100, 'unknown': -1}
     painted = _paint(np.array([[*values.values()]], np.int8))[0, :, ::-1]
     return {name: tuple(color.tolist()) for name, color in zip(values, painted)}
@@ -63,10 +59,7 @@ def _paint(values: npt.NDArray[np.int8]) -> Picture:
 
 
 def _draw_rings(picture: Picture, scale: float) -> None:
-    """Draw rings around the camera, with their distances, and the camera.
-
-    :param scale: pixels per metre.
-    """
+    """Draw the camera, and rings with their distances. The scale is in pixels per metre."""
     camera = (SIDE // 2, SIDE - 1)
     for number in range(1, int(SIDE / scale / RING_METRES) + 1):
         radius = round(number * RING_METRES * scale)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Draw the latencies of a run: a typical frame step by step, and all frames over time."""
+"""Draws the latencies of a run: a typical frame step by step, and all frames over time."""
 
 from __future__ import annotations
 
@@ -25,9 +25,8 @@ STEP_COLOR = '#86a9c4'
 
 def write_latency_plot(frames: Sequence[FrameTime], drops: Sequence[int], path: Path,
                        caption: str = '') -> None:
-    """Draw the steps of a typical frame, and the times of all frames with their distribution.
+    """Draw the steps of a typical frame, and the times of all segmented frames.
 
-    :param frames: segmented frames.
     :param drops: stamps of the dropped frames in nanoseconds.
     :param path: file to write. The suffix selects the format, for example .png.
     :param caption: one line below the plots, for example the engine.

@@ -15,10 +15,7 @@ from ..errors import FrameError
 from .rerun_view import RerunView
 
 WAITING = 32
-"""Largest number of messages in the queue.
-
-It is also the largest number of images and label maps that wait for each other.
-"""
+"""Largest number of messages in the queue, and largest number of unpaired messages."""
 
 
 class MessageTap:
@@ -34,18 +31,15 @@ class MessageTap:
 
     def __init__(self, view: RerunView, topics: Mapping[str, str], frame_log: Path) -> None:
         self.left_out = 0
-        """Number of messages that are not in the view, because the view was too slow.
-
-        If an image is left out, its label map is left out and counted too.
-        """
+        """Number of messages that are not in the view, because the view was too slow. If an image
+        is left out, its label map is left out and counted too."""
         self.bad: list[str] = []
         """One line for each message that could not be shown."""
         self._view = view
         self._topics = {topic: what for topic, what in topics.items()
                         if what in ('image', 'labels')}
         self._log = _LogTail(frame_log)
-        # Maps a stamp to an image that waits for its label map, or to a label map that waits for
-        # its image.
+        # Maps a stamp to an image or a label map that waits for the other message of this stamp.
         self._halves: dict[int, Recorded] = {}
         self._waiting: Queue[tuple[str, bytes]] = Queue(WAITING)
         self._ended = threading.Event()
@@ -69,8 +63,7 @@ class MessageTap:
 
     def _show(self) -> None:
         while True:
-            # This flag is read before the queue. So no message can come between the two reads
-            # and be lost.
+            # If the flag were read after the queue, a message between the two reads would be lost.
             ended = self._ended.is_set()
             try:
                 topic, data = self._waiting.get(timeout=0.1)

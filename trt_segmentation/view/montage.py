@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Draw the montage of a report: rows of image, truth, label map and overlay."""
+"""Draws the montage of a report: rows of image, truth, label map and overlay."""
 
 from __future__ import annotations
 
@@ -28,7 +28,6 @@ _GAP = 10
 _INK = (32, 33, 36)
 _FAINT = (110, 114, 120)
 _UNLABELLED = (0, 0, 0)
-
 
 _Entry = tuple[str, 'tuple[int, ...] | None']
 """A name in a legend with its RGB colour; None for text without a colour box."""
@@ -70,8 +69,7 @@ def colorize(labels: npt.NDArray[Any], card: ModelCard) -> Picture:
     Unlabelled pixels are black.
     """
     palette = np.vstack([card.palette, np.array([_UNLABELLED], np.uint8)])
-    painted: Picture = palette[np.minimum(labels, len(card.classes))]
-    return painted
+    return np.asarray(palette[np.minimum(labels, len(card.classes))])
 
 
 def draw_montage(rows: Sequence[MontageRow], card: ModelCard, caption: str = '',
@@ -140,7 +138,6 @@ def _draw_row(page: Image.Image, row: MontageRow, card: ModelCard, columns: Mapp
 
 
 def _list_classes(rows: Sequence[MontageRow], card: ModelCard) -> list[_Entry]:
-    """Return the names and colours of the classes that occur in the rows."""
     maps = [labels for row in rows for labels in (row.labels, row.truth) if labels is not None]
     found = sorted({int(i) for labels in maps for i in np.unique(labels)})
     count = len(card.classes)
@@ -164,7 +161,6 @@ class _Legend:
         return 34 * len(self._lines)
 
     def _add_lines(self, entries: Sequence[_Entry]) -> None:
-        """Add entries in new lines."""
         self._lines.append([])
         x = 0.0
         for name, color in entries:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Describe a TensorRT plan: the kernels with their precisions, the memory and the tensors."""
+"""Describes a TensorRT plan: the kernels with their precisions, the memory and the tensors."""
 
 from __future__ import annotations
 
@@ -13,10 +13,9 @@ from ..untrusted.signed_files import SignedFile
 
 
 def plan_text(name: str, plan: SignedFile) -> str:
-    """Return the text of ``trt_seg inspect`` for a plan.
+    """Return the text of ``trt_seg inspect`` for a plan, from the facts in its file.
 
     :param name: name of the plan in the text.
-    :param plan: the plan, with the facts that ``trt_seg build`` stored about it.
     :raises LookupError: if a fact about the plan is missing.
     :raises TypeError, ValueError, AttributeError, OverflowError: if a fact has a wrong type.
     """

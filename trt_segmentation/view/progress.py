@@ -7,34 +7,25 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
+from rich import progress
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TaskID,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 from rich.text import Text
 
 Item = TypeVar('Item')
 
 
-class _RateColumn(ProgressColumn):
+class _RateColumn(progress.ProgressColumn):
     """Shows the rate of a bar in the last seconds. A finished bar shows the mean rate.
 
-    In the first second, there is no rate: a few items that come together would give a huge rate.
+    In the first second, no rate is shown, because a few items at once would give a huge rate.
     """
 
     def __init__(self, unit: str) -> None:
         super().__init__()
         self._unit = unit
 
-    def render(self, task: Task) -> Text:
+    def render(self, task: progress.Task) -> Text:
         seconds = task.elapsed or 0.0
         speed = (task.completed / seconds if seconds else None) if task.finished else (
             task.speed if seconds > 1 else None)
@@ -42,13 +33,11 @@ class _RateColumn(ProgressColumn):
 
 
 class ProgressBars:
-    """Progress bars on stderr, with printed lines above the bars.
+    """Progress bars on stderr, inside a ``with`` block. Lines are printed above the bars.
 
-    The bars are visible inside a with block.
-
-    :param live: whether a separate thread draws the bars ten times a second. If False, a bar
-        is drawn only when the function that :meth:`add_bar` returned is called. So drawing does
-        not disturb a measurement.
+    :param live: whether a separate thread draws the bars ten times a second. If False, a bar is
+        drawn only when its number of finished steps is set. So drawing does not disturb a
+        measurement.
     :param rate_unit: unit of the rate that is shown beside each bar, such as ``frames/s``; empty
         for no rate.
     """
@@ -56,11 +45,12 @@ class ProgressBars:
     def __init__(self, live: bool = True, rate_unit: str = '') -> None:
         self._console = Console(stderr=True)
         self._live = live
-        self._tasks: dict[str, TaskID] = {}
+        self._tasks: dict[str, progress.TaskID] = {}
         rate = [_RateColumn(rate_unit)] if rate_unit else []
-        self._bars = Progress('{task.description}', BarColumn(bar_width=24), MofNCompleteColumn(),
-                              *rate, TimeElapsedColumn(), TimeRemainingColumn(),
-                              console=self._console, auto_refresh=live)
+        self._bars = progress.Progress(
+            '{task.description}', progress.BarColumn(bar_width=24), progress.MofNCompleteColumn(),
+            *rate, progress.TimeElapsedColumn(), progress.TimeRemainingColumn(),
+            console=self._console, auto_refresh=live)
 
     def __enter__(self) -> ProgressBars:
         self._bars.start()
@@ -92,7 +82,7 @@ class ProgressBars:
               ) -> Iterator[Item]:
         """Yield every item. An item counts as done when the caller asks for the next item.
 
-        After the last item the bar is full, even if ``total`` was an estimate.
+        The bar is full after the last item, even if ``total`` was only an estimate.
         """
         task = self._bars.add_task(escape(name), total=total)
         done = 0

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Show latencies in Rerun: a typical frame step by step, all frames over time, a distribution."""
+"""Shows latencies in Rerun: a typical frame step by step, all frames over time, a distribution."""
 
 from __future__ import annotations
 
@@ -21,13 +21,10 @@ STAGES, WHOLE, STEPS, SPREAD = 'latency', 'whole', 'steps', 'distribution'
 TIMELINE = 'stamp'
 RECENT = 300
 """Percentiles, typical frame and distribution use at most this number of newest frames."""
-
 REFRESH_NS = 1_000_000_000
 """Nanoseconds between two drawings of the typical frame and the distribution."""
-
 BARS = 24
 """Number of bars of the distribution."""
-
 ROW = 34
 """Height of the row for one step, in pixels."""
 DARK, LIGHT = '#0d0d0d', '#d7dadd'
@@ -36,8 +33,8 @@ DARK, LIGHT = '#0d0d0d', '#d7dadd'
 class LatencyView:
     """The latencies of one camera. Call all methods from one thread.
 
-    The recording also has every stage as ``latency/STAGE``. The layout does not show the stages,
-    but a user can add the stages to the layout.
+    The recording also has every stage as ``latency/STAGE``. A user can add the stages to the
+    layout, which does not show them at first.
     """
 
     def __init__(self, stream: rr.RecordingStream) -> None:
@@ -81,12 +78,10 @@ class LatencyView:
 
 
 def draw_steps(steps: Mapping[str, float]) -> Picture:
-    """Draw the steps as bars, one below the other, and return (height, 720, 3) uint8 RGB.
+    """Draw the milliseconds of each step as bars, and return (height, 720, 3) uint8 RGB.
 
-    Rerun has no such chart. Rerun's boxes do not help: the label of a small box hides the box. So
-    this function draws a picture.
-
-    :param steps: milliseconds of each step; the first step comes first.
+    This is a picture, because Rerun has no such chart, and the label of a small Rerun box hides
+    the box.
     """
     page = Image.new('RGB', (720, ROW * len(steps)), DARK)
     draw = ImageDraw.Draw(page)
@@ -105,7 +100,6 @@ def draw_steps(steps: Mapping[str, float]) -> Picture:
 
 
 def _rgb(color: str) -> tuple[int, ...]:
-    """Return red, green and blue of a colour such as #33658a. Each value is 0 to 255."""
     return tuple(bytes.fromhex(color[1:]))
 
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Show images, label maps and latencies in Rerun, or write an .rrd file. No ROS is needed."""
+"""Shows images, label maps and latencies in Rerun, or writes an .rrd file, without ROS."""
 
 from __future__ import annotations
 
@@ -31,22 +31,15 @@ from .waterfall import FrameTime
 IMAGE, LABEL_MAP = 'camera/image', 'camera/label_map'
 OPACITY = 0.5
 """Opacity of the label map over the image, 0 to 1."""
-
 FLUSH_SECONDS = 10.0
-"""Largest number of seconds that close() waits until the viewer has received all data."""
-
+"""Longest time in seconds that close() waits until the viewer has received all data."""
 PORT = 9876
 """TCP port on which a viewer listens. It is Rerun's default port."""
-
 VIEWER = (sys.executable, '-m', 'rerun', '--bind', '127.0.0.1', '--expect-data-soon')
-"""Command that starts a viewer for this machine only.
-
-Rerun's function spawn() is not used, because it starts a viewer that accepts connections from
-other machines. These machines could read the images.
-"""
-
+"""Command that starts a viewer for this machine only. From a viewer that Rerun's function spawn()
+starts, other machines could read the images."""
 START_SECONDS = 30.0
-"""Largest number of seconds until a new viewer listens on its port."""
+"""Longest time in seconds until a new viewer listens on its port."""
 
 
 def check_view(spawn: bool, path: Path | None) -> None:
@@ -75,12 +68,9 @@ def check_view(spawn: bool, path: Path | None) -> None:
 
 
 def open_viewer(command: Sequence[str], port: int) -> None:
-    """Start a viewer if no viewer listens on the port yet.
-
-    The new viewer keeps running after this process has ended.
+    """Start a viewer if no viewer listens on the port yet. It keeps running after this process.
 
     :param command: program and arguments that start a viewer.
-    :param port: TCP port on which the viewer listens.
     :raises ViewError: if the viewer ends at once, or does not listen within
         :data:`START_SECONDS`.
     """
@@ -111,7 +101,6 @@ class RerunView:
     Every method copies or encodes its arguments before it returns, so the caller may reuse the
     memory. Times in the view are the stamps of the frames.
 
-    :param card: model card with the names and colours of the classes.
     :param spawn: whether a viewer shows the camera. A viewer that is already open is used.
     :param path: .rrd file to write, in a folder that exists; None for no file.
     :raises ViewError: if :func:`check_view` refuses the view, or the viewer does not start.
@@ -168,10 +157,7 @@ class RerunView:
         self._latency.add_drop(stamp_ns)
 
     def close(self) -> None:
-        """Finish the file, and wait until the viewer has received all data.
-
-        The viewer stays open.
-        """
+        """Finish the file. Wait until the viewer, which stays open, has received all data."""
         try:
             self._stream.flush(timeout_sec=FLUSH_SECONDS)
         except (RuntimeError, ValueError, OSError) as error:
@@ -194,7 +180,6 @@ def _context(card: ModelCard) -> rr.AnnotationContext:
 
 
 def _layout() -> rrb.Blueprint:
-    """Return the layout: image with label map, image alone, and latencies below them."""
     return rrb.Blueprint(
         rrb.Vertical(
             rrb.Horizontal(

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Run a command so that its output works on any terminal and in any pipe."""
+"""Runs a command so that its output works on any terminal and in any pipe."""
 
 from __future__ import annotations
 
@@ -11,10 +11,8 @@ import signal
 import sys
 
 BROKEN_PIPE = 128 + signal.SIGPIPE
-"""Exit code if the program that reads the output has ended, as in ``trt_seg … | head``.
-
-Shells report the same code for a program that SIGPIPE ended.
-"""
+"""Exit code if the program that reads the output has ended, as in ``trt_seg … | head``. Shells
+report the same code for a program that SIGPIPE ended."""
 
 _ASCII = {'→': '->', '×': 'x', '–': '-', '—': '-', '−': '-', '…': '...', '≥': '>=', '≤': '<=',
           'µ': 'u', '·': '.', '°': ' degrees'}
@@ -59,10 +57,7 @@ def _drop_output() -> None:
 
 
 def _in_ascii(error: UnicodeError) -> tuple[str, int]:
-    """Replace the characters in ``_ASCII`` by ASCII, and all other characters by escapes.
-
-    This function is an error handler of the module codecs.
-    """
+    """Replace characters by ASCII or by escapes. This is an error handler of the module codecs."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     text = error.object[error.start:error.end]

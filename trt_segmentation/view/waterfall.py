@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Divide the time of a frame into steps, from the camera to the subscriber."""
+"""Divides the time of a frame into steps, from the camera to the subscriber."""
 
 from __future__ import annotations
 
@@ -69,8 +69,8 @@ def typical_steps(frames: Sequence[FrameTime]) -> dict[str, float]:
     """Return the milliseconds of each step of a typical frame.
 
     The frames are sorted by their total time. The typical frame is the mean of the middle tenth of
-    these frames. So the sum of its steps is near the median of the total times. If each step were
-    the median of this step over all frames, the sum could be different.
+    these frames. So the sum of its steps is near the median of the total times. The sum of the
+    medians of the steps could differ.
 
     :raises ValueError: if there are no frames.
     """

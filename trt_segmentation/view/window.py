@@ -14,7 +14,6 @@ from ..errors import ViewError
 
 SCREEN_SHARE = 0.9
 """Largest share of the screen width, and of the screen height, that a picture takes."""
-_END_KEYS = ('q', 'Escape')
 
 
 class PictureWindow:
@@ -23,7 +22,6 @@ class PictureWindow:
     A picture that is larger than the screen is shown smaller. The user closes the window with the
     close button, with q or with Esc.
 
-    :param title: text in the bar of the window.
     :param instead: end of the error message. It says what the user can do without a window.
     :ivar is_closed: whether the user closed the window.
     :raises ViewError: if there is no display, or if Python has no tkinter.
@@ -44,7 +42,7 @@ class PictureWindow:
         self.is_closed = False
         self._root.title(title)
         self._root.protocol('WM_DELETE_WINDOW', self._note_closed)
-        for key in _END_KEYS:
+        for key in ('q', 'Escape'):
             self._root.bind(f'<KeyPress-{key}>', lambda _: self._note_closed())
         self._label = tkinter.Label(self._root, borderwidth=0)
         self._label.pack()
@@ -81,7 +79,7 @@ class PictureWindow:
             self._root.update()
 
     def wait_until_closed(self) -> None:
-        """Wait until the user closes the window."""
+        """Show the picture until the user closes the window."""
         while not self.is_closed:
             self._root.update()
             time.sleep(0.02)

@@ -20,7 +20,8 @@ from std_msgs.msg import Header
 
 from trt_segmentation.errors import FrameError
 from trt_segmentation.frame import BYTES_PER_PIXEL, Frame
-from trt_segmentation.ros.transport.cdr import HEAD_ROOM, image_prefix, parse_header, parse_image
+from trt_segmentation.ros.transport.cdr import HEAD_ROOM, image_prefix, parse_image
+from trt_segmentation.untrusted.cdr_reader import CdrReader
 
 STORE = get_typestore(Stores.ROS2_JAZZY)
 MUTATED = 20_000
@@ -66,8 +67,8 @@ def test_parses_what_rclpy_serializes() -> None:
         frame = parse_image(message)
         assert equal(frame, image)
         assert np.shares_memory(frame.data, message)
-        stamp = image.header.stamp
-        assert parse_header(message) == (stamp.sec, stamp.nanosec, image.header.frame_id)
+        stamp, frame_id = image.header.stamp, image.header.frame_id
+        assert CdrReader(message).read_header() == (stamp.sec, stamp.nanosec, frame_id)
 
 
 def rosbags_bytes(image: Image, little_endian: bool) -> bytes:

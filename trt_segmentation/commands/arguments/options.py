@@ -10,12 +10,10 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeAlias
 
 from ...engines import ENGINES, PRECISION_CHOICES
-from .values import gpu_index, label_range
+from .values import index, label_range
 
 
 class _Dataclass(Protocol):
-    """The type of any dataclass, for mypy."""
-
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
 
@@ -24,14 +22,13 @@ Commands: TypeAlias = 'argparse._SubParsersAction[Any]'
 
 
 def set_options(parser: argparse.ArgumentParser, options: type[_Dataclass]) -> None:
-    """Add the function ``make_options`` to the result of ``parser.parse_args()``.
+    """Let ``parsed.make_options(parsed)`` return the options of the command.
 
-    ``parsed.make_options(parsed)`` returns the options of the command. Add all arguments to the
-    parser before you call this function.
+    ``parsed`` is the result of ``parser.parse_args()``. Call this function after all arguments
+    were added to the parser.
 
     :param options: frozen dataclass. Each field has the same name as its argument. The default of
-        the field becomes the default of the argument. If the value of an argument is a list, the
-        field gets a tuple.
+        the field becomes the default of the argument. A list becomes a tuple.
     """
     names = [field.name for field in fields(options)]
 
@@ -66,7 +63,7 @@ def add_precision(arguments: Arguments) -> None:
 
 def add_gpu(arguments: Arguments) -> None:
     """Add --gpu."""
-    arguments.add_argument('--gpu', type=gpu_index, metavar='N',
+    arguments.add_argument('--gpu', type=index, metavar='N',
                            help="index of the GPU in CUDA's order (%(default)s)")
 
 

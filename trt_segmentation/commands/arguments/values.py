@@ -1,9 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Functions that convert the text of an argument to a value.
-
-If the text is wrong, a function raises ArgumentTypeError. The message names the expected form.
-"""
+"""Convert the text of an argument to a value. For a wrong text, raise ArgumentTypeError."""
 
 from __future__ import annotations
 
@@ -32,20 +29,12 @@ def count(text: str) -> int:
 
 
 def counts(text: str) -> tuple[int, ...]:
-    """Convert integers of 1 or more that are separated by commas.
-
-    :returns: the integers in ascending order, without duplicates.
-    """
+    """Convert integers that are separated by commas. Return them in order, without duplicates."""
     return tuple(sorted({count(part) for part in text.split(',')}))
 
 
-def gpu_index(text: str) -> int:
-    """Convert the index of a GPU, which is an integer of 0 or more."""
-    return whole_number(text, 0)
-
-
-def seed(text: str) -> int:
-    """Convert the seed of a drive, which is an integer of 0 or more."""
+def index(text: str) -> int:
+    """Convert text to an integer of 0 or more."""
     return whole_number(text, 0)
 
 

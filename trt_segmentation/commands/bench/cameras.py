@@ -23,10 +23,7 @@ _LEAD = 0.05
 
 @dataclass(frozen=True)
 class DueFrame:
-    """A frame that a simulated camera sends.
-
-    :param arrived: value of time.monotonic() at the moment when the frame is due.
-    """
+    """A frame of a simulated camera, and the time.monotonic() at which it is due."""
 
     frame: Frame
     arrived: float
@@ -36,7 +33,6 @@ class DueFrame:
 class CameraCounts:
     """Numbers of frames in one measurement: offered = segmented + dropped.
 
-    :param cameras: number of cameras.
     :param offered: number of frames that the cameras sent. Frames that still waited at the end do
         not count.
     :param dropped: number of frames that were not segmented, because a newer frame of the same
@@ -67,8 +63,7 @@ def serve_cameras(pipeline: Pipeline, frames: Sequence[Frame], wanted: Wanted, s
     do not send at the same moment.
 
     :param frames: one frame for each camera. The camera sends this frame again and again.
-    :param seconds: seconds during which the cameras send.
-    :param fps: frames per second of each camera.
+    :param seconds: seconds during which each camera sends ``fps`` frames per second.
     :raises EngineError: if the engine failed.
     """
     return _CameraRun(pipeline, frames, wanted).run(seconds, fps)

@@ -77,7 +77,7 @@ def cautions(run: dict[str, Any], other: dict[str, Any]) -> list[str]:
 
 def compare_table(run: dict[str, Any], other: dict[str, Any]) -> Table:
     """Return a table of the differences for a terminal."""
-    # Names become Text objects, because rich reads brackets in a plain string as markup.
+    # In a plain string, rich reads brackets as markup. So names become Text.
     table = Table(title=Text(f'{title(run)}\ncompared with {title(other)}'))
     for column in ('', 'here', 'other', 'unit', 'here/other', ''):
         table.add_column(column, justify='right' if column in ('here', 'other', 'here/other')

@@ -16,13 +16,13 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from ...frame import BYTES_PER_PIXEL, Frame, PLANE_ROWS, Wanted
+from ...frame import BYTES_PER_PIXEL, Frame, Wanted
 from ...memory import Allocate
 from ...pipeline import Pipeline, segment_one
 from ...street import Drive
 
 PICTURES = 4
-"""Number of different street scenes. Consecutive frames show different scenes."""
+"""Number of different street scenes in the frames."""
 
 WARM_UP = 0.5
 """Seconds of warm-up before the latency is measured. Frames in this time do not count."""
@@ -64,23 +64,19 @@ class Latency:
 
 def camera_frames(count: int, width: int, height: int, encoding: str,
                   allocate: Allocate | None) -> list[Frame]:
-    """Make ``count`` frames of the same size and encoding.
+    """Make ``count`` frames of ``width`` x ``height`` pixels in an encoding.
 
     Images in bgr8 show street scenes. In any other encoding, the same bytes show stripes. The
     content of an image does not change the time that the pipeline needs.
 
-    :param width: width of the images in pixels.
-    :param height: height of the images in pixels.
     :param allocate: function that allocates the memory of the frames, such as
         ``pipeline.allocate``; None for ordinary memory.
     :raises FrameError: if a frame cannot have this size and encoding.
     """
     step = width * BYTES_PER_PIXEL.get(encoding, 0)
-    times, per = PLANE_ROWS.get(encoding, (1, 1))
-    size = max(step * (height * times // per), 1)
     # Frame() refuses a wrong size here, before memory is allocated.
-    empty = np.broadcast_to(np.uint8(0), size)
-    Frame(empty, encoding, height, width, step)
+    any_size = np.broadcast_to(np.uint8(0), 1 << 40)
+    size = step * Frame(any_size, encoding, height, width, step).stored_rows
     drive = Drive(seed=0)
     pictures = [cv2.resize(drive.frame(30 * i).image, (width, height)).reshape(-1)
                 for i in range(min(count, PICTURES))]
@@ -138,8 +134,7 @@ def measure_throughput(pipeline: Pipeline, frames: Sequence[Frame], wanted: Want
                        seconds: float, tick: Tick) -> float:
     """Keep the pipeline full, and return how many frames per second it segments.
 
-    The measurement consists of pieces of about one second. The time to fill and to empty the
-    pipeline does not count.
+    The time to fill and to empty the pipeline does not count.
     """
     pieces = ceil(seconds)
     count, took, source = 0, 0.0, cycle(frames)

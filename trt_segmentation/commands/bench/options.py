@@ -21,8 +21,6 @@ class BenchOptions:
     ``max_batch``. :class:`.EngineSettings` explains ``tune``.
 
     :param size: width and height of the images, in pixels.
-    :param cameras: numbers of cameras to measure; None for the default numbers.
-    :param seconds: length of each measurement in seconds; None for the default length.
     """
 
     model: str = 'street'

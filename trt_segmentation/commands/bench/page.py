@@ -11,7 +11,6 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
 from ...untrusted.output_files import MARKER, write_file
@@ -31,23 +30,20 @@ def write_page(run: dict[str, Any], path: Path, other: dict[str, Any] | None = N
     plots = {'latency': latency_plot(run, other), 'stages': stages_plot(run, other),
              'memory': memory_plot(run, other), 'rate': rate_plot(run, other),
              'delay': delay_plot(run, other)}
+    doubts = [*run['cautions'], *(cautions(run, other) if other else [])]
     page = Template(TEMPLATE.read_text(encoding='utf-8')).substitute(
         marker=MARKER, title=escape(title(run)), frames=len(run['latency_ms']),
         device=escape(str(run['setting'].get('device', ''))),
         against=_against(other), tiles=_tiles(run), words=_items(_sentences(run)),
-        cautions=_cautions([*run['cautions'], *(cautions(run, other) if other else [])]),
+        cautions=f'<ul class="cautions">{_items(doubts)}</ul>' if doubts else '',
         rows=_rows(run, other), facts=_facts(run), plotly=get_plotlyjs(),
-        plots=_script_json({name: _json(plot) for name, plot in plots.items()}))
+        plots=_script_json({name: json.loads(plot.to_json()) for name, plot in plots.items()}))
     write_file(path, page.encode())
 
 
 def _script_json(tree: Any) -> str:
-    """Return JSON for a script element. A ``</script>`` in a name must not end the script."""
+    # A </script> in a name must not end the script element.
     return json.dumps(tree).replace('<', '\\u003c')
-
-
-def _json(plot: go.Figure) -> Any:
-    return json.loads(plot.to_json())
 
 
 def _against(other: dict[str, Any] | None) -> str:
@@ -74,7 +70,6 @@ def _tiles(run: dict[str, Any]) -> str:
 
 
 def _sentences(run: dict[str, Any]) -> Iterable[str]:
-    """Yield sentences that explain the measured values."""
     found, stages = values(run), run['stages_ms']
     p50, p95, p99, rate, opened = (number(found[name]) for name in NEEDED_ROWS)
     result = 'label map and overlay' if run['setting'].get('overlay') else 'label map'
@@ -105,12 +100,7 @@ def _items(texts: Iterable[str]) -> str:
     return ''.join(f'<li>{escape(text)}</li>' for text in texts)
 
 
-def _cautions(texts: list[str]) -> str:
-    return f'<ul class="cautions">{_items(texts)}</ul>' if texts else ''
-
-
 def _rows(run: dict[str, Any], other: dict[str, Any] | None) -> str:
-    """Return a table of all values. A comparison has only the values that both runs have."""
     if other is None:
         head: tuple[str, ...] = ('', 'value', 'unit')
         lines = [(row['name'], number(row['value']), row['unit']) for row in run['rows']]

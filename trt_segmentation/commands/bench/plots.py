@@ -96,10 +96,7 @@ def shares_of(stages: dict[str, float]) -> dict[str, int]:
 
 
 def stages_plot(run: Run, other: Run | None) -> go.Figure:
-    """Draw the median time of each stage. Each bar begins where the previous bar ends.
-
-    The label of a stage shows the name of the stage, and its share of the time in this run.
-    """
+    """Draw the median time of each stage. Each bar begins where the previous bar ends."""
     figure = _figure(HEIGHT, barmode='group')
     for found, color, _ in _runs(run, other):
         names = [escape(name) for name in found['stages_ms']]
@@ -135,14 +132,12 @@ def delay_plot(run: Run, other: Run | None) -> go.Figure:
     """Draw p50 and p99 of the time from due time to result, over the number of cameras."""
     figure = _cameras_figure('ms from due time to result', run, other)
     for found, color, name in _runs(run, other):
-        _curve(figure, found, lambda camera: camera['p99_ms'], color, 'solid', f'p99{name}',
-               'top')
+        _curve(figure, found, lambda camera: camera['p99_ms'], color, 'solid', f'p99{name}', 'top')
         _curve(figure, found, lambda camera: camera['p50_ms'], color, 'dot', f'p50{name}')
     return figure
 
 
 def _runs(run: Run, other: Run | None) -> list[tuple[Run, str, str]]:
-    """Return each run with its colour and with the suffix of its curve names."""
     return [(run, HERE, ''), *([(other, OTHER, ', the other run')] if other else [])]
 
 
@@ -157,10 +152,7 @@ def _cameras_figure(title: str, run: Run, other: Run | None) -> go.Figure:
 
 def _curve(figure: go.Figure, run: Run, value: Callable[[dict[str, float]], float], color: str,
            dash: str, name: str, side: str = 'bottom') -> None:
-    """Add a curve over the number of cameras. A curve of this run has a name at its right end.
-
-    :param side: ``top`` puts the name above the end of the curve, and ``bottom`` below.
-    """
+    """Add a curve. At the end of a curve of this run, ``side`` (top or bottom) has its name."""
     cameras = run['cameras']
     end = '' if ',' in name else f' {name}'
     figure.add_scatter(
@@ -198,6 +190,5 @@ def memory_plot(run: Run, other: Run | None) -> go.Figure:
 
 
 def _cameras_in(phase: str) -> int:
-    """Return the number of cameras in a name such as ``4 cameras``; 0 for any other name."""
     first, _, what = phase.partition(' ')
     return int(first) if what.startswith('camera') else 0

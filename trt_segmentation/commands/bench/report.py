@@ -25,7 +25,6 @@ PACKAGES = ('numpy', 'opencv-python-headless', 'onnxruntime', 'onnxruntime-gpu',
 class Figure:
     """One measured number.
 
-    :param unit: unit of the number; empty for a count.
     :param bar: limit that the project promises, as text; empty if there is no limit.
     :param holds: whether the value is within the limit; None if there is no limit.
     """
@@ -46,10 +45,7 @@ class FigureReport:
 
     def add(self, name: str, value: float, unit: str, bar: str = '',
             holds: bool | None = None) -> None:
-        """Add a measured number.
-
-        :raises ValueError: if only one of ``bar`` and ``holds`` is given.
-        """
+        """Add a number. Raise a ValueError if ``bar`` and ``holds`` are not given together."""
         if bool(bar) != (holds is not None):
             raise ValueError(f'{name}: give both bar and holds, or neither')
         self.rows.append(Figure(name, float(value), unit, bar,

@@ -25,13 +25,7 @@ from ...untrusted.output_files import check_file, check_folder, make_folder, wri
 from ...view.progress import ProgressBars
 from .cameras import CameraCounts, serve_cameras
 from .compare import cautions, compare_table
-from .measure import (
-    camera_frames,
-    Latency,
-    measure_latency,
-    measure_throughput,
-    memory_mib,
-)
+from .measure import camera_frames, Latency, measure_latency, measure_throughput, memory_mib
 from .options import BenchOptions
 from .page import write_page
 from .report import Figure, FigureReport
@@ -78,7 +72,6 @@ def _json_files(options: BenchOptions) -> list[Path]:
 
 
 def _measure(options: BenchOptions) -> dict[str, Any]:
-    """Measure everything, and return the content of bench.json."""
     load = os.getloadavg()[0] / (os.cpu_count() or 1)
     card = load_card(options.model)
     # This call refuses a wrong size or encoding before the model is opened.
@@ -94,8 +87,6 @@ def _measure(options: BenchOptions) -> dict[str, Any]:
 
 
 class _BenchRun:
-    """The measurements of one run, in the order of their progress bars."""
-
     def __init__(self, options: BenchOptions, pipeline: Pipeline, bars: ProgressBars) -> None:
         self._options = options
         self._pipeline = pipeline
@@ -183,16 +174,12 @@ def _camera_tree(found: CameraCounts) -> dict[str, float]:
 
 
 def _thin_out(values: Sequence[float]) -> list[float]:
-    """Keep at most :data:`SAMPLES` values, evenly spaced."""
     index = np.linspace(0, len(values) - 1, min(len(values), SAMPLES)).round().astype(int)
     return [round(values[i], 4) for i in index]
 
 
 def _cautions(load: float, drift: float, frames: dict[str, int]) -> list[str]:
-    """Return sentences about conditions that make the numbers less reliable.
-
-    :param frames: maps the name of each measurement that reports a p99 to its number of frames.
-    """
+    # ``frames`` has the number of frames of each measurement that reports a p99.
     found = []
     if few := [f'{name} ({count})' for name, count in frames.items() if count < ENOUGH]:
         found.append(f'Too few frames for p99: {", ".join(few)}. At least {ENOUGH} frames are '
@@ -210,5 +197,4 @@ def _print_run(run: dict[str, Any], options: BenchOptions, other: dict[str, Any]
     rows = FigureReport(title(run), [Figure(**row) for row in run['rows']])
     console.print(compare_table(run, other) if other else rows.table())
     doubts = [*run['cautions'], *(cautions(run, other) if other else [])]
-    for line in [*doubts, f'{options.out} contains bench.json and bench.html']:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    print(*doubts, f'{options.out} contains bench.json and bench.html', sep='\n')

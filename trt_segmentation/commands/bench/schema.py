@@ -79,7 +79,6 @@ def _wrong(run: dict[str, Any]) -> str:
 
 
 def _unprintable(value: Any) -> str:
-    """Return a sentence about the first unprintable character; empty if there is none."""
     if isinstance(value, str):
         bad = unprintable(value)
         return f'the text {short(value)} has the character {bad}' if bad else ''

@@ -16,7 +16,7 @@ from typing import Any
 from ...installed.files import PROFILES, share_path
 
 END_SECONDS = 10.0
-"""If a process does not end within this number of seconds after SIGINT, it is killed."""
+"""A process that still runs this many seconds after SIGINT is killed."""
 
 
 def keep_to_this_machine() -> None:
@@ -37,9 +37,9 @@ def ros_arguments(parameters: dict[str, object]) -> list[str]:
 def ending_on_signals() -> Iterator[None]:
     """Raise SystemExit inside the ``with`` block if SIGTERM or SIGHUP comes.
 
-    A closed terminal sends SIGHUP. The exception also ends the processes of :func:`running`. The
-    exit code is 128 + signal number. If this process already ignores a signal, for example under
-    nohup, the signal stays ignored. Only the main thread may call this function.
+    The exception also ends the processes of :func:`running`. The exit code is 128 + signal number.
+    A signal that this process already ignores, for example under nohup, stays ignored. Only the
+    main thread may call this function.
     """
     def end(number: int, _: FrameType | None) -> None:
         # Ignore a second signal: the terminal and its shell may both send one.
@@ -60,10 +60,7 @@ def ending_on_signals() -> Iterator[None]:
 
 @contextmanager
 def running(command: Sequence[str], **options: Any) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a process during the ``with`` block, and stop the process at the end of the block.
-
-    The process gets SIGINT, the signal of Ctrl-C. If the process does not end within
-    :data:`END_SECONDS`, it is killed.
+    """Run a process during the ``with`` block, and then stop it with SIGINT, as Ctrl-C does.
 
     :param command: program and arguments.
     :param options: keyword arguments of subprocess.Popen.

@@ -13,16 +13,7 @@ from ..arguments.values import positive
 
 @dataclass(frozen=True)
 class DemoOptions:
-    """The options of ``trt_seg demo``.
-
-    :param seconds: length of the drive in seconds, above 0.
-    :param out: folder for report.json, montage.png, latency.png and bag/.
-    :param model: path of a model card, or the name of an installed card.
-    :param engine: inference engine; see :func:`.open_pipeline`.
-    :param ground: whether the node computes ground grids, and the montage shows them.
-    :param view: whether the result is shown in Rerun while the demo runs.
-    :param save_view: .rrd file to write; None for no file.
-    """
+    """The options of ``trt_seg demo``. The help text of each argument explains its option."""
 
     seconds: float = 10.0
     out: Path = Path('demo-out')

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import islice
 import json
@@ -21,7 +21,7 @@ from ...bags.reader import BagReader
 from ...errors import DemoError
 from ...host.decode_raw import decode
 from ...model.card import ModelCard
-from ...stats import percentiles
+from ...stats import percentiles, stage_percentiles
 from ...street import CLASSES, Drive
 from ...view.ground_picture import draw_ground, ground_colors
 from ...view.montage import GroundLegend, MontageRow
@@ -31,7 +31,7 @@ from ...view.waterfall import format_ms, FrameTime
 NODE = '/trt_segmentation'
 TOPICS = {'/image': 'image', f'{NODE}/label_map': 'labels',
           f'{NODE}/overlay/compressed': 'overlay'}
-"""Topics that the recorder writes and the report reads, with the content of each topic."""
+"""Topics that the report reads, with the content of each topic."""
 SEED = 7
 WALKABLE_COST = 50
 MOST_SCORED = 100
@@ -45,7 +45,6 @@ class LiveRun:
     :param diagnostics: maps the name of each status in the node's last diagnostics to its values.
     :param arrived: maps the stamp of each label map to its arrival time, both in nanoseconds.
     :param fps: images per second that the camera sent.
-    :param has_ground: whether the recording has ground grids.
     """
 
     diagnostics: Mapping[str, Mapping[str, str]]
@@ -68,12 +67,7 @@ class LiveRun:
 
 @dataclass(frozen=True)
 class SentFrame:
-    """A frame that the camera published.
-
-    :param frame: number of the frame in the simulated drive.
-    :param condition: day, night, rain or snow.
-    :param stamp_ns: stamp of the image in nanoseconds.
-    """
+    """A frame that the camera published: its number in the drive, condition and stamp."""
 
     frame: int
     condition: str
@@ -85,10 +79,8 @@ class DemoReport:
     """The results that a demo writes and prints.
 
     :param tree: content of report.json.
-    :param rows: rows of the montage.
-    :param times: times of each segmented frame.
     :param drops: stamps of the dropped frames in nanoseconds.
-    :param caption: one line about the run, which stands below the montage and the plot.
+    :param caption: one line about the run, below the montage and the plot.
     """
 
     tree: dict[str, Any]
@@ -120,7 +112,10 @@ def make_report(out: Path, card: ModelCard, live: LiveRun, bars: ProgressBars) -
                     for key, value in pipeline.items() if key.startswith('frames_dropped_')},
         'frames_recorded': len(live.arrived),
         'fps': (len(done) - 1) / (max(done) - min(done)) * 1e9 if len(done) > 1 else 0.0,
-        'latency_ms': _latencies(times), **_accuracy_tree(scores),
+        'latency_ms': {
+            'end_to_end': percentiles([t.received_ms for t in times if t.received_ms is not None]),
+            **stage_percentiles(time.timings for time in times)},
+        **_accuracy_tree(scores),
         'engine': live.diagnostics['engine']['engine'],
         'identity': live.diagnostics['engine']}
     caption = (f'{live.engine} · camera at {live.fps:g} Hz · {tree["frames_out"]} of '
@@ -158,22 +153,11 @@ def _frame_time(entry: Mapping[str, Any], arrived: Mapping[int, int]) -> FrameTi
     return FrameTime(stamp, entry['timings'], received)
 
 
-def _latencies(times: Sequence[FrameTime]) -> dict[str, dict[str, float]]:
-    """Return the percentiles of each stage, and of the time from the stamp to the arrival."""
-    values: dict[str, list[float]] = {'end_to_end': [
-        time.received_ms for time in times if time.received_ms is not None]}
-    for time in times:
-        for stage, ms in time.timings.items():
-            values.setdefault(stage, []).append(ms)
-    return {stage: percentiles(found) for stage, found in values.items()}
-
-
 def _read_log(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding='utf-8').splitlines()]
 
 
 def _score(bag: Path, sent: Mapping[int, SentFrame], bars: ProgressBars, live: LiveRun) -> Scores:
-    """Compare up to :data:`MOST_SCORED` recorded label maps with the true classes."""
     matrix = np.zeros((len(CLASSES), len(CLASSES) + 1), np.int64)
     drive, step = Drive(SEED, fps=live.fps), -(-len(live.arrived) // MOST_SCORED)
     with BagReader(bag) as reader:
@@ -188,7 +172,6 @@ def _score(bag: Path, sent: Mapping[int, SentFrame], bars: ProgressBars, live: L
 
 def _montage_rows(bag: Path, sent: Mapping[int, SentFrame], has_truth: bool, live: LiveRun
                   ) -> list[MontageRow]:
-    """Return a montage row for each condition, from a frame with label map and overlay."""
     shown = _choose_stamps(bag, sent, live.topics)
     pictures: dict[int, dict[str, Any]] = {stamp: {} for stamp in shown}
     with BagReader(bag) as reader:

@@ -1,9 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Run a simulated street camera, the node and a recorder on one machine.
-
-Camera and node each run in a separate process. The recorder runs in this process.
-"""
+"""Run a simulated street camera and the node as processes, and a recorder in this process."""
 
 from __future__ import annotations
 
@@ -43,23 +40,20 @@ if TYPE_CHECKING:
 
 FILES = ('bag', 'bag/metadata.yaml', 'bag/*.mcap', 'report.json', 'montage.png', 'latency.png',
          'camera.jsonl', 'node.jsonl', 'camera.log', 'node.log', '*.rrd')
-"""Files that the demo writes into its folder. The demo refuses a folder with any other file."""
+"""Files of a demo. The demo refuses an output folder with any other file."""
 
 CPU_FPS, GPU_FPS = 10.0, 30.0
-"""Images per second of the camera. The first value is for the CPU, the second for a GPU."""
+"""Images per second of the camera if the CPU, or a GPU, runs the network."""
 
 START_SECONDS = 180.0
-"""Largest number of seconds until node, camera and recorder have found each other.
-
-In this time, the camera draws the street, and TensorRT builds an engine.
-"""
+"""Largest number of seconds until node, camera and recorder have found each other. In this time,
+the camera draws the street, and TensorRT builds an engine."""
 
 
 def run_demo(options: DemoOptions) -> int:
-    """Run camera, node and recorder for some seconds and write the report.
+    """Run camera, node and recorder for some seconds, and write the :data:`FILES`.
 
-    The output folder gets report.json, montage.png, latency.png and bag/. If an earlier demo
-    wrote the folder, the new files replace the old ones.
+    If an earlier demo wrote the folder, the new files replace the old ones.
 
     :returns: the exit code, 0.
     :raises DemoError: if a process failed; the log of the process is in the output folder.
@@ -92,7 +86,6 @@ def run_demo(options: DemoOptions) -> int:
 
 @contextmanager
 def _open_tap(card: ModelCard, options: DemoOptions) -> Iterator[MessageTap | None]:
-    """Open the view. Yield the object that shows messages in the view; None without a view."""
     if not (options.view or options.save_view):
         yield None
         return
@@ -112,7 +105,6 @@ def _open_tap(card: ModelCard, options: DemoOptions) -> Iterator[MessageTap | No
 
 
 def _record_drive(options: DemoOptions, bars: ProgressBars, tap: MessageTap | None) -> LiveRun:
-    """Run camera and node, and record until the camera has published every frame."""
     from ...ros.recorder import Recorder
     out = options.out
     # The camera first draws the street. In this time, the node must not warn that no image comes.
@@ -150,9 +142,8 @@ def _record_drive(options: DemoOptions, bars: ProgressBars, tap: MessageTap | No
 def _choose_rate(run: _DemoRun, engine: str, bars: ProgressBars) -> float:
     """Return the images per second that the camera shall send.
 
-    With a GPU, the rate depends on the engine that the node opens. So this function waits for the
-    engine. Without a GPU, the function does not wait, and the camera draws the street while the
-    node starts.
+    If there is a GPU, this function waits for the engine that the node opens. Without a GPU, the
+    camera draws the street while the node starts.
     """
     driver = ask_driver()
     if engine == 'onnxruntime-cpu' or not driver.gpus:
@@ -170,7 +161,6 @@ def _choose_rate(run: _DemoRun, engine: str, bars: ProgressBars) -> float:
 @contextmanager
 def _start_node(module: str, log: Path, parameters: dict[str, object]
                 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run one node in a separate process and write its output to a file."""
     command = [sys.executable, '-m', f'trt_segmentation.ros.{module}', *ros_arguments(parameters)]
     with log.open('xb', buffering=0) as file:
         file.write(f'{KEY}: {MARKER}\n'.encode())
@@ -182,19 +172,12 @@ def _start_node(module: str, log: Path, parameters: dict[str, object]
 
 @dataclass(frozen=True)
 class _DemoRun:
-    """The processes of a demo, and the recorder that records their messages."""
-
     out: Path
     recorder: Recorder
     spin: Callable[[float], None]
     processes: dict[str, subprocess.Popen[bytes]]
 
     def wait_until(self, is_done: Callable[[], bool]) -> None:
-        """Spin until a condition is true.
-
-        :raises DemoError: if a process ends, if the node reports an error, or if the condition is
-            not true within :data:`START_SECONDS`.
-        """
         end = time.monotonic() + START_SECONDS
         while not is_done():
             self.spin(0.1)
@@ -209,7 +192,6 @@ class _DemoRun:
                     f'{self.out / "node.log"} and {self.out / "camera.log"}')
 
     def describe_end(self, name: str) -> DemoError:
-        """Return an error with the exit code of a process and the last lines of its log."""
         log = self.out / f'{name}.log'
         lines = log.read_text(encoding='utf-8', errors='replace').strip().splitlines()[1:]
         return DemoError(f'the {name} ended with exit code {self.processes[name].returncode}; '

@@ -14,10 +14,8 @@ OK, WARNING, ERROR = 'ok', 'warning', 'error'
 class Check:
     """A part of the machine that was examined, and the result.
 
-    :param name: name of the examined part, such as a library.
     :param status: ``ok``; ``warning`` if there is a problem, but images can be segmented;
         ``error`` if a required part is missing or broken.
-    :param text: the result, in one sentence.
     :param run: command or advice that solves the problem; empty if there is no problem.
     """
 

@@ -15,8 +15,8 @@ from .libraries import absent, BUILDER, CUDA, RTX_CAPABILITIES, rtx_fits, tensor
 class EngineChoice:
     """The engines that can and cannot run on this machine.
 
-    :param why_not: maps the name of each engine to the reason why it cannot run. The reason is
-        empty if the engine can run. The best engine comes first.
+    :param why_not: for each engine, the reason why it cannot run; empty if the engine can run.
+        The best engine comes first.
     """
 
     why_not: Mapping[str, str]
@@ -41,10 +41,9 @@ class EngineChoice:
 def choose_engine(found: Driver, gpu: int = 0) -> EngineChoice:
     """Check for every engine whether its requirements are installed, without opening the engine.
 
-    Order and requirements are the same as in :func:`trt_segmentation.pipeline.open_pipeline`. Even
-    if all requirements are installed, an engine may fail to open. Only the self-test shows this.
+    Order and requirements are those of :func:`trt_segmentation.pipeline.open_pipeline`. An engine
+    that has all requirements may still fail to open. Only the self-test shows this.
 
-    :param found: result of :func:`.ask_driver`.
     :param gpu: index of the GPU in CUDA's order.
     """
     return EngineChoice({'tensorrt': _tensorrt(found, gpu), 'onnxruntime-cuda': _cuda(found, gpu),

@@ -12,7 +12,7 @@ from ...installed.pip_names import pip_install, PIP_NAMES
 from .check import Check, ERROR, OK, WARNING
 
 BASE = {name: PIP_NAMES[name] for name in ('numpy', 'cv2', 'onnxruntime', 'yaml')}
-"""The import name of each required package, with its name for pip."""
+"""Maps the import name of each required package to its name for pip."""
 
 BUILDER = ('onnx', 'onnxslim', 'filelock')
 CUDA = {'cuda.core': 'cuda-core[cu13]', 'cuda.bindings': 'cuda-bindings'}
@@ -28,8 +28,7 @@ def base_packages() -> list[Check]:
             version = getattr(import_module(name), '__version__', 'unknown version')
             checks.append(Check(name, OK, str(version)))
         except Exception as error:      # a broken package may raise any exception
-            checks.append(Check(name, ERROR, f'cannot be imported: {error}',
-                                pip_install(pip)))
+            checks.append(Check(name, ERROR, f'cannot be imported: {error}', pip_install(pip)))
     return checks
 
 
@@ -44,9 +43,9 @@ def absent(*names: str) -> list[str]:
 
 
 def tensorrt_or_why_not() -> tuple[str, str]:
-    """Return the name and version of the installed TensorRT, and an empty text.
+    """Return the name and version of TensorRT, or the reason why it cannot be imported.
 
-    If no TensorRT can be imported, return an empty text and the reason.
+    One of the two texts is empty.
     """
     try:
         from ...engines.tensorrt import LIBRARY
@@ -94,8 +93,7 @@ def onnx_runtime(found: Driver) -> Check:
     text = ', '.join(name.removesuffix('ExecutionProvider') for name in providers)
     if found.gpus and 'CUDAExecutionProvider' not in providers:
         return Check('ONNX providers', WARNING, f'{text}; this build of ONNX Runtime cannot use '
-                     'the GPU',
-                     'pip uninstall --yes onnxruntime && '
+                     'the GPU', 'pip uninstall --yes onnxruntime && '
                      + pip_install('onnxruntime-gpu[cuda,cudnn]'))
     return Check('ONNX providers', OK, text)
 

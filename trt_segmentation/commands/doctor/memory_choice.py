@@ -28,9 +28,6 @@ TIE = 1.03
 class MemoryChoice:
     """The time of one image with each kind of memory.
 
-    :class:`.GpuSettings` explains the kinds of memory.
-
-    :param engine: name of the engine that ran.
     :param auto: the kind of memory that the setting ``memory: auto`` selects on this GPU:
         ``mapped`` or ``pinned``.
     :param mapped_ms: median milliseconds of an image in mapped memory.
@@ -67,7 +64,7 @@ class MemoryChoice:
 def try_memory(found: Driver, gpu: int, trials: Sequence[Trial], log: Log) -> str:
     """Measure both kinds of memory if the GPU shares its memory with the CPU.
 
-    :param trials: result of :func:`.try_engines`. The first GPU engine that ran is measured.
+    :param trials: result of :func:`.try_engines`. The first good GPU engine is measured.
     :returns: a text for the user; empty if the GPU has its own memory or if there is no GPU.
     """
     from ...errors import EngineError
@@ -94,7 +91,6 @@ def first_gpu_engine(trials: Sequence[Trial]) -> str:
 def measure_memory(engine: str, gpu: int, is_integrated: bool, log: Log) -> MemoryChoice:
     """Measure the demo model with both kinds of memory.
 
-    :param engine: name of a GPU engine.
     :param is_integrated: whether the GPU shares its memory with the CPU.
     :raises EngineError: if the engine cannot be opened, or if it fails.
     """

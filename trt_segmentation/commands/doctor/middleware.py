@@ -78,7 +78,6 @@ def dds_profile() -> Check:
 
 
 def _wheels() -> str:
-    """Return the ROS distribution if pip installed rclpy, otherwise an empty text."""
     for found in metadata.distributions():
         if match := re.fullmatch(r'ros[-_](\w+)[-_]rclpy', found.metadata['Name'] or ''):
             return f'{match[1]} (Python packages)'

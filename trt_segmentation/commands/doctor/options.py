@@ -12,13 +12,7 @@ from ..arguments.options import add_gpu, Commands, set_options
 
 @dataclass(frozen=True)
 class DoctorOptions:
-    """The options of ``trt_seg doctor``.
-
-    :param selftest: whether every engine segments a few scenes.
-    :param json: whether the result is printed as JSON.
-    :param gpu: index of the GPU on which the engines would run, in CUDA's order.
-    :param out: zip file for the report of the self-test; None for no report.
-    """
+    """The options of ``trt_seg doctor``. The help text of each argument explains its option."""
 
     selftest: bool = False
     json: bool = False

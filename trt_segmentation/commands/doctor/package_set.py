@@ -24,7 +24,6 @@ PYTHON = sys.version_info[:2]
 def choose_set(found: Driver, gpu: int = 0) -> tuple[str, str]:
     """Choose the packages that fit a GPU and its driver.
 
-    :param found: result of :func:`.ask_driver`.
     :param gpu: index of the GPU in CUDA's order.
     :returns: a key of :data:`.GPU_SETS`, and an empty text. If no packages fit, an empty key and
         the reason.
@@ -44,10 +43,7 @@ def choose_set(found: Driver, gpu: int = 0) -> tuple[str, str]:
 
 
 def advise_faster(found: Driver, choice: EngineChoice, gpu: int = 0) -> str:
-    """Return one line: the command that makes segmentation faster, or why there is none.
-
-    :param choice: the engines that can run now.
-    """
+    """Return one line: the command that makes segmentation faster, or why there is none."""
     name, why_not = choose_set(found, gpu)
     if choice.taken == 'tensorrt':
         return 'nothing to install: TensorRT is the fastest engine'

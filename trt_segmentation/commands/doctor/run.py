@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run every check of ``trt_seg doctor`` and print the results.
 
-To import this module, only the standard library is needed. Each check imports the checked package
-inside a function. So the doctor works even if a package is missing or broken.
+Each check imports the checked package inside a function. So the doctor works even if a package is
+missing or broken.
 """
 
 from __future__ import annotations
@@ -64,14 +64,12 @@ def _print_progress(line: str) -> None:
 
 def examine(found: Driver, gpu: int) -> list[Check]:
     """Run all checks that need no open engine."""
-    libraries = [tensorrt(found, gpu), onnx_runtime(found), cuda_python(found), video(),
-                 tools()]
-    return [python(), *base_packages(), driver(found), *gpus(found), *libraries, distro(), rmw(),
+    return [python(), *base_packages(), driver(found), *gpus(found), tensorrt(found, gpu),
+            onnx_runtime(found), cuda_python(found), video(), tools(), distro(), rmw(),
             dds_profile(), shared_memory(), receive_buffer()]
 
 
 def _advise(checks: list[Check], found: Driver, choice: EngineChoice, gpu: int) -> str:
-    """Return one line: how to repair the wrong parts, or how to make segmentation faster."""
     wrong = [check for check in checks if check.status == ERROR]
     if wrong:
         repairs = dict.fromkeys(check.run for check in wrong if check.run)

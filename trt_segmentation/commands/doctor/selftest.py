@@ -24,17 +24,11 @@ SEED = 1_000_000
 """Seed of the first test scene. The training of the demo model used only smaller seeds."""
 
 LEAST_IOU = 0.85
-"""Smallest accepted mean IoU.
-
-The demo model reaches 0.90 on the test scenes. With a wrong kernel or swapped channels, the mean
-IoU is much smaller.
-"""
+"""Smallest accepted mean IoU. The demo model reaches 0.90 on the test scenes. With a wrong kernel
+or swapped channels, the mean IoU is much smaller."""
 
 LEAST_AGREEMENT = 0.99
-"""Smallest accepted fraction of pixels with the same label as on the CPU.
-
-An engine in FP16 reaches 0.9999.
-"""
+"""Smallest accepted fraction of pixels with the same label as on the CPU. FP16 reaches 0.9999."""
 
 ORACLE = 'onnxruntime-cpu'
 """Engine that gives the expected label maps."""
@@ -45,13 +39,10 @@ Log = Callable[[str], None]
 class Trial:
     """The result of one engine on a few scenes.
 
-    :param engine: name of the engine.
     :param why_not: why the engine cannot run on this machine; empty if the engine ran.
     :param wrong: what is wrong with the engine or with its label maps; empty if nothing is wrong.
     :param built: a sentence about a plan that was built but not run; empty if there is none.
     :param identity: library, precision and device of the engine.
-    :param images: number of scenes.
-    :param mean_iou: mean IoU over all scenes, 0 to 1.
     :param agreement: fraction of pixels with the same label as on the CPU, 0 to 1, for the scene
         in which this fraction is smallest.
     :param latency_ms: median milliseconds of each stage.
@@ -69,10 +60,7 @@ class Trial:
 
     @property
     def is_good(self) -> bool:
-        """Whether the engine ran correctly, or cannot run on this machine.
-
-        The CPU engine must always run.
-        """
+        """Whether the engine ran correctly, or is a GPU engine that cannot run here."""
         return not self.wrong and (not self.why_not or self.engine != ORACLE)
 
     def __str__(self) -> str:
@@ -92,11 +80,10 @@ class Trial:
 
 
 def try_engines(gpu: int = 0, log: Log = lambda line: None, each: int = 2) -> list[Trial]:
-    """Run the demo model with every engine.
+    """Run the demo model with every engine. The best engine comes first.
 
-    The label maps are compared with the truth, and with the label maps of the CPU. The best engine
-    comes first. If TensorRT is installed, this function builds a plan. The first build may take
-    minutes.
+    The label maps are compared with the truth, and with the label maps of the CPU. If TensorRT is
+    installed, this function builds a plan. The first build may take minutes.
 
     :param gpu: index of the GPU in CUDA's order.
     :param log: function that receives lines about the progress.
@@ -156,10 +143,7 @@ def try_engine(engine: str, gpu: int, scenes: Sequence[Scene], expected: Sequenc
 
 
 def _build(log: Log) -> tuple[str, str]:
-    """Build a plan without a GPU, if TensorRT-RTX is installed. Return an error and a summary.
-
-    At least one of the two texts is empty.
-    """
+    """Build a plan without a GPU. Return an error and a summary; at least one text is empty."""
     from ...engines.plan import count_precisions, from_json
     from ...errors import SegmentationError
     library, _ = tensorrt_or_why_not()
@@ -197,26 +181,25 @@ def _judge(engine: str, pipeline: Pipeline, scenes: Sequence[Scene],
     import numpy as np
 
     from ...accuracy.metrics import confusion, Scores
-    from ...stats import percentiles
+    from ...stats import stage_percentiles
     count = len(pipeline.card.classes)
     matrix = np.zeros((count, count + 1), np.int64)
-    same, stages = [], dict[str, list[float]]()
+    same = []
     _segment(pipeline, scenes[:1])      # warm-up: the first frame allocates memory and compiles
-    for found, scene, labels in zip(_segment(pipeline, scenes), scenes, expected):
+    results = _segment(pipeline, scenes)
+    for found, scene, labels in zip(results, scenes, expected):
         matrix += confusion(scene.truth, found.labels, count)
         same.append(float(np.mean(found.labels == labels)))
-        for stage, ms in found.timings.items():
-            stages.setdefault(stage, []).append(ms)
     iou, agreement = Scores(pipeline.card.classes, matrix, len(scenes)).mean_iou, min(same)
     wrong = (f'WRONG: mean IoU {iou:.4f}, expected at least {LEAST_IOU}' if iou < LEAST_IOU else
              f'WRONG: on one scene only {agreement:.3%} of the labels are as on the CPU, '
              f'expected at least {LEAST_AGREEMENT:.0%}' if agreement < LEAST_AGREEMENT else '')
     return Trial(engine, '', wrong, '', _identity(pipeline), len(scenes), iou, agreement,
-                 {stage: percentiles(values)['p50'] for stage, values in stages.items()})
+                 {stage: found['p50'] for stage, found in stage_percentiles(
+                     result.timings for result in results).items()})
 
 
 def _segment(pipeline: Pipeline, scenes: Sequence[Scene]) -> list[Segmentation]:
-    """Segment scenes one after the other. The label maps in the result are copies."""
     from dataclasses import replace
 
     import numpy as np
@@ -227,8 +210,7 @@ def _segment(pipeline: Pipeline, scenes: Sequence[Scene]) -> list[Segmentation]:
     for scene in scenes:
         height, width = scene.image.shape[:2]
         data = np.ascontiguousarray(scene.image).reshape(-1)
-        segmentation = segment_one(
-            pipeline, Frame(data, 'bgr8', height, width, 3 * width))
+        segmentation = segment_one(pipeline, Frame(data, 'bgr8', height, width, 3 * width))
         found.append(replace(segmentation, labels=segmentation.labels.copy()))
         segmentation.release()
     return found

@@ -7,8 +7,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 
-from ...bags.cameras import find_camera_encoding, name_camera
-from ...bags.reader import BagReader
+from ...bags.cameras import find_camera_encoding
+from ...bags.reader import BagReader, name_camera
 from ...errors import BagError, EvaluationError
 from ...fleet.recordings import is_bag, Recording
 

@@ -28,13 +28,12 @@ ENVIRONMENT = (
 OTHER_PACKAGES = ('nvidia-modelopt', 'opencv-python', 'opencv-contrib-python', 'rclpy')
 """Packages in the report that :mod:`trt_segmentation.installed.pip_names` does not name."""
 PREFIXES = ('cuda-', 'nvidia-cu', 'nvidia-nv', 'onnxruntime', 'tensorrt')
-"""Packages with these prefixes are in the report too. The names of all other packages may be
-private, so they are not in the report."""
+"""Packages with these prefixes are in the report too. Other package names may be private."""
 NVIDIA_SMI = ('name', 'driver_version', 'pstate', 'memory.total', 'memory.used', 'utilization.gpu',
               'temperature.gpu', 'power.limit', 'clocks.sm', 'clocks.max.sm',
               'compute_mode', 'ecc.mode.current', 'mig.mode.current')
-"""The report has only these fields of ``nvidia-smi``. The usual table of ``nvidia-smi`` also names
-the processes of all users, so this table is not in the report."""
+"""The report has only these fields of ``nvidia-smi``, because the usual table also names the
+processes of all users."""
 LONGEST_S = 20.0
 """``nvidia-smi`` or ``nvpmodel`` is stopped after this many seconds."""
 
@@ -46,7 +45,8 @@ def collect_facts() -> dict[str, Any]:
         'python': {'version': platform.python_version(), 'executable': sys.executable,
                    'build': ' '.join(platform.python_build()), 'path': sys.path[1:]},
         'system': _system(), 'cpu': _cpu(), 'memory': _memory(), 'jetson': _jetson(),
-        'gpu': {**asdict(ask_driver()), 'nvidia_smi': _nvidia_smi()},
+        'gpu': {**asdict(ask_driver()), 'nvidia_smi': _run(
+            'nvidia-smi', f'--query-gpu={",".join(NVIDIA_SMI)}', '--format=csv')},
         'packages': _packages(),
         'environment': {name: _split(os.environ[name]) for name in ENVIRONMENT
                         if name in os.environ}}
@@ -75,16 +75,11 @@ def _memory() -> dict[str, int]:
 
 
 def _jetson() -> dict[str, str]:
-    """Return board, L4T release and power mode of a Jetson; empty on another machine."""
     release = _read('/etc/nv_tegra_release').partition('\n')[0]
     if not release:
         return {}
     return {'board': _read('/proc/device-tree/model').strip('\0'), 'release': release,
             'power_mode': _run('nvpmodel', '-q')}
-
-
-def _nvidia_smi() -> str:
-    return _run('nvidia-smi', f'--query-gpu={",".join(NVIDIA_SMI)}', '--format=csv')
 
 
 def _packages() -> dict[str, str]:
@@ -116,7 +111,6 @@ def _read(path: str) -> str:
 
 
 def _run(*command: str) -> str:
-    """Return the output of a program, or a text that says why the program did not run."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False,
                               timeout=LONGEST_S, stdin=subprocess.DEVNULL)

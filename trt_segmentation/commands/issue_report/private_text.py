@@ -28,8 +28,8 @@ ORDINARY = frozenset([
     'test', 'ubuntu', 'user', 'xavier'])
 """Names of users and hosts that are the same on many machines. Such a name stays in the text."""
 SHORTEST_NAME, SHORTEST_SECRET = 3, 6
-"""Smallest length of a name, and of a secret value, that is removed. Shorter texts stay, because
-they often occur in ordinary text."""
+"""Smallest length of a name, and of a secret value, that is removed. Shorter texts often occur
+in ordinary text."""
 _SECRET_NAME = re.compile(r'KEY|TOKEN|SECRET|PASS|CREDENTIAL|AUTH', re.I)
 _KEPT_FILE = re.compile(r'[\w.+-]+\.(?:py|so[\d.]*)')
 _URL_USER = re.compile(r'(\w://)[^\s/@"\']+@')
@@ -43,9 +43,8 @@ _PACKAGES = re.compile(r'/((?:site|dist)-packages/.*)')
 class PrivateWords:
     """The private words of a machine, and their replacements.
 
-    :param folders: maps a folder to its replacement. The rest of the path stays in the text.
-    :param words: maps the name of a user or a host to its replacement.
-    :param secrets: maps a secret value to its replacement.
+    :param folders: only the folder is replaced; the rest of a path stays in the text.
+    :param words: names of users and hosts.
     :param root: root of the file system. Only tests give another folder.
     """
 

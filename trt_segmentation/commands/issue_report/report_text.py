@@ -17,7 +17,7 @@ LOG_LINES = 40
 def report_text(steps: Sequence[StepResult], when: str) -> str:
     """Return the text of the report.
 
-    :param steps: the results, from which names of users, hosts and folders were removed.
+    :param steps: the results, without names of users, hosts and folders.
     :param when: date and time of the report.
     """
     return '\n'.join(_lines(steps, when))
@@ -82,7 +82,6 @@ def _engines_line(steps: Sequence[StepResult]) -> Iterator[str]:
 
 
 def _flat(tree: Mapping[str, Any], prefix: str = '') -> Iterator[str]:
-    """Yield a line for each value of a JSON tree. Empty values are left out."""
     for name, value in tree.items():
         key = f'{prefix}{name}'
         if isinstance(value, Mapping):
@@ -104,7 +103,6 @@ def _agreement(name: str, part: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _latency(engines: Mapping[str, Mapping[str, Mapping[str, float]]]) -> Iterator[str]:
-    """Yield a table with a row for each stage, and a column for each engine."""
     if not engines:
         yield 'No engine ran to the end.'
         return

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timezone
 from io import BytesIO
 import json
@@ -19,7 +20,7 @@ from ...errors import OutputError
 from ...untrusted.output_files import check_file, KEY, MARKER, write_file
 from ...untrusted.terminal_text import printable
 from ..doctor.options import DoctorOptions
-from .private_text import PrivateWords, words_of_this_machine
+from .private_text import words_of_this_machine
 from .report_text import report_text
 from .step_process import CANNOT_RUN, FAILED, OK, run_step, StepResult
 
@@ -52,9 +53,9 @@ def write_report(options: DoctorOptions) -> int:
     """Run all steps, print the result, and write the zip to ``options.out``.
 
     :returns: the exit code: 1 if a step failed, else 0. A step that cannot run on this machine has
-        not failed. The zip is written in all cases.
-    :raises OutputError: if the zip cannot be written, or if ``options.out`` is a file that
-        ``trt_seg`` did not write, or if its name does not end in .zip.
+        not failed.
+    :raises OutputError: if the zip cannot be written, if ``trt_seg`` did not write the file that
+        it would replace, or if the name does not end in .zip.
     """
     assert options.out is not None
     if options.out.suffix != '.zip':
@@ -63,7 +64,9 @@ def write_report(options: DoctorOptions) -> int:
     check_file(options.out, OPTION)
     words = words_of_this_machine()
     with tempfile.TemporaryDirectory(prefix='trt_seg-') as folder:
-        steps = [_hide_step(step, words) for step in run_steps(options.gpu, Path(folder))]
+        steps = [replace(step, why=words.hide(step.why), found=words.hide_all(step.found),
+                         log=words.hide(step.log))
+                 for step in run_steps(options.gpu, Path(folder))]
         pictures = {path.name: path.read_bytes() for path in sorted(Path(folder).glob('*.png'))}
     when = datetime.now(timezone.utc).strftime('%Y-%m-%d %H:%M UTC')
     tree = {'written': when, 'gpu': options.gpu, 'steps': [
@@ -79,10 +82,7 @@ def write_report(options: DoctorOptions) -> int:
 
 
 def run_steps(gpu: int, folder: Path) -> list[StepResult]:
-    """Run the steps one after the other.
-
-    :param folder: folder for temporary files.
-    """
+    """Run the steps one after the other, with temporary files in a folder."""
     results: dict[str, StepResult] = {}
     for name in STEP_NAMES:
         results[name] = _run_and_tell(name, {'gpu': gpu}, folder)
@@ -109,17 +109,12 @@ def _compare_memory(results: Mapping[str, StepResult], gpu: int, folder: Path) -
     return _run_and_tell('memory', {'gpu': gpu, 'engine': engine}, folder)
 
 
-def _hide_step(step: StepResult, words: PrivateWords) -> StepResult:
-    return StepResult(step.name, step.status, words.hide(step.why), step.seconds,
-                      words.hide_all(step.found), words.hide(step.log))
-
-
 def pack(steps: Sequence[StepResult], text: str, tree: Mapping[str, Any],
          pictures: Mapping[str, bytes]) -> bytes:
     """Return the bytes of the zip.
 
-    The first file, README.txt, holds the marker of trt_segmentation. README.txt is not compressed,
-    so that :func:`.output_files.check_file` finds the marker.
+    :func:`.output_files.check_file` finds the marker of trt_segmentation in README.txt, which is
+    the first file and is not compressed.
     """
     files: dict[str, str | bytes] = {
         README: _README, TEXT: text + '\n',

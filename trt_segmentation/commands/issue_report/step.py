@@ -6,8 +6,8 @@ The process reads a request from stdin as JSON, and writes the result of the ste
 JSON. Everything that the process prints is the log of the step. Each step has its own process. So
 if a library crashes, or if the GPU cannot be used any more, the other steps still run.
 
-The function of a step gets the request and an empty result. The function adds its values to the
-result one by one. If an error ends the step, the values from before the error are in the report.
+The function of a step gets the request and an empty result, and adds its values one by one. If an
+error ends the step, the values from before the error are in the report.
 """
 
 from __future__ import annotations
@@ -86,7 +86,6 @@ def try_one_engine(asked: Found, found: Found) -> None:
 
 
 def _run_all(parts: Sequence[Callable[[], None]]) -> None:
-    """Run every part, even if another part fails. Raise the first error at the end."""
     errors = []
     for part in parts:
         try:
@@ -99,10 +98,7 @@ def _run_all(parts: Sequence[Callable[[], None]]) -> None:
 
 
 def compare_memory(asked: Found, found: Found) -> None:
-    """Measure the latency with mapped memory and with copies.
-
-    Call this function only if the GPU shares its memory with the CPU.
-    """
+    """Measure mapped memory and copies. The GPU must share its memory with the CPU."""
     from ..doctor.memory_choice import measure_memory
     choice = measure_memory(asked['engine'], asked['gpu'], True, log.info)
     found |= choice.tree() | {'text': str(choice)}
@@ -115,7 +111,6 @@ STEPS: dict[str, Callable[[Found, Found], None]] = {
 
 
 def _measure(engine: str, gpu: int, folder: Path, found: Found) -> None:
-    """Open the engine once more, compare it with the CPU, and measure the latency."""
     from ...accuracy.compare import compare_pipelines, REFERENCE
     from ...accuracy.differences import write_differences
     from ...accuracy.samples import draw_street_samples
@@ -139,7 +134,7 @@ def _measure(engine: str, gpu: int, folder: Path, found: Found) -> None:
         frames = camera_frames(4, *SIZE, 'bgr8', pipeline.allocate)
         latency = measure_latency(pipeline, frames, Wanted(overlay=True), SECONDS,
                                   lambda elapsed: None)
-        del frames      # closing the pipeline frees the memory in which the frames lie
+        del frames      # closing the pipeline frees this memory
         found['latency_ms'] = {stage: percentiles(times) for stage, times in
                                (*latency.stages.items(), ('total', latency.total))}
         found['images'], found['drift'] = len(latency.total), latency.drift
@@ -154,7 +149,6 @@ def _read_tuning(gpu: int, found: Found) -> None:
 
 
 def _describe_plan(gpu: int, is_only_built: bool, found: Found) -> None:
-    """Describe the plan that ran. If no plan can run here, describe a plan that is built now."""
     from ...view.plan_text import plan_text
     from ..doctor.selftest import build_demo_plan
     plan = build_demo_plan() if is_only_built else _read_cached_plan(gpu)

@@ -16,8 +16,8 @@ from time import monotonic
 from typing import Any
 
 OK, FAILED, CANNOT_RUN = 'ok', 'FAILED', 'cannot run'
-"""The possible statuses of a step. The status ``cannot run`` is not a failure: this machine lacks
-something that the step needs."""
+"""The statuses of a step. ``cannot run`` is not a failure: this machine lacks something that the
+step needs."""
 
 LONGEST_S = 3600.0
 """A step is stopped after this many seconds. A TensorRT build can take many minutes."""
@@ -30,7 +30,7 @@ class StepResult:
     """The result of a step.
 
     :param status: :data:`OK`, :data:`FAILED` or :data:`CANNOT_RUN`.
-    :param why: why the step failed or cannot run; empty if ``status`` is :data:`OK`.
+    :param why: why the step failed or cannot run.
     :param found: the values that the step found. After an error, some values may be missing.
     :param log: everything that the process printed, with the traceback of an error.
     """
@@ -70,7 +70,6 @@ def run_step(name: str, request: Mapping[str, Any], folder: Path,
 
 
 def _run(request: str, output: Any, longest_s: float) -> str:
-    """Run the process. Return why the process failed; empty if it did not fail."""
     path = os.pathsep.join(filter(None, sys.path))
     package = __package__ or ''
     try:
@@ -90,7 +89,6 @@ def _run(request: str, output: Any, longest_s: float) -> str:
 
 
 def _last_error(log: str, why: str) -> str:
-    """Return the last line of a traceback in the log, or ``why`` if there is no traceback."""
     if 'status 1' not in why:       # a signal or a timeout says more than an older traceback
         return why
     lines = [line for line in log.splitlines() if line and not line[0].isspace()]
@@ -98,7 +96,6 @@ def _last_error(log: str, why: str) -> str:
 
 
 def _judge(found: Mapping[str, Any]) -> tuple[str, str]:
-    """Return the status and the reason of a step whose process ended without an error."""
     errors = [check for check in found.get('checks', ()) if check['status'] == 'error']
     if errors:
         return FAILED, '; '.join(f'{check["name"]}: {check["text"]}' for check in errors)

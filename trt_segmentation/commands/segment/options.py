@@ -9,38 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import SourceError
-from ..arguments.options import (
-    add_device,
-    add_model,
-    add_view,
-    Arguments,
-    Commands,
-    set_options,
-)
+from ..arguments.options import add_device, add_model, add_view, Arguments, Commands, set_options
 from ..arguments.values import count, fraction
 
 
 @dataclass(frozen=True)
 class SegmentOptions:
-    """The options of ``trt_seg segment``.
+    """The options of ``trt_seg segment``. The help text of each argument explains its option.
 
-    :param sources: what is segmented; see :func:`.open_sources`.
-    :param out: folder for the results.
-    :param model: path of a model card, or the name of an installed card.
-    :param engine: inference engine. :func:`.open_pipeline` explains ``engine``, ``gpu`` and
-        ``precision``.
-    :param overlay: whether overlays are written.
+    :func:`.open_sources` explains ``sources``. :func:`.open_pipeline` explains ``engine``, ``gpu``
+    and ``precision``.
+
     :param labels: whether label maps are written; None to write label maps only for pictures.
-    :param confidence: whether the confidence of each pixel is written.
-    :param alpha: weight of the class colours in the overlays, 0 to 1.
-    :param side_by_side: whether an overlay has the image on its left side.
-    :param every: 1 to segment every image of a source, 2 for every second image, and so on.
-    :param recursive: whether the pictures in subfolders are read too.
-    :param image_topic: image topic of the bags; None for the only image topic of each bag.
-    :param json: JSON file to write, with an entry for each image; None for no file.
-    :param show: whether a window shows the overlays.
-    :param view: whether the result is shown in Rerun.
-    :param save_view: .rrd file to write; None for no file.
     """
 
     sources: tuple[str, ...]
@@ -63,10 +43,7 @@ class SegmentOptions:
     save_view: Path | None = None
 
     def check(self) -> None:
-        """Refuse options that contradict each other.
-
-        :raises SourceError: if ``side_by_side`` is given without overlays.
-        """
+        """Raise a SourceError if ``side_by_side`` is given without overlays."""
         if self.side_by_side and not self.overlay:
             raise SourceError('--side-by-side puts the image beside the overlay, so an overlay '
                               'is needed; leave out --no-overlay')

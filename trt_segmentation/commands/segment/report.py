@@ -26,7 +26,6 @@ MOST_RENAMED = 20
 class SegmentReport:
     """The result of one run of the command.
 
-    :param segmented: number of images that were segmented.
     :param dropped: number of camera images that were skipped because the network was busy.
     :param bad: one line for each image or source that could not be read.
     :param seconds: seconds from the opening of the first source until all results were written.
@@ -54,7 +53,6 @@ def print_report(report: SegmentReport, pixels: npt.NDArray[np.int64], all_pixel
     """Print the share of each class, the speed, and what could not be read.
 
     :param pixels: for each class, its number of pixels in all images.
-    :param all_pixels: number of all pixels in all images.
     :param engine: name of the engine and its device.
     """
     console = Console()
@@ -87,15 +85,12 @@ def print_report(report: SegmentReport, pixels: npt.NDArray[np.int64], all_pixel
     if report.bad:
         lines.append(f'images or sources that could not be read: {len(report.bad)}')
         lines += [f'  {one_line(line)}' for line in report.bad]
-    for line in lines:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    print(*lines, sep='\n')
 
 
 def report_tree(report: SegmentReport, pixels: npt.NDArray[np.int64], all_pixels: int,
                 card: ModelCard, engine: str, images: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return the content of the file of --json.
-
-    The parameters are those of :func:`print_report`.
+    """Return the content of the file of --json. See :func:`print_report` for the parameters.
 
     :param images: an entry for each segmented image, in order.
     """

@@ -71,10 +71,7 @@ def check_results(sources: Sequence[ImageSource], options: SegmentOptions,
 
 
 def _check_old_classes(out: Path, names: set[str], card: ModelCard) -> None:
-    """Refuse a folder in which a new classes.json would give old label maps wrong class names.
-
-    :param names: the files that this run writes.
-    """
+    """Refuse a folder in which a new classes.json would give old label maps wrong class names."""
     if not is_ours(out / CLASSES):
         return
     try:
@@ -94,10 +91,7 @@ def _check_old_classes(out: Path, names: set[str], card: ModelCard) -> None:
 
 
 def _list_names(source: ImageSource, options: SegmentOptions) -> list[str]:
-    """Return the paths of the results, relative to --out.
-
-    For a video, these are the mp4 and the files of :func:`_list_old_maps`.
-    """
+    """Return the results of a source and the old maps of a video, as paths below --out."""
     if source.name is not None:
         return [*[source.name + VIDEO] * options.overlay, *_list_old_maps(source.name, options)]
     names = source.picture_names
@@ -107,10 +101,9 @@ def _list_names(source: ImageSource, options: SegmentOptions) -> list[str]:
 
 
 def _list_old_maps(name: str, options: SegmentOptions) -> list[str]:
-    """Return the numbered label maps and confidences that --out already has for this video.
+    """Return the label maps and confidences that an earlier run may have written for this video.
 
-    An earlier run may have written these files for frames that this run skips. If this run
-    writes no label maps, no label maps are returned. The same holds for confidences.
+    This run may skip their frames. Only kinds of files that this run writes are returned.
     """
     folders = ['labels'] * options.wants_labels(True) + ['confidence'] * options.confidence
     return [str(path.relative_to(options.out)) for folder in folders
@@ -120,7 +113,7 @@ def _list_old_maps(name: str, options: SegmentOptions) -> list[str]:
 
 def find_renamed_results(sources: Sequence[ImageSource], options: SegmentOptions
                          ) -> list[tuple[str, str]]:
-    """Return each source whose result file has an unexpected name, and this name.
+    """Return each source whose result has an unexpected name, and this name.
 
     If overlays are written, the name has an ending, as in ``street_jpg.jpg``.
     """
@@ -135,7 +128,6 @@ def find_renamed_results(sources: Sequence[ImageSource], options: SegmentOptions
 class ResultWriter:
     """Gives the results of a run to worker threads. Call all methods from one thread.
 
-    :param card: the model card. It gives the names and colours of the classes.
     :ivar images: for each image, its entry in the file of --json; empty without --json.
     :ivar pixels: for each class, the number of its pixels; complete after :meth:`close`.
     :ivar all_pixels: number of pixels of all images.
@@ -165,8 +157,6 @@ class ResultWriter:
 
     def begin_source(self, source: ImageSource) -> None:
         """Delete old label maps and confidences of a video, if this run writes new ones.
-
-        Files that ``trt_seg`` did not write stay.
 
         :raises OutputError: if a file cannot be deleted.
         """
@@ -217,7 +207,6 @@ class ResultWriter:
             raise self._error
 
     def _write_classes(self, is_video: bool) -> None:
-        """Write :data:`CLASSES` once, with the id, the name and the colour of each class."""
         if self._knows_classes or not (
                 self._options.overlay or self._options.wants_labels(is_video)):
             return
@@ -272,6 +261,5 @@ def compose(answer: SegmentedImage, side_by_side: bool) -> npt.NDArray[np.uint8]
 
 
 def _prepare(path: Path) -> Path:
-    """Make the folder of a result, and return the path of the result."""
     make_folder(path.parent, '--out')
     return path

@@ -24,12 +24,7 @@ from ...view.progress import ProgressBars
 from ...view.window import PictureWindow
 from .options import SegmentOptions
 from .report import print_report, report_tree, SegmentReport
-from .results import (
-    check_results,
-    compose,
-    find_renamed_results,
-    ResultWriter,
-)
+from .results import check_results, compose, find_renamed_results, ResultWriter
 
 DEMO_MODEL = ('The demo model `street` was trained on drawings only, so its labels of photographs '
               'have errors. For your own images, give your own network with --model.')
@@ -49,13 +44,6 @@ class _Run:
     is_ended: bool = False
 
     def segment(self, sources: Sequence[ImageSource]) -> None:
-        """Segment the sources, one after the other.
-
-        If a source cannot be read, the report gets the error, and the next source follows.
-
-        :raises SegmentationError: if the only source cannot be read, if the engine failed, or if a
-            result cannot be written.
-        """
         began = time.monotonic()
         try:
             for source in sources:
@@ -134,7 +122,6 @@ def run_segment(options: SegmentOptions) -> int:
 @contextmanager
 def _views(card: ModelCard, options: SegmentOptions
            ) -> Iterator[tuple[Show, PictureWindow | None]]:
-    """Open the window and the view. Yield the function that shows an image, and the window."""
     window = PictureWindow('trt_seg segment', NO_WINDOW) if options.show else None
     try:
         with _rerun_view(card, options) as show_in_rerun:
@@ -153,7 +140,6 @@ def _views(card: ModelCard, options: SegmentOptions
 @contextmanager
 def _rerun_view(card: ModelCard, options: SegmentOptions
                 ) -> Iterator[Callable[[SegmentedImage], None]]:
-    """Open the view in Rerun if the user wants it. Yield a function that shows an image."""
     if not (options.view or options.save_view):
         yield lambda answer: None
         return

@@ -18,8 +18,8 @@ import numpy.typing as npt
 
 from ...accuracy.label_counts import LabelCounts, read_label_counts
 from ...accuracy.label_values import LabelValues
-from ...bags.cameras import choose_topics, name_camera
-from ...bags.reader import BagReader
+from ...bags.cameras import choose_topics
+from ...bags.reader import BagReader, name_camera
 from ...errors import BagError, EvaluationError, FleetError, LabelError
 from ...model.card import ModelCard
 from ...segmented_image import SegmentedImage

@@ -64,10 +64,9 @@ __device__ __forceinline__ const u8* chroma_of(const Image& image, int y)
     return image.data + image.chroma + (long long)(y >> image.chroma_shift) * image.step;
 }
 
-// Return one pixel of the rectified image. The color is interpolated between four pixels of the
-// camera image. For each pixel of the rectified image, the lookup has a column and a row in the
-// camera image. Column and row are negative if the camera image does not show the pixel. The color
-// is rounded like the result of cv2.remap.
+// Return one pixel of the rectified image, interpolated between four pixels of the camera image
+// and rounded like the result of cv2.remap. For each pixel of the rectified image, the lookup has
+// a column and a row in the camera image; negative if the camera image does not show the pixel.
 template <bool YUV>
 __device__ __forceinline__ Color rectified_at(const Image& image, const float* lookup, int x, int y,
                                               float pad)

@@ -15,8 +15,8 @@ from ...engines.cuda_driver import call
 class Launch:
     """One kernel launch.
 
-    :param params: all parameters of the kernel, as one structure in host memory. :meth:`enqueue`
-        copies the structure. After that, the caller may change the structure.
+    :param params: all parameters of the kernel, as one structure in host memory. After
+        :meth:`enqueue`, the caller may change the structure.
     """
 
     def __init__(self, params: ctypes.Structure) -> None:

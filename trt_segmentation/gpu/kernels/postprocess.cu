@@ -177,8 +177,7 @@ __device__ __forceinline__ void finish(const Winner* winner, Result& result)
 }
 
 // For each of COUNT positions, the weights of CELLS neighbouring cells. At most two weights of a
-// position are not zero. Multiplications by zero cost little, because they run in parallel with the
-// comparisons of logits. Code that selects the two cells would cost more.
+// position are not zero, but code that selects these two cells would cost more.
 template <int COUNT, int CELLS>
 struct Weights {
     int base;                     // the first cell
@@ -329,10 +328,9 @@ __device__ __forceinline__ Result result_at(const Postprocess& p, const View& vi
 }
 
 #else
-// Return the index of the cell that gives a pixel its label. The function computes with integers,
-// because a rounded float position could lie in a neighbouring cell. `part` is the length of the
-// part of the image that the network sees. `resized` is this length in network pixels. `shift` is
-// the network position of image pixel 0, times `part`.
+// Return the index of the cell that gives a pixel its label. A rounded float position could lie in
+// a neighbouring cell. `part` is the length of the part of the image that the network sees.
+// `resized` is this length in network pixels. `shift` is the network position of pixel 0 * `part`.
 __device__ __forceinline__ int cell(int pixel, int resized, int part, int shift, int net, int size)
 {
     const long long over = (2LL * pixel + 1) * resized + 2LL * shift;

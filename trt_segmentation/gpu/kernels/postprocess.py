@@ -22,13 +22,8 @@ from .image import describe_frame, Image
 from .launch import Launch
 from .program import cached_cubin, IMAGES, Kernel
 
-PIXELS = 4
-"""Number of neighbouring camera pixels that a GPU thread computes in each of its rows.
-postprocess.cu has the same number."""
-ROWS = 1
-"""Number of rows in which a GPU thread computes camera pixels."""
-UNROLL = 4
-"""Number of classes whose logits a GPU thread loads at once."""
+PIXELS = 4      # pixels that a GPU thread computes in a row; postprocess.cu has the same number
+ROWS, UNROLL = 1, 4         # macros that postprocess.cu explains
 BLOCK = (32, 2, 1)
 
 _TYPES = {
@@ -71,8 +66,8 @@ class Target:
     an output is not wanted, its address is 0.
 
     :param overlay_step: see :attr:`trt_segmentation.frame.Wanted.overlay_step`.
-    :param hidden: address of the array ``hidden`` of the frame's :class:`.Viewport`; 0 if there is
-        no such array. ``lookup`` is the address of the array ``lookup``.
+    :param hidden: address of this array of the frame's :class:`.Viewport`; 0 if there is none.
+    :param lookup: the same for the array ``lookup``.
     """
 
     frame: Frame
@@ -105,8 +100,8 @@ def defines(card: ModelCard, output: NetworkOutput, confidence: bool, tally: boo
 class Postprocess:
     """The kernels for one network output, on the GPU that is current in this thread.
 
-    Confidence, tally and rectified overlay are optional. Each combination of these outputs has its
-    own kernel, which is loaded when the combination is first wanted.
+    Each combination of confidence, tally and rectified overlay has its own kernel, which is loaded
+    when the combination is first wanted.
 
     :param palette: GPU address of the result of :func:`palette_words`.
     :param arch: the GPU's architecture, such as ``sm_90``.
@@ -175,7 +170,6 @@ class Postprocess:
                        len(targets))
 
     def _describe(self, view: Any, target: Target, height: int, width: int) -> None:
-        """Describe one image. ``height`` and ``width`` belong to the network output."""
         frame = target.frame
         geometry = fit(self._card.input.resize, (frame.height, frame.width), self._net,
                        frame.roi)
@@ -218,11 +212,7 @@ def _strides(layout: str, shape: Sequence[int]) -> tuple[int, int, int, int, int
 
 
 def palette_words(palette: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Return a palette in the format of the kernel.
-
-    :param palette: (classes, 3) uint8 RGB.
-    :returns: (classes, 4) uint8: B, G, R and 0.
-    """
+    """Return a (classes, 3) uint8 RGB palette as (classes, 4) uint8: B, G, R and 0."""
     words = np.zeros((len(palette), 4), np.uint8)
     words[:, :3] = palette[:, ::-1]
     return words

@@ -45,9 +45,8 @@ class _PreprocessParams(ctypes.Structure):
 class Source(NamedTuple):
     """One camera image that a launch reads.
 
-    :param image: address of the first byte of the image, as kernels see it.
-    :param lookup: address of the array ``lookup`` of the frame's :class:`.Viewport`; 0 if there is
-        no such array.
+    :param image: address of the first byte of the image, for kernels.
+    :param lookup: address of this array of the frame's :class:`.Viewport`; 0 if there is none.
     """
 
     frame: Frame
@@ -62,10 +61,9 @@ def defines(image: ImageInput, rectify: bool = False) -> dict[str, str | int]:
 
 
 class Preprocess:
-    """The kernel of preprocess.cu for one network input.
+    """The kernels for one network input, on the GPU that is current in this thread.
 
-    The kernel runs on the GPU that is current in this thread. At first, the kernel is compiled
-    without rectification. When an image is first rectified, the kernel is compiled again.
+    The kernel with rectification is loaded when an image is first rectified.
 
     :param arch: the GPU's architecture, such as ``sm_90``.
     """

@@ -59,10 +59,8 @@ def cached_cubin(file: str, arch: str, defines: Mapping[str, str | int],
                  folder: Path | None = None) -> bytes:
     """Return the cubin of a kernel file from disk. If the disk has none, compile the file.
 
-    A cubin is machine code. So a cubin on disk is used only if the file belongs to this user, and
-    if nobody has changed the file.
-
-    ``file``, ``arch``, ``defines`` and the error are the same as for :func:`compile_cubin`.
+    A cubin is machine code. So a cubin on disk is used only if its file belongs to this user and
+    is unchanged. See :func:`compile_cubin` for the other parameters and the error.
 
     :param folder: the folder of the cubins; None for :func:`cache_folder`.
     """

@@ -11,10 +11,8 @@ from ...installed.files import profile_export, PROFILES
 from ...stats import WINDOW
 
 UNKNOWN = 'unknown: this middleware does not report lost messages'
-"""If the number of lost images is unknown, diagnostics show this text instead."""
-
 NOT_NUMBERED = 'unknown: needs transport direct and a middleware that numbers messages'
-"""If images have no numbers, diagnostics show this text instead of the count of missing images."""
+"""Diagnostics show these texts if the number of lost images, or of missing images, is unknown."""
 
 
 def describe_loss(topic: str, count: int, rmw: str,

@@ -41,10 +41,7 @@ class ResultWatch:
             '`max_age` allows, so the node did not publish them')
 
     def remember(self, snapshot: Snapshot, now: float, images_come: bool) -> None:
-        """Keep the counts of a published report for the next comparison.
-
-        :param images_come: False if the node receives no images.
-        """
+        """Keep the counts of a published report for the next comparison."""
         last = self._last
         if not images_come or last is None or snapshot.frames_out > last.frames_out:
             self._start = None

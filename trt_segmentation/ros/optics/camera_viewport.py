@@ -28,7 +28,7 @@ from ...viewport import Viewport
 
 
 class _Wish(NamedTuple):
-    """All values from which a viewport is made. If all are unchanged, the viewport is reused."""
+    """The values from which a viewport is made. If no value changes, the viewport is reused."""
 
     height: int
     width: int
@@ -60,7 +60,7 @@ class CameraViewport:
     def apply(self, frame: Frame, info: CameraInfo | None) -> Frame:
         """Return a copy of the frame with a viewport, or the frame itself if it needs no viewport.
 
-        :param info: the newest camera_info; None if no camera_info was received.
+        :param info: the newest camera_info; None if none was received.
         :raises FrameError: if a parameter or ``info`` does not fit the frame.
         """
         self.size = frame.height, frame.width
@@ -76,10 +76,10 @@ class CameraViewport:
               size: tuple[int, int] | None) -> None:
         """Check whether images can have a viewport.
 
-        :param value: as for the class, but with the values that are checked.
-        :param info: the newest camera_info; None if no camera_info was received.
-        :param size: height and width of the images in pixels. If None, only a part of the values
-            is checked.
+        :param value: returns the value to check of the parameter with the given name.
+        :param info: the newest camera_info; None if none was received.
+        :param size: height and width of the images in pixels. If None, this method checks only
+            the length of `roi`, and whether the ego mask can be read.
         :raises FrameError: if a parameter or ``info`` does not fit.
         """
         if size:
@@ -91,9 +91,7 @@ class CameraViewport:
 
     def _read_wish(self, value: Callable[[str], Any], info: CameraInfo | None,
                    size: tuple[int, int]) -> tuple[_Wish, Rectified | None]:
-        lens = rectified = None
-        if value('rectify'):
-            lens, rectified = _read_lenses(info, *size)
+        lens, rectified = _read_lenses(info, *size) if value('rectify') else (None, None)
         mask = value('ego_mask').replace('{camera}', self.camera)
         return _Wish(*size, mask, self._choose_roi(value('roi')), lens,
                      rectified and rectified.lens), rectified
@@ -156,11 +154,7 @@ def _read_picture(path: str) -> npt.NDArray[np.uint8]:
 
 def _hide_unseen(hidden: npt.NDArray[np.uint8] | None, lookup: npt.NDArray[np.float32]
                  ) -> npt.NDArray[np.uint8]:
-    """Return 1 for each hidden pixel of the rectified image, else 0.
-
-    A pixel is hidden if it lies outside the camera image, or if it comes from a hidden pixel of
-    the camera image.
-    """
+    """Return 1 for each rectified pixel that is hidden or outside the camera image, else 0."""
     unseen = lookup[..., 0] < 0
     if hidden is not None:
         column, row = np.moveaxis(np.rint(np.maximum(lookup, 0)).astype(np.intp), -1, 0)

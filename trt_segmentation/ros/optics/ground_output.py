@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 import numpy.typing as npt
@@ -19,7 +20,7 @@ from ...ground.table import Cells, GridSize, GroundTable
 from ...ground.values import make_values, Values
 from ...lens.calibration import read_lens
 from ...model.card import ModelCard
-from ..transport.qos import overridable, publisher_events, RELIABLE
+from ..transport.qos import make_lifecycle_publisher
 from .transforms import Transforms
 
 try:
@@ -29,10 +30,9 @@ try:
 except ImportError:  # not every ROS installation has nav_msgs
     MapMetaData = OccupancyGrid = None
 
-NO_GROUND = 'no ground grid'
-"""A kind of problem for ``warn``: a ground grid could not be computed."""
-NEW_LENS = 'camera_info changed'
-"""A kind of problem for ``warn``: the calibration changed while the node was active."""
+NO_GROUND, NEW_LENS = 'no ground grid', 'camera_info changed'
+"""The kinds of problems for ``warn``: a ground grid could not be computed, and the calibration
+changed while the node was active."""
 
 MANY_CAMERAS = ('`camera_height` gives the pose of one camera, but there are {} cameras. Set '
                 '`camera_height` to 0, and publish the pose of each camera with tf2')
@@ -61,9 +61,8 @@ class GroundOutput:
 
     :param camera: name of the camera; empty if the camera has no name.
     :param value: returns the value of the parameter with the given name.
-    :param transforms: source of the pose of the camera; None if parameters give the pose.
-    :param warn: called for each problem with the name of the camera, the kind of the problem, and
-        the exception.
+    :param transforms: gives the pose of the camera; None if parameters give the pose.
+    :param warn: called with the camera's name, the kind of a problem, and the exception.
     :raises GroundError: if the model card does not say which classes are ground.
     """
 
@@ -80,11 +79,7 @@ class GroundOutput:
         self._cost = -1
         self._values: Values = self._read_values()
         name = f'{camera}/segmentation/ground' if camera else '~/ground'
-        with overridable(node, name, RELIABLE) as (qos, options):
-            self._publisher = node.create_lifecycle_publisher(
-                OccupancyGrid, name, qos, qos_overriding_options=options,
-                event_callbacks=publisher_events(
-                    node.resolve_topic_name(name), node.get_logger().warning))
+        self._publisher = make_lifecycle_publisher(node, OccupancyGrid, name)
 
     def publish(self, labels: npt.NDArray[Any], header: Header, info: CameraInfo | None,
                 sent: CameraInfo | None) -> None:
@@ -94,10 +89,8 @@ class GroundOutput:
 
         :param labels: (height, width) class ids, C-contiguous.
         :param header: the header of the image.
-        :param info: the camera_info that belongs to the label map; None if no camera_info was
-            received.
-        :param sent: the camera_info that the camera sent. It differs from ``info`` if the image
-            was rectified.
+        :param info: the camera_info that belongs to the label map; None if none was received.
+        :param sent: the camera_info of the camera. If the image was rectified, ``info`` differs.
         """
         if not self._publisher.get_subscription_count():
             return
@@ -120,10 +113,7 @@ class GroundOutput:
         self._values = self._read_values()
 
     def find_height_problem(self, height: float, cameras: int) -> str:
-        """Return why ``camera_height`` cannot have a value now. Empty if it can.
-
-        :param cameras: number of cameras of the node.
-        """
+        """Return why ``camera_height`` cannot have a value now. Empty if it can."""
         if height and cameras > 1:
             return MANY_CAMERAS.format(cameras)
         return '' if height or self._transforms else NO_TRANSFORMS
@@ -136,7 +126,7 @@ class GroundOutput:
 
     def _find_table(self, header: Header, info: CameraInfo | None, sent: CameraInfo | None
                     ) -> GroundTable:
-        """Return the present table. If lens, pose or size have changed, make a new table."""
+        """Return the present table, or a new table if lens, pose or size have changed."""
         lens, pose = read_lens(info), self._find_pose(header)
         size = GridSize(self._value('ground_range'), self._value('ground_resolution'))
         old = self._table
@@ -189,7 +179,6 @@ def make_ground_outputs(node: LifecycleNode, names: Sequence[str], card: ModelCa
                         value: Callable[[str], Any], warn: Warn) -> dict[str, GroundOutput]:
     """Make the ground output of each camera.
 
-    :param names: the names of the cameras.
     :raises GroundError: if nav_msgs or tf2_ros is not installed, if the model card names no ground
         classes, or if ``camera_height`` is set for several cameras.
     """
@@ -200,14 +189,12 @@ def make_ground_outputs(node: LifecycleNode, names: Sequence[str], card: ModelCa
         raise GroundError(MANY_CAMERAS.format(len(names)))
     transforms = None if value('camera_height') else Transforms(node)
     outputs: dict[str, GroundOutput] = {}
-    try:
+    with ExitStack() as opened:
+        if transforms:
+            opened.callback(transforms.close)
         for name in names:
             outputs[name] = GroundOutput(
                 node, name, card, value=value, transforms=transforms, warn=warn)
-    except Exception:  # for example an impossible qos_overrides value
-        for output in outputs.values():
-            output.close()
-        if transforms:
-            transforms.close()
-        raise
+            opened.callback(outputs[name].close)
+        opened.pop_all()  # not reached after an exception, so everything is closed
     return outputs

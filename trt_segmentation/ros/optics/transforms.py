@@ -35,10 +35,9 @@ class Transforms:
                 'pose with `camera_height`, `camera_pitch` and `camera_roll`')
         self._buffer = tf2_ros.Buffer()
         self._listener = tf2_ros.TransformListener(self._buffer, node)
-        # If a bag is played in a loop, the clock jumps back at the start of each round. This
-        # callback then deletes all stored transforms except the static transforms. Without the
-        # callback, tf2 would refuse the transforms of the new round, because the stored transforms
-        # are newer.
+        # If a bag is played in a loop, the clock jumps back at the start of each round. tf2 would
+        # then refuse the new transforms, because the stored transforms are newer. So this callback
+        # deletes all stored transforms except the static transforms.
         self._jumps = node.get_clock().create_jump_callback(
             JumpThreshold(min_forward=None, min_backward=Duration(nanoseconds=-1)),
             post_callback=lambda jump: self._buffer.clear())

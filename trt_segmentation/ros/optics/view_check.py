@@ -19,10 +19,10 @@ VIEW_DEFAULTS: dict[str, Any] = {'ego_mask': '', 'roi': [], 'rectify': False}
 
 def find_view_problem(name: str, value: Any,
                       cameras: Sequence[tuple[CameraViewport, CameraInfo | None]]) -> str:
-    """Return why the next image of a camera could not use a parameter. Empty if it could.
+    """Return why a value does not fit the next image of a camera. Empty if the value fits.
 
-    This function checks a value alone, without the present values of the other parameters. If
-    several present values do not fit, a user can therefore correct one after the other.
+    This function ignores the present values of the other parameters. So if several values do
+    not fit, a user can correct one after the other.
 
     :param name: name of any parameter. Only a parameter in :data:`VIEW_DEFAULTS` is checked.
     :param cameras: each camera with its newest camera_info.

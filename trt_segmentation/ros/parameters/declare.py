@@ -25,10 +25,9 @@ def declare(node: Node, settings: Iterable[Setting],
 
     :param configured: called at each change. Returns whether the node is configured.
     :param refuse: called for each later change that ``settings`` allow, with the name of the
-        parameter. The second argument is a function that returns the value of a parameter after
-        the change. Returns the reason why the node cannot use the change. Empty if it can.
-    :raises rclpy.exceptions.ParameterException: if a start-up value is refused. The text of the
-        error gives the reason.
+        parameter, and with a function that returns the value of a parameter after the change.
+        Returns why the node cannot use the change. Empty if it can.
+    :raises rclpy.exceptions.ParameterException: if a start-up value is refused, with the reason.
     """
     full_name = node.get_fully_qualified_name()
     by_name = {setting.name: setting for setting in settings}
@@ -90,8 +89,8 @@ def _warn_of_unknown_names(node: Node, known: list[str]) -> None:
 
 def _refuse_deletion(node: Node, change: Parameter) -> str:
     """Return why a parameter cannot be deleted. Empty if the change deletes no parameter."""
-    # A request to delete a parameter has the type NOT_SET. rclpy allows such a request for each
-    # list, because a list has a dynamic type. An empty list in a YAML file has the type NOT_SET
-    # too, but the node reads the file before the parameter is declared.
+    # A request to delete a parameter has the type NOT_SET. rclpy allows such a request for lists,
+    # because they have a dynamic type. An empty list in a YAML file has the type NOT_SET too, but
+    # the node reads the file before the parameter is declared.
     deletes = change.type_ == Parameter.Type.NOT_SET and node.has_parameter(change.name)
     return 'this parameter cannot be deleted. For the default, set it to []' if deletes else ''

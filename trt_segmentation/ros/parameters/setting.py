@@ -9,12 +9,7 @@ from dataclasses import dataclass
 import re
 from typing import Any
 
-from rcl_interfaces.msg import (
-    FloatingPointRange,
-    IntegerRange,
-    ParameterDescriptor,
-    ParameterType,
-)
+from rcl_interfaces import msg
 
 from ...untrusted.terminal_text import did_you_mean
 
@@ -35,8 +30,8 @@ class Setting:
         :data:`UNCONFIGURED` or :data:`NEVER`.
     :param low: smallest value of a number. ``high`` is the largest value.
     :param choices: the allowed values of a string. Empty if every string is allowed.
-    :param pattern: regular expression that a string or each item of a list must match, and a
-        description of such a text.
+    :param pattern: regular expression for a string or for each item of a list, and a description
+        of a text that matches.
     :param most: largest number of items in a list.
     :param group: 0 for a list of strings. For a list of integers, the number of items must be a
         multiple of ``group``.
@@ -74,24 +69,24 @@ class Setting:
             return str(self.default).lower()
         return str(self.default) or "''"
 
-    def descriptor(self) -> ParameterDescriptor:
+    def descriptor(self) -> msg.ParameterDescriptor:
         """Return the descriptor for ROS tools. rclpy refuses values outside its range."""
-        kinds = {bool: ParameterType.PARAMETER_BOOL, int: ParameterType.PARAMETER_INTEGER,
-                 float: ParameterType.PARAMETER_DOUBLE, str: ParameterType.PARAMETER_STRING,
-                 tuple: (ParameterType.PARAMETER_INTEGER_ARRAY if self.group
-                         else ParameterType.PARAMETER_STRING_ARRAY)}
-        kind = type(self.default)
-        descriptor = ParameterDescriptor(
+        types, kind = msg.ParameterType, type(self.default)
+        kinds = {bool: types.PARAMETER_BOOL, int: types.PARAMETER_INTEGER,
+                 float: types.PARAMETER_DOUBLE, str: types.PARAMETER_STRING,
+                 tuple: (types.PARAMETER_INTEGER_ARRAY if self.group
+                         else types.PARAMETER_STRING_ARRAY)}
+        descriptor = msg.ParameterDescriptor(
             name=self.name, type=kinds[kind], description=self.description,
             additional_constraints=self.constraints, read_only=self.change == NEVER,
             # An empty list in a YAML file has no type, so rclpy must not check the type.
             dynamic_typing=kind is tuple)
         if kind is float:
             descriptor.floating_point_range = [
-                FloatingPointRange(from_value=self.low, to_value=self.high)]
+                msg.FloatingPointRange(from_value=self.low, to_value=self.high)]
         elif kind is int:
             descriptor.integer_range = [
-                IntegerRange(from_value=int(self.low), to_value=int(self.high))]
+                msg.IntegerRange(from_value=int(self.low), to_value=int(self.high))]
         return descriptor
 
 

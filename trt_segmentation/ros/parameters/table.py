@@ -17,16 +17,14 @@ from .trust import TIME, TRUST
 from .view_rows import VIEW
 
 START_PERIODS = 5
-"""If the image topic has no publisher, the log warns after this number × ``stale_after`` seconds.
-
-The log waits longer in this case, because a camera driver may need several seconds to start.
-"""
+"""If the image topic has no publisher, the log warns after this number × ``stale_after`` seconds,
+because a camera driver may need several seconds to start."""
 
 SETTINGS = (
     Setting('model', 'street', 'Name of an installed model card, or path of a model card (.yaml). '
-            'If the value changes while the node is active, the node opens the new network, and '
-            'uses the old network until the new network is open. If the new network cannot be '
-            'opened, the node keeps the old network.', EXCHANGED),
+            'If the value changes while the node is active, the node uses the old network until '
+            'the new network is open. If the new network cannot be opened, the node keeps the old '
+            'network.', EXCHANGED),
     Setting('engine', 'auto', "Library that runs the network. 'auto' chooses the best library "
             'that works on this machine.', UNCONFIGURED, choices=ENGINES),
     Setting('precision', 'auto', "Number format in which TensorRT computes. 'auto' means fp16. "

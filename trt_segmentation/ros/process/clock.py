@@ -15,10 +15,7 @@ STANDS = 2.0
 
 
 def check_time(stamp: Time) -> str:
-    """Return why a message of /clock holds no valid time. Empty if the time is valid.
-
-    If rclpy got an invalid time, rclpy would raise an exception.
-    """
+    """Return why rclpy cannot use the time of a message of /clock. Empty if the time is valid."""
     if stamp.sec < 0:
         return f'sec is {stamp.sec}; expected 0 or more'
     if stamp.nanosec >= 10**9:

@@ -21,7 +21,6 @@ class Guarded:
     """
 
     get_logger: Callable[[], Any]
-    """See Node."""
 
     def __init__(self, *names: Any, **options: Any) -> None:
         self.errors = MishapCounter(lambda text: self.get_logger().error(text))

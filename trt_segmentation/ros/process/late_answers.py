@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Lets a node delay its answer to a request that sets parameters. The executor runs meanwhile.
 
-In rclpy, a service's callback returns the response, so the executor waits for the callback. A
-callback may also be a coroutine. But rclpy's executor calls a waiting coroutine again and again,
-which keeps a core busy. So this module replaces the callback and the method that sends responses.
+In rclpy, a service's callback returns the response, so the executor waits for the callback. If the
+callback is a coroutine, the executor does not wait, but calls the coroutine again and again. This
+keeps a core busy. So this module replaces the callback and the method that sends responses.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class LateAnswer:
     """A request that sets parameters and has no answer yet. Use it in the executor's thread.
 
     :param handle: sets the parameters, and returns the response.
-    :param send: called with the response and the header of the request. It sends the response.
+    :param send: sends a response. Its second argument is the header of the request.
     """
 
     def __init__(self, request: Any, handle: Callable[[], Any],

@@ -14,7 +14,7 @@ LOG_SECONDS = 5.0
 """Shortest time in seconds between two log lines of one counter. Every problem is counted."""
 
 LONGEST = 500
-"""A text is cut after this many characters, because another process may have written it."""
+"""Texts are cut after this many characters, because another process may have written them."""
 
 
 def clip(text: str) -> str:

@@ -9,12 +9,11 @@ from typing import Any
 
 
 class _Forward(logging.Handler):
-    """Writes each log record to the log of the newest node. Any thread may use this."""
+    """Writes each record to the log of the newest node. Any thread may use this handler."""
 
     logger: Any = None
 
     def emit(self, record: logging.LogRecord) -> None:
-        """See Handler."""
         try:
             # rclpy does not allow two severities in one line of code, so there are two calls.
             if record.levelno >= logging.ERROR:

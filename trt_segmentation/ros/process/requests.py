@@ -53,7 +53,7 @@ def guard_services(node: Node, errors: MishapCounter) -> None:
 def answer_requests(node: Node, errors: MishapCounter) -> None:
     """Reply to the waiting requests of every service. Call this in the executor's thread.
 
-    A callback that takes seconds or longer must call this function again and again.
+    A callback that takes seconds must call this function again and again.
     """
     for service in node.services:
         try:
@@ -70,7 +70,6 @@ def answer_requests(node: Node, errors: MishapCounter) -> None:
 
 
 def _answer_always(handle: Handler, errors: MishapCounter, name: str) -> Handler:
-    """Return a handler that gives a reply even if the callback raises."""
     def answer(request: Any, response: Any) -> Any:
         try:
             return handle(request, response)
@@ -81,10 +80,9 @@ def _answer_always(handle: Handler, errors: MishapCounter, name: str) -> Handler
 
 
 def _check_transition(node: Any, handle: Handler) -> Handler:
-    """Return a handler that refuses a transition that is not possible in the present state.
+    """Return a handler that refuses impossible transitions, for which rclpy raises an exception.
 
-    For such a transition, rclpy itself would raise an exception (ros2/rclpy issue #1209). If a
-    request has a label, this handler ignores the request's id, as rclcpp does. The reason is that
+    See ros2/rclpy issue #1209. If a request has a label, the id is ignored, as in rclcpp, because
     ``ros2 service call`` sends id 0 if the user gives only a label.
     """
     def answer(request: Any, response: Any) -> Any:

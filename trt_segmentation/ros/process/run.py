@@ -9,7 +9,7 @@ import gc
 from itertools import chain
 import os
 import sys
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 import rclpy
 from rclpy.exceptions import ParameterException
@@ -17,13 +17,8 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.signals import SignalHandlerOptions
 
-from ...serving.stopping import (
-    BROKEN,
-    has_unstoppable_work,
-    request_stop_on_signals,
-    STOP_REQUESTED,
-)
-from .mishap_counter import MishapCounter
+from ...serving import stopping
+from ...serving.stopping import BROKEN, STOP_REQUESTED
 
 ENDLESS = 100
 """After this many errors without a successful callback between them, the process ends."""
@@ -32,28 +27,15 @@ PAUSE = 0.05
 """Pause in seconds after an error that directly follows another error."""
 
 
-class Stoppable(Protocol):
-    """A node that :func:`run` can run."""
-
-    errors: MishapCounter
-    """Counts the exceptions of the node's callbacks."""
-
-    def stop(self) -> None:
-        """Prepare to be destroyed. :func:`run` calls this once, while ROS still works."""
-
-
-N = TypeVar('N', bound=Stoppable)
-
-
-def run(make: Callable[[], N], begin: Callable[[N], None], args: list[str] | None = None,
-        ended: Callable[[N], int | None] = lambda node: None, name: str = 'trt_segmentation'
+def run(make: Callable[[], Any], begin: Callable[[Any], None], args: list[str] | None = None,
+        ended: Callable[[Any], int | None] = lambda node: None, name: str = 'trt_segmentation'
         ) -> int:
     """Make a node, run its callbacks until the process must end, then destroy the node.
 
-    The process must end after a signal, or if ``ended`` returns a number. If a callback raises an
-    exception, the exception is counted, and the node goes on.
+    A signal ends the process. An exception of a callback is counted, and the node goes on.
 
-    :param make: makes the node, after ROS was started. Then ``begin`` is called once.
+    :param make: makes the node, after ROS was started. Then ``begin`` is called once. The node has
+        ``errors``, a :class:`.MishapCounter`, and ``stop()``, which is called before ROS ends.
     :param ended: called again and again. Returns the exit code if the process must end, else None.
     :param name: name of the logger that gets the error if the node cannot be made.
     :returns: the exit code. It is 0 after a signal, or if ``ended`` returned 0. It is 2 if ROS
@@ -62,7 +44,7 @@ def run(make: Callable[[], N], begin: Callable[[N], None], args: list[str] | Non
         :data:`BROKEN` after :data:`ENDLESS` errors in a row, or if the node cannot end cleanly.
     """
     # rclpy's own signal handlers would end ROS before the last frames and diagnostics are sent.
-    request_stop_on_signals()
+    stopping.request_stop_on_signals()
     try:
         rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
         node: Any = make()
@@ -77,7 +59,7 @@ def run(make: Callable[[], N], begin: Callable[[N], None], args: list[str] | Non
     gc.unfreeze()  # otherwise no object that skip_present_objects() skips would be freed
     if not _shut_down(executor, node):
         code = code or BROKEN
-    if code or has_unstoppable_work():
+    if code or stopping.has_unstoppable_work():
         # If Python ended normally, it would free objects that a library still uses, or a library
         # would try to clean up a lost GPU.
         del node, executor

@@ -35,12 +35,9 @@ def find_misfit(descriptor: ParameterDescriptor, value: ParameterValue) -> str:
 
 
 def _read_number(value: ParameterValue) -> int | float | None:
-    """Return the number. None if the value is not a number."""
-    if value.type not in NUMBERS:
-        return None
-    number: int | float = (value.integer_value if value.type == NUMBERS[0]
-                           else value.double_value)
-    return number
+    if value.type == ParameterType.PARAMETER_INTEGER:
+        return int(value.integer_value)
+    return float(value.double_value) if value.type == ParameterType.PARAMETER_DOUBLE else None
 
 
 def _name_type(kind: int) -> str:

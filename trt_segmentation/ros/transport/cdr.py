@@ -18,17 +18,7 @@ from ...untrusted.cdr_reader import CdrReader
 
 HEAD_ROOM = 512
 """If the memory in front of the pixels has this many free bytes, no copy is needed to publish.
-
-This number is enough if frame_id and encoding together have at most 450 bytes.
-"""
-
-
-def parse_header(message: npt.NDArray[np.uint8]) -> tuple[int, int, str]:
-    """Return seconds, nanoseconds and frame_id of a message that starts with a std_msgs/Header.
-
-    :raises FrameError: if the message has no valid header.
-    """
-    return CdrReader(message).read_header()
+This is enough for a frame_id and an encoding that together have at most 450 bytes."""
 
 
 def parse_image(message: npt.NDArray[np.uint8], camera: str = '') -> Frame:
@@ -72,8 +62,8 @@ def image_prefix(sec: int, nanosec: int, frame_id: str, height: int, width: int,
                  step: int, size: int, is_bigendian: bool = False) -> bytes:
     """Return all bytes of a serialized sensor_msgs/Image that come before its pixels.
 
-    The complete message consists of these bytes and the pixels, without a gap. The length of
-    these bytes is a multiple of 4. The integers in them have the byte order of this machine.
+    The pixels follow without a gap. The number of bytes is a multiple of 4. The integers have the
+    byte order of this machine.
 
     :param step: bytes of one row of the image.
     :param size: bytes of all pixels.

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -27,38 +27,13 @@ from .messages import image_message, message_class, TakenImage
 TRANSPORTS = ('auto', 'direct', 'typed')
 
 
-class ImageSubscription(Protocol):
-    """An image subscription with any transport. Use it in the executor's thread."""
-
-    subscription: Any
-    """The rclpy subscription, which knows the topic, the QoS and the number of publishers."""
-    numbered: bool
-    """Whether each message comes with a number that counts the messages of its publisher."""
-
-    def renew(self) -> None:
-        """Use new memory for the next images. Images in the old memory stay valid."""
-
-    def close(self) -> None:
-        """Stop receiving messages."""
-
-
-class ImagePublisher(Protocol):
-    """Publishes images with any transport."""
-
-    def publish(self, header: Header, encoding: str, pixels: npt.NDArray[Any],
-                memory: Memory | None = None) -> bool:
-        """See :meth:`.DirectPublisher.publish`."""
-
-
 class TypedSubscription:
     """Receives images through rclpy, which copies each message into a bytes object.
 
     :class:`.TakenImage` reads the bytes, because rclpy would drop unreadable messages silently.
-
-    :param image_transport: raw, compressed, foxglove or ffmpeg.
     """
 
-    numbered = False  # rclpy gives the number of a message, but not the publisher
+    numbered = False  # rclpy gives the number of a message, but not its publisher
 
     def __init__(self, node: Node, topic: str, qos: QoSProfile,
                  sink: FrameSink, image_transport: str = 'raw', **options: Any) -> None:
@@ -84,9 +59,13 @@ class TypedPublisher:
 
     def publish(self, header: Header, encoding: str, pixels: npt.NDArray[Any],
                 memory: Memory | None = None) -> bool:
-        """Publish a copy of C-contiguous pixels. ``memory`` is not used."""
+        """Publish a copy of C-contiguous pixels. Ignore ``memory``, and return False."""
         self._publisher.publish(image_message(header, encoding, pixels))
         return False
+
+
+ImageSubscription = TypedSubscription | DirectSubscription
+ImagePublisher = TypedPublisher | DirectPublisher
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.impl.implementation_singleton import rclpy_implementation as rclpy_c
@@ -24,13 +23,8 @@ from .librcl import Librcl, MessageBuffer
 from .messages import message_class, TakenImage
 
 
-@dataclass(frozen=True)
-class _NotTaken:
-    """A message that gives no image, because it could not be received or no buffer was free.
-
-    :param reason: one of :mod:`.drop_reasons`.
-    :param text: what went wrong, in words.
-    """
+class _NotTaken(NamedTuple):
+    """The arguments of :meth:`.FrameSink.not_taken` for a message that gives no image."""
 
     reason: str
     text: str
@@ -39,9 +33,8 @@ class _NotTaken:
 class _OutOfTurn(MutuallyExclusiveCallbackGroup):  # type: ignore[misc]
     """The callback group of an rclpy subscription that only :class:`DirectSubscription` may read.
 
-    Without this group, the executor would read each image as a Python message. An executor asks
-    the callback group which entities may run. This group allows the QoS events of the
-    subscription, but not the subscription itself.
+    An executor asks the callback group which entities may run. This group allows the QoS events of
+    the subscription, but not the subscription itself. So the executor reads no Python message.
     """
 
     def can_execute(self, entity: Any) -> bool:
@@ -58,11 +51,10 @@ class DirectSubscription(Waitable):  # type: ignore[misc]
 
     While the middleware copies a message into a buffer, the GIL is released.
 
-    :param sink: gets every image. The sink then owns the image and must release it. The sink also
-        gets a report of every message that could not be received. The sink may hold
-        ``sink.buffers`` images at the same time. One more buffer is for the image that is being
-        received. ``sink.allocate`` gives the memory for raw images. Compressed images need no
-        special memory, because they are decoded into a new array.
+    :param sink: gets every image, and a report of every message that could not be received. The
+        sink must release each image. It may hold ``sink.buffers`` images at the same time.
+        ``sink.allocate`` gives the memory for raw images. Compressed images need no special
+        memory, because they are decoded into a new array.
     :param skipped: called with the number of messages that never came. A publisher numbers its
         messages, so a gap between two numbers shows how many messages are missing.
     :param image_transport: raw, compressed, foxglove or ffmpeg.
@@ -82,10 +74,10 @@ class DirectSubscription(Waitable):  # type: ignore[misc]
         self._skipped = skipped
         self._newest = (b'', 0)  # publisher and number of the last message
         self.numbered = True
+        """Whether the publisher of the last message numbers its messages. True at the start."""
         # There is one buffer more than the sink may hold. If the sink holds all its buffers, the
         # next message is received into the extra buffer and dropped. If this message stayed in the
-        # middleware, the executor would run in a busy loop, because a message would always
-        # be ready.
+        # middleware, it would always be ready, and the executor would run in a busy loop.
         self._free = self._make_buffers()
         self._held = (f'all {sink.buffers} buffers hold images that were not released; if this '
                       'warning comes again and again, report a bug')
@@ -93,6 +85,7 @@ class DirectSubscription(Waitable):  # type: ignore[misc]
         self.subscription = node.create_subscription(
             message_class(image_transport), topic, _never, qos, callback_group=_OutOfTurn(),
             **options)
+        """The rclpy subscription, which knows the topic, the QoS and the number of publishers."""
         node.add_waitable(self)
 
     def renew(self) -> None:
@@ -174,4 +167,4 @@ class DirectSubscription(Waitable):  # type: ignore[misc]
         if isinstance(taken, TakenImage):
             self._sink.offer(taken)
         elif taken is not None:
-            self._sink.not_taken(taken.reason, taken.text)
+            self._sink.not_taken(*taken)

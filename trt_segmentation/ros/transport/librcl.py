@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 import ctypes
 import os
 import sys
@@ -22,11 +23,11 @@ CODES = {1: 'error', 2: 'timeout', 3: 'unsupported', 10: 'bad alloc', 11: 'inval
          12: 'incorrect rmw implementation', 300: 'publisher invalid', 400: 'subscription invalid'}
 """Meaning of the return codes of librcl. Source: rmw/ret_types.h, rcl/types.h."""
 
-_ALLOCATE = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p)
-_DEALLOCATE = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)
-_REALLOCATE = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p)
-_ZERO_ALLOCATE = ctypes.CFUNCTYPE(
-    ctypes.c_void_p, ctypes.c_size_t, ctypes.c_size_t, ctypes.c_void_p)
+_POINTER, _SIZE = ctypes.c_void_p, ctypes.c_size_t
+_ALLOCATE = ctypes.CFUNCTYPE(_POINTER, _SIZE, _POINTER)
+_DEALLOCATE = ctypes.CFUNCTYPE(None, _POINTER, _POINTER)
+_REALLOCATE = ctypes.CFUNCTYPE(_POINTER, _POINTER, _SIZE, _POINTER)
+_ZERO_ALLOCATE = ctypes.CFUNCTYPE(_POINTER, _SIZE, _SIZE, _POINTER)
 
 
 class _Allocator(ctypes.Structure):
@@ -34,7 +35,14 @@ class _Allocator(ctypes.Structure):
 
     _fields_ = (('allocate', _ALLOCATE), ('deallocate', _DEALLOCATE),
                 ('reallocate', _REALLOCATE), ('zero_allocate', _ZERO_ALLOCATE),
-                ('state', ctypes.c_void_p))
+                ('state', _POINTER))
+
+
+def _make_allocator(grow: Callable[[int], int | None], state: int | None = None) -> _Allocator:
+    return _Allocator(
+        _ALLOCATE(lambda size, _: grow(size)), _DEALLOCATE(lambda memory, _: None),
+        _REALLOCATE(lambda memory, size, _: grow(size)),
+        _ZERO_ALLOCATE(lambda count, size, _: None), state)  # librcl does not call zero_allocate
 
 
 class _SerializedMessage(ctypes.Structure):
@@ -44,17 +52,16 @@ class _SerializedMessage(ctypes.Structure):
     writes into ``reserve``, and :meth:`Librcl._check_layout` notices this.
     """
 
-    _fields_ = (('buffer', ctypes.c_void_p), ('length', ctypes.c_size_t),
-                ('capacity', ctypes.c_size_t), ('allocator', _Allocator),
-                ('reserve', ctypes.c_uint8 * 128))
+    _fields_ = (('buffer', _POINTER), ('length', _SIZE), ('capacity', _SIZE),
+                ('allocator', _Allocator), ('reserve', ctypes.c_uint8 * 128))
 
 
 class _MessageInfo(ctypes.Structure):
-    """The first fields of rmw_message_info_t. ``reserve`` has space for the other fields."""
+    """The C struct rmw_message_info_t. ``reserve`` has space for its last fields."""
 
     _fields_ = (('source_timestamp', ctypes.c_int64), ('received_timestamp', ctypes.c_int64),
                 ('number', ctypes.c_uint64), ('reception_number', ctypes.c_uint64),
-                ('implementation', ctypes.c_void_p), ('publisher', ctypes.c_uint8 * 16),
+                ('implementation', _POINTER), ('publisher', ctypes.c_uint8 * 16),
                 ('reserve', ctypes.c_uint8 * 128))
 
 
@@ -92,20 +99,15 @@ class _Growth:
 class MessageBuffer:
     """Memory for one received message. The memory grows if a message needs more.
 
-    One thread at a time may use a buffer.
-
-    :param allocate: allocates the memory. The first message causes the first call.
+    Only one thread at a time may use a buffer. ``allocate`` is first called for the first message.
     """
 
     def __init__(self, allocate: Allocate) -> None:
-        # The callbacks refer to `growth` and not to this object. If they referred to this object,
-        # a reference cycle would keep the memory until the garbage collector runs.
-        self._growth = growth = _Growth(allocate)
-        self._callbacks = (
-            _ALLOCATE(lambda size, state: growth(size)), _DEALLOCATE(lambda memory, state: None),
-            _REALLOCATE(lambda memory, size, state: growth(size)),
-            _ZERO_ALLOCATE(lambda count, size, state: None))  # librcl does not call this
-        self._struct = _SerializedMessage(allocator=_Allocator(*self._callbacks))
+        # The callbacks must not refer to this object. A reference cycle would keep the memory
+        # until the garbage collector runs.
+        self._growth = _Growth(allocate)
+        self._allocator = _make_allocator(self._growth)  # keeps the callbacks alive
+        self._struct = _SerializedMessage(allocator=self._allocator)
         self.info = _MessageInfo()
         """Facts about the last message, written by librcl."""
 
@@ -116,7 +118,7 @@ class MessageBuffer:
 
     def prepare_take(self) -> Any:
         """Return a pointer to the rcl_serialized_message_t, ready for the next message."""
-        # If the memory cannot grow, librcl clears these fields. So they are set for every message.
+        # If the memory could not grow, librcl has cleared these fields.
         memory = self._growth.memory
         self._struct.buffer = memory.address if memory else None
         self._struct.capacity = self.capacity
@@ -167,16 +169,14 @@ class Librcl:
             # NOLOAD: use the librcl that rclpy has loaded, and never load a second copy. The
             # handle also finds the functions of librcutils, because librcl depends on librcutils.
             self._library = ctypes.CDLL(name, mode=getattr(os, 'RTLD_NOLOAD', 0) | os.RTLD_NOW)
-            self._take = self._declare('rcl_take_serialized_message', 4)
-            self._publish = self._declare('rcl_publish_serialized_message', 3)
-            self._init = self._declare('rcutils_uint8_array_init', 3)
-            self._resize = self._declare('rcutils_uint8_array_resize', 2)
+            self._take = self._declare('rcl_take_serialized_message', *[_POINTER] * 4)
+            self._publish = self._declare('rcl_publish_serialized_message', *[_POINTER] * 3)
+            self._init = self._declare('rcutils_uint8_array_init', _POINTER, _SIZE, _POINTER)
+            self._resize = self._declare('rcutils_uint8_array_resize', _POINTER, _SIZE)
             self._error_string = self._library.rcutils_get_error_string
             self._reset_error = self._library.rcutils_reset_error
         except (OSError, AttributeError) as error:
             raise TransportError(f'{name} was not found in this process: {error}') from error
-        self._resize.argtypes = (ctypes.c_void_p, ctypes.c_size_t)
-        self._init.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p)
         self._error_string.restype = _ErrorString
         self._check_layout()
 
@@ -216,10 +216,9 @@ class Librcl:
             raise TransportError(
                 f'could not publish a message of {message.nbytes} bytes: {self._take_error(code)}')
 
-    def _declare(self, name: str, arguments: int) -> Any:
+    def _declare(self, name: str, *arguments: Any) -> Any:
         function = getattr(self._library, name)
-        function.argtypes = (ctypes.c_void_p,) * arguments
-        function.restype = ctypes.c_int
+        function.argtypes, function.restype = arguments, ctypes.c_int
         return function
 
     def _take_error(self, code: int) -> str:
@@ -229,7 +228,7 @@ class Librcl:
         return f'{CODES.get(code, "unknown code")} ({code}): {text}'
 
     def _check_layout(self) -> None:
-        """Check the layout of the structs: librcutils fills a struct and makes its memory grow."""
+        """Let librcutils fill a struct and enlarge its memory. Refuse an unexpected result."""
         asked: list[int] = []
         memory = (ctypes.c_uint8 * 128)()
 
@@ -237,12 +236,9 @@ class Librcl:
             asked.append(size)
             return ctypes.addressof(memory)
 
-        mine = _SerializedMessage(allocator=_Allocator(
-            _ALLOCATE(lambda size, state: allocate(size)), _DEALLOCATE(lambda memory, state: None),
-            _REALLOCATE(lambda memory, size, state: allocate(size)),
-            _ZERO_ALLOCATE(lambda count, size, state: None), 0x5EED))
+        allocator = _make_allocator(allocate, 0x5EED)
         theirs = _SerializedMessage()
-        codes = (self._init(ctypes.byref(theirs), 64, ctypes.byref(mine.allocator)),
+        codes = (self._init(ctypes.byref(theirs), 64, ctypes.byref(allocator)),
                  self._resize(ctypes.byref(theirs), 128))
         seen = (codes, asked, theirs.buffer, theirs.length, theirs.capacity,
                 theirs.allocator.state, any(theirs.reserve))

@@ -21,15 +21,16 @@ from std_msgs.msg import Header
 from ...errors import FrameError, TransportError
 from ...frame import Frame
 from ...host.decode_jpeg_png import decompress
+from ...untrusted.cdr_reader import CdrReader
 from ...video.messages import FFMPEG, FOXGLOVE, parse_video, VideoMessage
 from ...video.pyav import import_av
-from .cdr import parse_compressed, parse_header, parse_image
+from .cdr import parse_compressed, parse_image
 
 MESSAGE_TYPES = {'raw': 'sensor_msgs/msg/Image', 'compressed': 'sensor_msgs/msg/CompressedImage',
                  'foxglove': FOXGLOVE, 'ffmpeg': FFMPEG}
 """The name of the message type for each image transport."""
 VIDEO_TRANSPORTS = ('foxglove', 'ffmpeg')
-"""The image transports for video. Each video message depends on earlier messages."""
+"""The image transports for video."""
 
 
 def message_class(image_transport: str) -> Any:
@@ -48,10 +49,10 @@ def message_class(image_transport: str) -> Any:
 
 
 def check_image_transport(image_transport: str) -> None:
-    """Check that the message package of an image transport is installed. Video also needs PyAV.
+    """Check that the packages for an image transport are installed.
 
     :raises TransportError: if the package of the message is missing.
-    :raises VideoError: if PyAV is missing.
+    :raises VideoError: if the image transport is for video and PyAV is missing.
     """
     message_class(image_transport)
     if image_transport in VIDEO_TRANSPORTS:
@@ -78,13 +79,13 @@ class TakenImage:
     @property
     def stamp_ns(self) -> int:
         """See :attr:`.IncomingImage.stamp_ns`."""
-        sec, nanosec, _ = parse_header(self._held())
+        sec, nanosec, _ = CdrReader(self._held()).read_header()
         return sec * 1_000_000_000 + nanosec
 
     @property
     def header(self) -> Header:
         """See :attr:`.IncomingImage.header`."""
-        sec, nanosec, frame_id = parse_header(self._held())
+        sec, nanosec, frame_id = CdrReader(self._held()).read_header()
         return Header(stamp=Time(sec=sec, nanosec=nanosec), frame_id=frame_id)
 
     def frame(self, camera: str = '') -> Frame:
@@ -114,9 +115,8 @@ class TakenImage:
 
 
 def camera_info_message(data: bytes) -> CameraInfo:
-    """Read a serialized sensor_msgs/CameraInfo.
+    """Read a sensor_msgs/CameraInfo in CDR, with its encapsulation.
 
-    :param data: the message in CDR, with its encapsulation.
     :raises FrameError: if the bytes are not a CameraInfo message.
     """
     try:

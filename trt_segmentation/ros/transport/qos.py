@@ -10,6 +10,7 @@ from copy import copy
 from typing import Any
 
 from rclpy.exceptions import ParameterException
+from rclpy.lifecycle import LifecycleNode
 from rclpy.node import Node
 from rclpy.qos import (
     DurabilityPolicy,
@@ -21,17 +22,9 @@ from rclpy.qos import (
 from rclpy.qos_overriding_options import QoSOverridingOptions
 
 try:
-    from rclpy.event_handler import (
-        PublisherEventCallbacks,
-        SubscriptionEventCallbacks,
-        UnsupportedEventTypeError,
-    )
+    from rclpy import event_handler as events
 except ImportError:  # Humble
-    from rclpy.qos_event import (
-        PublisherEventCallbacks,
-        SubscriptionEventCallbacks,
-        UnsupportedEventTypeError,
-    )
+    from rclpy import qos_event as events
 
 NEWEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT,
                     durability=DurabilityPolicy.VOLATILE)
@@ -102,7 +95,7 @@ def _plausible(count: int) -> int:
     return count if count < 1_000_000 else 1
 
 
-class SubscriptionEvents(SubscriptionEventCallbacks):  # type: ignore[misc]
+class SubscriptionEvents(events.SubscriptionEventCallbacks):  # type: ignore[misc]
     """Event callbacks of a subscription to a resolved topic. They run in the executor's thread.
 
     :param warn: called once for each policy in which a publisher does not match.
@@ -125,16 +118,29 @@ class SubscriptionEvents(SubscriptionEventCallbacks):  # type: ignore[misc]
         """See SubscriptionEventCallbacks. Not every middleware reports lost messages."""
         try:
             return super().create_event_handlers(*arguments, **keywords)
-        except UnsupportedEventTypeError:
+        except events.UnsupportedEventTypeError:
             self.message_lost = None
             return super().create_event_handlers(*arguments, **keywords)
 
 
-def publisher_events(topic: str, warn: Warn) -> PublisherEventCallbacks:
+def publisher_events(topic: str, warn: Warn) -> events.PublisherEventCallbacks:
     """Return callbacks that warn once for each policy in which a subscriber does not match."""
-    return PublisherEventCallbacks(incompatible_qos=_once(warn, lambda policy: (
+    return events.PublisherEventCallbacks(incompatible_qos=_once(warn, lambda policy: (
         f'a subscriber of {topic} asks for a {policy} QoS that this node does not offer, so '
         f'the subscriber gets no messages; {_publisher_cure(topic, policy)}')))
+
+
+def make_lifecycle_publisher(node: LifecycleNode, kind: Any, topic: str,
+                             qos: QoSProfile = RELIABLE,
+                             more: tuple[QoSPolicyKind, ...] = ()) -> Any:
+    """Make a lifecycle publisher. See :func:`overridable` and :func:`publisher_events`.
+
+    :param kind: type of the messages.
+    """
+    callbacks = publisher_events(node.resolve_topic_name(topic), node.get_logger().warning)
+    with overridable(node, topic, qos, more) as (own, options):
+        return node.create_lifecycle_publisher(
+            kind, topic, own, event_callbacks=callbacks, qos_overriding_options=options)
 
 
 def _subscription_cure(topic: str, policy: str) -> str:
@@ -148,8 +154,7 @@ def _publisher_cure(topic: str, policy: str) -> str:
         return f"set this node's qos_overrides.{topic}.publisher.reliability to reliable"
     if policy == 'DURABILITY':
         return "set the subscriber's durability to volatile"
-    if policy in ('DEADLINE', 'LIVELINESS'):
-        return (f"set this node's qos_overrides.{topic}.publisher.{policy.lower()} to what the "
-                f'subscriber asks for (only the label map has this override), or set the '
-                f"subscriber's {policy.lower()} back to its default")
-    return f"set the subscriber's {policy.lower()} back to its default"
+    default = f"set the subscriber's {policy.lower()} back to its default"
+    return default if policy not in ('DEADLINE', 'LIVELINESS') else (
+        f"set this node's qos_overrides.{topic}.publisher.{policy.lower()} to what the "
+        f'subscriber asks for (only the label map has this override), or {default}')

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Decodes the H.264 or H.265 packets of one camera in a thread of its own.
 
-Each packet depends on earlier packets. Therefore, every packet is decoded, in order. If the
-network is too slow, the node drops decoded frames, and not packets.
+Each packet depends on earlier packets. So every packet is decoded, in order. If the network is too
+slow, the node drops decoded frames, and not packets.
 """
 
 from __future__ import annotations
@@ -32,22 +32,17 @@ CLOSE_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class _Packet:
-    """A packet that waits for the decoder.
-
-    :param arrived: time.monotonic() when the message arrived.
-    :param is_after_loss: whether packets before this one were lost.
-    """
+    """A packet that waits for the decoder."""
 
     message: VideoMessage
-    arrived: float
-    is_after_loss: bool
+    arrived: float  # time.monotonic()
+    is_after_loss: bool  # whether packets directly before this packet were lost
 
 
 class DecodedImage:
     """A decoded frame, as an :class:`.IncomingImage`. :meth:`frame` converts the pixels to BGR.
 
     :param message: the message with the packet of this frame.
-    :param arrived: see :attr:`.IncomingImage.arrived`.
     """
 
     def __init__(self, message: VideoMessage, arrived: float, picture: DecodedPicture) -> None:
@@ -123,16 +118,13 @@ class VideoSink:
         self._sink.not_taken(reason, text, stamp_ns)
 
     def lose(self) -> None:
-        """Tell the decoder that packets were lost before the next packet.
-
-        Call this in the executor's thread.
-        """
+        """Note that the next packet follows a loss. Call this in the executor's thread."""
         self._is_after_loss = True
 
     def close(self) -> None:
-        """End the thread. Packets that still wait are neither decoded nor counted.
+        """End the thread. Call this in the executor's thread.
 
-        The sink gets no frame after this call. Call this in the executor's thread.
+        Packets that still wait are neither decoded nor counted. The sink gets no more frames.
         """
         self._is_closed = True
         self._packets.put(None)

@@ -1,12 +1,15 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The text of ``seg_node --help`` and ``street_camera --help``. This module needs no ROS."""
+"""The text of ``seg_node --help`` and ``street_camera --help``. This file needs no ROS."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from textwrap import fill
-from typing import Protocol
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .setting import Setting
 
 ABOUT = {
     'seg_node': 'Segments camera images with an ONNX network. Input: image. Outputs: label map, '
@@ -18,31 +21,8 @@ EXAMPLES = {
     'street_camera': '-p condition:=night -p fps:=10.0 -r image:=/camera/image_raw'}
 
 
-class Described(Protocol):
-    """A parameter, such as a Setting of ros/parameters."""
-
-    @property
-    def name(self) -> str:
-        """The parameter's name."""
-
-    @property
-    def description(self) -> str:
-        """What the parameter does, in one or more sentences."""
-
-    @property
-    def yaml(self) -> str:
-        """The default value in YAML."""
-
-    @property
-    def choices(self) -> tuple[str, ...]:
-        """All valid values. Empty if any value is valid."""
-
-
 def own_arguments(arguments: Sequence[str]) -> list[str]:
-    """Return the arguments that are not for ROS.
-
-    The arguments for ROS begin after ``--ros-args``. They end at ``--`` or at the last argument.
-    """
+    """Return the arguments before ``--ros-args``, and the arguments after a later ``--``."""
     own, ros = [], False
     for argument in arguments:
         if argument == '--ros-args':
@@ -54,7 +34,7 @@ def own_arguments(arguments: Sequence[str]) -> list[str]:
     return own
 
 
-def help_text(executable: str, settings: Iterable[Described] | None) -> str:
+def help_text(executable: str, settings: Iterable[Setting] | None) -> str:
     """Return the text of ``--help``.
 
     :param settings: the node's parameters. None if they are unknown, because ROS is missing.
