@@ -56,7 +56,6 @@ def run(make: Callable[[], Any], begin: Callable[[Any], None], args: list[str] |
     executor.add_node(node)
     begin(node)
     code = _spin(executor, node, ended)
-    gc.unfreeze()  # otherwise no object that skip_present_objects() skips would be freed
     if not _shut_down(executor, node):
         code = code or BROKEN
     if code or stopping.has_unstoppable_work():
@@ -83,6 +82,7 @@ def skip_present_objects() -> None:
 
 def _shut_down(executor: SingleThreadedExecutor, node: Any) -> bool:
     """Stop and destroy the node. If this fails, log the reason and return False."""
+    gc.unfreeze()  # so that the objects that skip_present_objects() skips are freed
     try:
         node.stop()
         executor.shutdown()
