@@ -22,6 +22,7 @@ class ObjectServer(ThreadingHTTPServer):
 
     :ivar objects: maps the name of each object to its bytes.
     :ivar log: method and name of each request that changes objects, in order.
+    :ivar requests: method and path of each request, in order.
     :ivar refused: uploads of names that match this pattern are refused; empty for none.
     """
 
@@ -29,6 +30,7 @@ class ObjectServer(ThreadingHTTPServer):
         super().__init__(('127.0.0.1', 0), _Handler)
         self.objects: dict[str, bytes] = {}
         self.log: list[tuple[str, str]] = []
+        self.requests: list[str] = []
         self.refused = ''
 
     @property
@@ -55,6 +57,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         pass
+
+    def parse_request(self) -> bool:
+        is_valid = super().parse_request()
+        self.server.requests.append(f'{self.command} {unquote(self.path)}')
+        return is_valid
 
     @property
     def key(self) -> str:

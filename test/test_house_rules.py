@@ -8,6 +8,7 @@ docs/architecture.md explains the rooms and their floors.
 import ast
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 import re
 import subprocess
@@ -145,6 +146,7 @@ def test_a_file_begins_with_two_lines_about_its_licence(path):
 
 @pytest.mark.parametrize('path', FILES, ids=name_of)
 def test_public_names_have_docstrings(path):
+    """A method may leave its docstring to a base class."""
     tree = ast.parse(path.read_text(encoding='utf-8'))
     if tree.body:
         assert ast.get_docstring(tree), 'no docstring'
@@ -155,8 +157,25 @@ def test_public_names_have_docstrings(path):
             private = any(node in outer.body for outer in ast.walk(tree)
                           if isinstance(outer, ast.ClassDef) and outer.name.startswith('_'))
             overload = any('overload' in ast.dump(d) for d in node.decorator_list)
-            assert ast.get_docstring(node) or nested or private or overload, \
+            inherited = any(node in outer.body for outer in ast.walk(tree)
+                            if isinstance(outer, ast.ClassDef)
+                            and node.name in find_documented_methods(outer))
+            assert ast.get_docstring(node) or nested or private or overload or inherited, \
                 f'line {node.lineno}: {node.name}'
+
+
+@cache
+def read_classes():
+    return {node.name: node for path in FILES for node in ast.walk(
+        ast.parse(path.read_text(encoding='utf-8'))) if isinstance(node, ast.ClassDef)}
+
+
+def find_documented_methods(node):
+    """Return the names of the methods that the base classes of a class document."""
+    bases = [read_classes()[base.id] for base in node.bases
+             if isinstance(base, ast.Name) and base.id in read_classes()]
+    return {method.name for base in bases for method in base.body
+            if isinstance(method, ast.FunctionDef) and ast.get_docstring(method)}
 
 
 def test_no_file_has_a_forbidden_name():

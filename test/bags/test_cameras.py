@@ -4,13 +4,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from recordings import compressed, FIRST, image_messages, Message, pictures, TOPIC, write_bag
 
-from trt_segmentation.bags.cameras import CameraTopics, choose_topics, has_label_maps
+from trt_segmentation.bags.cameras import CameraTopics, choose_topics, find_other_content
 from trt_segmentation.bags.reader import BagReader, COMPRESSED
 from trt_segmentation.errors import BagError
 
@@ -51,7 +52,31 @@ def test_compressed_label_maps(tmp_path: Path, kind: str, expected: bool) -> Non
     path = write_bag(tmp_path / 'drive', [
         Message(TRUTH, COMPRESSED, FIRST, compressed(truth, kind, FIRST))])
     with BagReader(path) as bag:
-        assert has_label_maps(bag, TRUTH) is expected
+        assert find_other_content(bag, TRUTH) == ('it has label maps' if expected else '')
+
+
+@pytest.mark.parametrize(('topic', 'encoding', 'is_depth'), [
+    ('/a', '16UC1', True), ('/a', '32FC1', True), ('/aligned_depth/image', 'mono16', True),
+    ('/thermal', 'mono16', False)])
+def test_depth_images_are_left_out(tmp_path: Path, topic: str, encoding: str, is_depth: bool
+                                   ) -> None:
+    dtype = np.float32 if encoding == '32FC1' else np.uint16
+    depth = np.random.default_rng(0).integers(400, 9000, (48, 64)).astype(dtype)
+    path = write_bag(tmp_path / 'drive', [
+        *image_messages(pictures(2), '/left'), *image_messages([depth] * 2, topic, encoding)])
+    assert choose(path) == (CameraTopics(('/left',), {topic: f'it has depth images ({encoding})'})
+                            if is_depth else CameraTopics(('/left', topic)))
+    assert choose(path, topic) == CameraTopics((topic,))
+
+
+@pytest.mark.parametrize('stated', ['16UC1; png compressed', '32FC1; compressedDepth'])
+def test_compressed_depth_images_are_left_out(tmp_path: Path, stated: str) -> None:
+    message = replace(compressed(draw_noise(), 'png', FIRST), format=stated)
+    path = write_bag(tmp_path / 'drive', [
+        *image_messages(pictures(1), '/left'), Message('/a/compressedDepth', COMPRESSED, FIRST,
+                                                       message)])
+    assert choose(path) == CameraTopics(('/left',), {
+        '/a/compressedDepth': f'it has depth images ({stated[:5]})'})
 
 
 def test_gray_cameras_are_cameras(tmp_path: Path) -> None:

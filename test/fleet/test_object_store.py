@@ -9,17 +9,27 @@ from contextlib import closing
 import hashlib
 from pathlib import Path
 
-from fleets import InlineWorkers, make_job, read_tree, run_fleet, write_fleet
+from fleets import (
+    InlineWorkers,
+    make_evaluation,
+    make_job,
+    read_tree,
+    run_fleet,
+    write_fleet,
+    write_labelled_bag,
+)
 import pytest
+from recordings import TOPIC
 
 pytest.importorskip('s3fs', reason='the package s3fs is missing')
 
 from object_server import BUCKET, ObjectServer, serve_objects
 
+from trt_segmentation.bags.mcap_summary import count_images
 from trt_segmentation.errors import FleetError, SourceError
 from trt_segmentation.fleet.local_workers import LocalWorkers
 from trt_segmentation.fleet.manifest import read_table
-from trt_segmentation.fleet.recordings import find_recordings
+from trt_segmentation.fleet.recordings import find_recordings, open_filesystem
 from trt_segmentation.fleet.run_folder import claim_run, list_runs, open_store
 from trt_segmentation.model.card import load_card
 
@@ -91,6 +101,31 @@ def test_a_new_version_of_an_object_is_another_recording(
     assert sum(a.identity != b.identity for a, b in zip(before, after)) == 1
 
 
+def test_complete_shards_cost_no_request_each(source: Path, server: ObjectServer) -> None:
+    """The plan of each recording is read, but no file of a complete shard is read."""
+    requests = []
+    for window_s in (0.5, 0.1):
+        job = make_job(f'{OUT}/{window_s}', window_s=window_s)
+        new = run_fleet(job, source).new
+        server.requests.clear()
+        assert run_fleet(job, source).new == 0
+        requests.append((new, len(server.requests)))
+        assert not [line for line in server.requests if '.parquet' in line
+                    and 'manifest' not in line]
+    (few, first), (many, second) = requests
+    assert (few, many) == (4, 12) and first == second
+
+
+def test_the_scores_of_a_run_in_a_store(tmp_path: Path, server: ObjectServer) -> None:
+    for seed in range(2):
+        write_labelled_bag(tmp_path / f'in/drive{seed}', seed)
+    local, remote = make_evaluation(tmp_path / 'out'), make_evaluation(OUT)
+    for job in (local, remote):
+        assert run_fleet(job, tmp_path / 'in').new == 4
+    assert files_of(server, remote.out.removeprefix(f's3://{BUCKET}/')) == read_tree(
+        Path(local.out))
+
+
 def test_an_upload_without_its_marker_does_not_count(
         tmp_path: Path, source: Path, server: ObjectServer) -> None:
     run_fleet(make_job(tmp_path / 'out'), source)
@@ -112,6 +147,15 @@ def test_runs_of_a_store_are_listed(source: Path, server: ObjectServer) -> None:
     server.objects['out/two/notes.txt'] = b'mine'
     with pytest.raises(FleetError, match='holds files of another program'):
         claim_run(open_store(f'{OUT}/two'), make_job(f'{OUT}/two'), load_card(job.model))
+
+
+def test_the_topics_of_a_remote_bag_cost_a_few_requests(
+        source: Path, server: ObjectServer) -> None:
+    upload(server, source)
+    (name, _) = sorted(name for name in server.objects if name.endswith('.mcap'))
+    fs, _ = open_filesystem(f's3://{BUCKET}')
+    assert count_images(fs, f'{BUCKET}/{name}') == {TOPIC: 6}
+    assert len(server.requests) < 6 and not server.log
 
 
 def test_a_missing_bucket_is_named(server: ObjectServer) -> None:

@@ -18,6 +18,8 @@ import time
 from typing import Any
 
 from fleets import colors_model, InlineWorkers, make_job, read_tree, run_fleet, write_fleet
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from recordings import image_messages, Message, pictures, write_bag
 
@@ -147,8 +149,42 @@ def test_the_plan_of_a_moved_recording_has_the_new_url(tmp_path: Path) -> None:
 def test_a_shard_without_its_table_is_named(copied_run: Path, source: Path) -> None:
     table = sorted((copied_run / 'shards').rglob('frames.parquet'))[0]
     table.unlink()
+    manifest = copied_run / 'manifest.parquet'
+    before = manifest.read_bytes()
+    job = make_job(copied_run, window_s=WINDOW)
+    run_fleet(job, source / 'drive001')     # the manifest has the rows
+    assert manifest.read_bytes() == before
+    manifest.unlink()
     with pytest.raises(FleetError, match=f'shard {table.parent.name} is missing. Delete'):
-        run_fleet(make_job(copied_run, window_s=WINDOW), source / 'drive001')
+        run_fleet(job, source / 'drive001')
+
+
+@pytest.mark.parametrize('change', ['cut', 'other rows'])
+def test_a_changed_manifest_is_written_again(copied_run: Path, source: Path, change: str,
+                                             calm: dict[str, str]) -> None:
+    manifest = copied_run / 'manifest.parquet'
+    if change == 'cut':
+        manifest.write_bytes(manifest.read_bytes()[:-9])
+    else:
+        pq.write_table(pq.read_table(manifest).replace_schema_metadata({}), manifest)
+    assert run_fleet(make_job(copied_run, window_s=WINDOW), source).new == 0
+    assert read_tree(copied_run) == calm
+
+
+def test_a_shard_that_is_labelled_again_gets_new_rows(copied_run: Path, source: Path,
+                                                      calm: dict[str, str]) -> None:
+    manifest = copied_run / 'manifest.parquet'
+    table = pq.read_table(manifest)
+    at = table.column_names.index('brightness')
+    wrong = pa.chunked_array([pa.array([0.0] * len(table), pa.float32())])
+    with pq.ParquetWriter(manifest, table.schema, compression='zstd') as writer:
+        for begin, count in ((0, 5), (5, 5), (10, 2), (12, 5), (17, 5), (22, 2)):
+            writer.write_table(table.set_column(at, table.schema.field(at), wrong).slice(
+                begin, count))
+    for shard in (copied_run / 'shards').iterdir():
+        shutil.rmtree(shard)
+    assert run_fleet(make_job(copied_run, window_s=WINDOW), source).new == 6
+    assert read_tree(copied_run) == calm
 
 
 def test_shards_of_another_length_are_refused(copied_run: Path, source: Path) -> None:

@@ -16,6 +16,7 @@ from trt_segmentation.frame import Wanted
 from trt_segmentation.host.pipeline import HostPipeline
 from trt_segmentation.model.card import load_card
 from trt_segmentation.untrusted.onnx_graph import Ending, read_endings
+from trt_segmentation.untrusted.terminal_text import count_noun
 
 SIDES = ['height', 'width']
 GREEN = np.array([[0, 0, 0], [0, 255, 0]], np.uint8)
@@ -331,7 +332,8 @@ def test_outputs_with_every_side_open_get_a_card(tmp_path, channels, tail, expec
     card = written(tmp_path, net.output(net.scores, 'mask', ['n', 'a', 'b', 'c']))
     assert (card.output.kind, card.output.layout) == expected
     assert len(card.classes) == max(channels, 2)
-    assert f'output mask has {channels} channel(s): the number is dyn' in inspect_model(card.model)
+    stated = count_noun(channels, 'channel')
+    assert f'output mask has {stated}: the number is dynamic' in inspect_model(card.model)
     segment(card)
 
 

@@ -124,6 +124,25 @@ def test_damaged_frames_are_left_out_up_to_the_next_keyframe(tmp_path):
         np.testing.assert_array_equal(frame.image, truth[number])
 
 
+@pytest.mark.parametrize('codec', ['libx264', 'libx265', 'libvpx-vp9', 'mpeg4'])
+@pytest.mark.parametrize('damaged', [10, 11, 17, 18, 19])
+def test_a_keyframe_right_after_the_damage_is_shown(tmp_path, codec, damaged):
+    path = make_file(tmp_path / 'a.mkv', codec, bf='0', **{
+        'x265-params': 'bframes=0:log-level=none'} if codec == 'libx265' else {})
+    truth, data = decode_file(path), bytearray(path.read_bytes())
+    with av.open(str(path)) as container:
+        packet = next(bytes(p) for p in container.demux() if p.pts == damaged * 40)
+    at = data.index(packet)
+    data[at:at + len(packet)] = bytes(len(packet))
+    path.write_bytes(data)
+    with VideoReader(path) as reader:
+        frames = {frame.number - 1: frame.image for frame in reader}
+    assert list(frames) == [*range(damaged), *range(20, 40)]
+    assert reader.damaged[0].end_ns == 20 * 40_000_000
+    for number, image in frames.items():
+        np.testing.assert_array_equal(image, truth[number])
+
+
 @pytest.mark.parametrize('b_frames', ['0', '3'])
 @pytest.mark.parametrize('damaged', [0, 1, 14, 18, 20, 38, 39])
 def test_the_message_names_each_lost_frame(tmp_path, damaged, b_frames):

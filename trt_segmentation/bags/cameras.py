@@ -21,6 +21,8 @@ MOST_VALUES = 64
 """A label map has at most this number of different values."""
 LEAST_EQUAL = 0.9
 """In a label map, at least this share of the pixels is equal to the right neighbour."""
+DEPTH = ('16UC1', '32FC1')
+"""The encodings of depth images."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +59,8 @@ def choose_topics(bag: BagReader, asked: str | None) -> CameraTopics:
             left_out[topic] = 'it has results of trt_segmentation'
         elif camera in chosen:
             left_out[topic] = f'{chosen[camera]} has the same images'
-        elif has_label_maps(bag, topic):
-            left_out[topic] = 'it has label maps'
+        elif reason := find_other_content(bag, topic):
+            left_out[topic] = reason
         else:
             chosen[camera] = topic
     if not chosen:
@@ -69,14 +71,24 @@ def choose_topics(bag: BagReader, asked: str | None) -> CameraTopics:
     return CameraTopics(tuple(chosen.values()), left_out)
 
 
-def has_label_maps(bag: BagReader, topic: str) -> bool:
-    """Return whether the images of a topic look like label maps.
+def find_other_content(bag: BagReader, topic: str) -> str:
+    """Return why the images of a topic are not camera images; empty if they may be.
+
+    The first image shows whether the topic has depth images. A thermal camera may send mono16, so
+    a mono16 image counts as a depth image only if the name of its topic contains ``depth``.
 
     A label map is a mono8 or mono16 image with few values, and most of its pixels are equal to
     their neighbours. A gray image of a camera has many values and noise. Up to :data:`SAMPLES`
     images from different parts of the bag are checked, and all of them must look like label maps.
     """
-    return topic not in bag.video_topics() and all(map(_is_label_map, _read_samples(bag, topic)))
+    if topic in bag.video_topics():
+        return ''
+    for message in _read_samples(bag, topic):
+        if encoding := _find_depth_encoding(message):
+            return f'it has depth images ({encoding})'
+        if not _is_label_map(message):
+            return ''
+    return 'it has label maps'
 
 
 def find_camera_encoding(bag: BagReader, topic: str) -> str | None:
@@ -103,6 +115,15 @@ def _read_samples(bag: BagReader, topic: str) -> Iterator[Recorded]:
         with closing(bag.undecoded_messages([topic], begin)) as messages:
             if (message := next(messages, None)) is not None:
                 yield message
+
+
+def _find_depth_encoding(message: Recorded) -> str:
+    try:
+        encoding = message.read_encoding()
+    except FrameError:
+        return ''
+    return encoding if encoding in DEPTH or (
+        encoding == 'mono16' and 'depth' in message.topic) else ''
 
 
 def _is_label_map(message: Recorded) -> bool:

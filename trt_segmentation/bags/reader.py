@@ -30,6 +30,7 @@ from .video_topic import read_picture_frame, VideoTopic
 
 IMAGE = 'sensor_msgs/msg/Image'
 COMPRESSED = 'sensor_msgs/msg/CompressedImage'
+IMAGE_TYPES = (IMAGE, COMPRESSED, *VIDEO_TYPES)
 CAMERA_INFO = 'sensor_msgs/msg/CameraInfo'
 OCCUPANCY_GRID = 'nav_msgs/msg/OccupancyGrid'
 RESULTS = ('label_map', 'overlay', 'confidence')
@@ -104,6 +105,12 @@ class Recorded:
                               allocate=allocate)
         return Frame(message.data, message.encoding, message.height, message.width,
                      message.step, bool(message.is_bigendian), stamp_ns, frame_id)
+
+    def read_encoding(self) -> str:
+        """Return the encoding that an image states, or raise a FrameError if it is no image."""
+        message = self._decode()
+        stated = message.format if self.msgtype == COMPRESSED else message.encoding
+        return str(stated).partition(';')[0].strip()
 
     def labels(self) -> npt.NDArray[Any]:
         """Decode a label map message.
@@ -181,7 +188,7 @@ class BagReader:
 
     def image_topics(self) -> dict[str, int]:
         """Return a mapping from the name of each image topic to its number of messages."""
-        return self._topics((IMAGE, COMPRESSED, *VIDEO_TYPES))
+        return self._topics(IMAGE_TYPES)
 
     def video_topics(self) -> dict[str, int]:
         """Return a mapping from each topic of H.264 or H.265 to its number of messages."""

@@ -16,7 +16,7 @@ from ..model.signature import resolve_signature, Signature, Tensor
 from ..untrusted.onnx_cut import read_last_resize
 from ..untrusted.onnx_file import OnnxSummary, summarise
 from ..untrusted.onnx_graph import Ending, read_endings
-from ..untrusted.terminal_text import one_line, printable
+from ..untrusted.terminal_text import count_noun, one_line, printable
 
 KNOWN_CLASSES = {19: 'cityscapes', 21: 'voc', 150: 'ade20k'}
 """Names of the installed class lists, by their number of classes."""
@@ -160,7 +160,8 @@ def _last_resize(path: Path, signature: Signature) -> list[str]:
 def _uses(signature: Signature) -> list[str]:
     image, output = signature.input, signature.output
     return [
-        f'image   {image.name}: {image.dtype} {image.layout}, {image.channels} channel(s), '
+        f'image   {image.name}: {image.dtype} {image.layout}, '
+        f'{count_noun(image.channels, "channel")}, '
         f'{image.width}x{image.height} (width x height), batch {image.batch or "open"}',
         f'output  {output.name}: {output.kind} {output.layout}, {output.dtype}'
         + (f', {signature.classes} classes'

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 import re
 
+from ..untrusted.terminal_text import count_noun
+
 # https://docs.nvidia.com/cuda/cuda-driver-api, CUdevice_attribute
 _MAJOR, _MINOR, _INTEGRATED = 75, 76, 18
 _REASONS = {100: 'it finds no GPU', 803: 'its library and its kernel module have different '
@@ -51,8 +53,8 @@ class Driver:
         if self.why_not:
             return None, self.why_not
         if not 0 <= index < len(self.gpus):
-            return None, (f'there is no GPU {index}, because this machine has {len(self.gpus)} '
-                          f'GPU(s), counted from 0')
+            return None, (f'there is no GPU {index}, because this machine has '
+                          f'{count_noun(len(self.gpus), "GPU")}, counted from 0')
         return self.gpus[index], ''
 
 

@@ -63,28 +63,25 @@ def open_writer(label_format: str, folder: Path, card: ModelCard) -> LabelWriter
     return writers[label_format](folder, card)
 
 
-class BagLabels:
+class BagLabels(LabelWriter):
     """Writes a bag. Each label map is a PNG with the stamp and the log time of its image."""
 
     def __init__(self, folder: Path, card: ModelCard) -> None:
         self._bag = BagWriter(folder / BAG, card, overlay=False, png=True)
 
     def encode(self, frame: ShardFrame, answer: SegmentedImage) -> EncodedResult:
-        """See :class:`LabelWriter`."""
         header = replace(as_frame(answer.image), stamp_ns=frame.stamp_ns or 0,
                          frame_id=frame.frame_id)
         return self._bag.encode(frame.log_time_ns, Segmentation(header, answer.labels))
 
     def write(self, frame: ShardFrame, encoded: EncodedResult) -> None:
-        """See :class:`LabelWriter`."""
         self._bag.write(encoded)
 
     def close(self) -> None:
-        """See :class:`LabelWriter`."""
         self._bag.__exit__()
 
 
-class PngLabels:
+class PngLabels(LabelWriter):
     """Writes a PNG of class ids for each frame. The file is named by frame number and stamp."""
 
     def __init__(self, folder: Path, card: ModelCard) -> None:
@@ -93,36 +90,22 @@ class PngLabels:
             self._folder.mkdir()
 
     def encode(self, frame: ShardFrame, answer: SegmentedImage) -> bytes:
-        """See :class:`LabelWriter`."""
         return encode_label_png(answer.labels)
 
     def write(self, frame: ShardFrame, encoded: bytes) -> None:
-        """See :class:`LabelWriter`."""
         path = self._folder / f'{frame.number:06d}_{frame.stamp_ns}.png'
         with raise_output_errors(path):
             path.write_bytes(encoded)
 
-    def close(self) -> None:
-        """See :class:`LabelWriter`."""
 
-
-class NoLabels:
+class NoLabels(LabelWriter):
     """Writes no label maps. The only result of the run is the table of the frames (manifest)."""
 
     def __init__(self, folder: Path, card: ModelCard) -> None:
         pass
 
-    def encode(self, frame: ShardFrame, answer: SegmentedImage) -> None:
-        """See :class:`LabelWriter`."""
 
-    def write(self, frame: ShardFrame, encoded: None) -> None:
-        """See :class:`LabelWriter`."""
-
-    def close(self) -> None:
-        """See :class:`LabelWriter`."""
-
-
-class CocoLabels:
+class CocoLabels(LabelWriter):
     """Writes one COCO file of "stuff" annotations.
 
     Each class in a frame has one run-length mask. A category id is the class id plus 1, because
@@ -137,7 +120,6 @@ class CocoLabels:
 
     def encode(self, frame: ShardFrame, answer: SegmentedImage
                ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-        """See :class:`LabelWriter`."""
         from pycocotools import mask as masks
         height, width = answer.labels.shape
         annotations = []
@@ -154,14 +136,12 @@ class CocoLabels:
 
     def write(self, frame: ShardFrame,
               encoded: tuple[dict[str, Any], list[dict[str, Any]]]) -> None:
-        """See :class:`LabelWriter`."""
         image, annotations = encoded
         self._images.append(image)
         for annotation in annotations:
             self._annotations.append({'id': len(self._annotations) + 1, **annotation})
 
     def close(self) -> None:
-        """See :class:`LabelWriter`."""
         tree = {'info': {'description': f'label maps of {self._card.name}'},
                 'images': self._images, 'annotations': self._annotations,
                 'categories': [{'id': index + 1, 'name': name, 'supercategory': 'stuff'}

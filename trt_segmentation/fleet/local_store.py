@@ -16,7 +16,7 @@ from typing import Any
 from ..errors import FleetError
 from ..untrusted.output_files import raise_output_errors
 from ..untrusted.regular_file import replace_file
-from .store import describe_shard, DONE, SHARDS
+from .store import describe_shard, DONE, SHARDS, Store
 
 _PARTS = 'parts'
 """Folder for shards that are not complete yet."""
@@ -24,7 +24,7 @@ _FLUSHERS = 16
 """Number of threads that flush files to the disk at the same time."""
 
 
-class LocalStore:
+class LocalStore(Store):
     """The results of a run in a folder. :meth:`commit` renames the temporary folder of a shard.
 
     :param is_driver: True in the process that leads the run. This process locks the folder and may
@@ -47,24 +47,20 @@ class LocalStore:
                                  'ends') from error
 
     def read(self, name: str) -> bytes | None:
-        """See :class:`Store`."""
         with suppress(FileNotFoundError):
             return (self.root / name).read_bytes()
         return None
 
     def write(self, name: str, data: bytes) -> None:
-        """See :class:`Store`."""
         path = self.root / name
         with raise_output_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             replace_file(path, data)
 
     def remove(self, name: str) -> None:
-        """See :class:`Store`."""
         (self.root / name).unlink(missing_ok=True)
 
     def find(self, folder: str, suffix: str = '') -> set[str]:
-        """See :class:`Store`."""
         try:
             names = os.listdir(self.root / folder)
         except FileNotFoundError:
@@ -72,18 +68,15 @@ class LocalStore:
         return {name.removesuffix(suffix) for name in names if name.endswith(suffix)}
 
     def find_done(self) -> set[str]:
-        """See :class:`Store`."""
         return self.find(SHARDS)
 
     def make_folder(self, shard: str) -> Path:
-        """See :class:`Store`."""
         parts = self.root / _PARTS
         with raise_output_errors(parts):
             parts.mkdir(exist_ok=True)
             return Path(tempfile.mkdtemp(prefix=f'{shard}-', dir=parts))
 
     def commit(self, folder: Path, shard: str, facts: dict[str, Any]) -> None:
-        """See :class:`Store`."""
         target = self.root / SHARDS / shard
         with raise_output_errors(target):
             target.parent.mkdir(exist_ok=True)
@@ -103,18 +96,15 @@ class LocalStore:
             _flush(target.parent)
 
     def fetch(self, shard: str, scratch: Path) -> Path:
-        """See :class:`Store`."""
         folder = self.root / SHARDS / shard
         if not (folder / DONE).exists():
             raise FleetError(f'the shard {folder} is not complete; run `trt_seg label` first')
         return folder
 
     def sweep(self) -> None:
-        """See :class:`Store`."""
         shutil.rmtree(self.root / _PARTS, ignore_errors=True)
 
     def close(self) -> None:
-        """See :class:`Store`."""
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None

@@ -61,7 +61,7 @@ class _Process:
     gpu: int
 
 
-class LocalWorkers:
+class LocalWorkers(Workers):
     """Workers in processes of this machine.
 
     :param count: number of workers; None for as many as the GPUs can hold, or for one worker if
@@ -79,11 +79,9 @@ class LocalWorkers:
 
     @property
     def wanted(self) -> int:
-        """See :class:`Workers`."""
         return self._count
 
     def start(self) -> int:
-        """See :class:`Workers`."""
         number = next(self._numbers)
         used = [worker.gpu for worker in self._alive.values()]
         gpu = min(range(self._gpus), key=used.count)
@@ -97,12 +95,10 @@ class LocalWorkers:
         return number
 
     def give(self, worker: int, task: Task) -> None:
-        """See :class:`Workers`."""
         with suppress(OSError):     # if the process ended, wait() reports it
             self._alive[worker].pipe.send(task)
 
     def wait(self, seconds: float) -> Sequence[tuple[int, Event]]:
-        """See :class:`Workers`."""
         numbers = {worker.pipe: number for number, worker in self._alive.items()}
         events: list[tuple[int, Event]] = []
         for pipe in wait(list(numbers), seconds):
@@ -114,16 +110,15 @@ class LocalWorkers:
         return events
 
     def stop(self, worker: int) -> None:
-        """See :class:`Workers`."""
         if worker in self._alive:
             self._alive[worker].process.kill()
             self._bury(worker)
 
     def publish(self, numbers: Mapping[str, float]) -> None:
-        """Do nothing: processes of this machine have no dashboard."""
+        pass        # there is no dashboard
 
     def close(self) -> None:
-        """See :class:`Workers`. A worker without a task deletes its temporary files first."""
+        """End all workers at once. A worker without a task deletes its temporary files first."""
         for worker in self._alive.values():
             worker.pipe.close()
         end = time.monotonic() + CLOSE_SECONDS
@@ -144,10 +139,7 @@ class LocalWorkers:
 
 
 def run_worker(job: FleetJob, gpu: int, pipe: Connection) -> None:
-    """Run a worker until the other end of the pipe is closed, then end this process.
-
-    Call this function only in a process that was started for it.
-    """
+    """Run a worker until the other end of the pipe is closed, then end this process."""
     # Ctrl-C sends SIGINT to all processes of a terminal. Only the process that leads the run
     # handles this signal.
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -4,9 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from contextlib import closing
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +18,10 @@ import pyarrow.parquet as pq
 
 from ..errors import FleetError
 from ..segmented_image import SegmentedImage
-from ..threads.ordered_map import map_ahead
 from ..untrusted.output_files import KEY, MARKER
 from .frames import ShardFrame
 from .shards import Shard
-from .store import SHARDS, Store
+from .store import read_files, SHARDS, Store
 
 MANIFEST = 'manifest.parquet'
 FRAMES = 'frames.parquet'
@@ -34,8 +32,6 @@ CONDITIONS = (('dark', 0.2), ('dim', 0.4), ('bright', 1.01))
 A frame has the first condition whose limit is above the brightness of the frame."""
 _STEP = 8
 """Brightness is measured at every eighth row and column."""
-_READERS = 16
-"""Number of threads that read the tables of the shards."""
 
 
 def make_schema(classes: Sequence[str]) -> pa.Schema:
@@ -120,21 +116,25 @@ def _entropy(levels: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.asarray(-inside * np.log2(inside) - (1 - inside) * np.log2(1 - inside))
 
 
-def join_manifest(store: Store, shards: Sequence[str], classes: Sequence[str]
-                  ) -> dict[str, tuple[int, int]]:
-    """Write the manifest of a run from the tables of its shards, in the order of ``shards``.
+def join_manifest(store: Store, shards: Sequence[str], new: Container[str],
+                  classes: Sequence[str]) -> dict[str, tuple[int, int]]:
+    """Write the manifest of a run, in the order of ``shards``.
 
-    Several threads read the tables, because an object store answers slowly.
+    The rows of a shard come from the old manifest, if possible. The other tables are read.
 
+    :param new: names of the shards whose rows in the old manifest are not used.
     :returns: a mapping from each shard to its numbers of good and bad frames.
     :raises FleetError: if the table of a shard is missing.
     """
     rows = {}
-    sink = pa.BufferOutputStream()
-    with pq.ParquetWriter(sink, make_schema(classes), compression='zstd') as writer, \
-            closing(map_ahead(partial(_read_shard_table, store), shards, 'read table',
-                              _READERS, lambda table: table.nbytes)) as tables:
-        for shard, table in zip(shards, tables, strict=True):
+    sink, schema = pa.BufferOutputStream(), make_schema(classes)
+    old = _OldManifest(store, schema)
+    missing = [shard for shard in shards if shard in new or shard not in old.groups]
+    with pq.ParquetWriter(sink, schema, compression='zstd') as writer, closing(read_files(
+            store, (f'{SHARDS}/{shard}/{FRAMES}' for shard in missing))) as files:
+        for shard in shards:
+            is_read = shard in new or shard not in old.groups
+            table = _read_rows(next(files), shard) if is_read else old.read(shard)
             writer.write_table(table)
             bad = count_bad(table)
             rows[shard] = table.num_rows - bad, bad
@@ -143,32 +143,54 @@ def join_manifest(store: Store, shards: Sequence[str], classes: Sequence[str]
 
 
 def keep_shards(table: pa.Table, shards: Sequence[str]) -> pa.Table:
-    """Return the rows of a manifest that belong to some shards.
-
-    :param shards: names of the shards.
-    """
+    """Return the rows of a manifest that belong to the shards with these names."""
     return table.filter(pc.is_in(table['shard'], pa.array(shards, pa.string())))
 
 
 def count_bad(table: pa.Table) -> int:
-    """Return the number of frames in a manifest that could not be decoded."""
+    """Return the number of frames that could not be decoded."""
     return int(table.num_rows) - int(table['decode_error'].null_count)
 
 
-def _read_shard_table(store: Store, shard: str) -> pa.Table:
-    try:
-        return read_table(store, f'{SHARDS}/{shard}/{FRAMES}')
-    except FileNotFoundError as error:
-        raise FleetError(f'the file {FRAMES} of the shard {shard} is missing. Delete the folder '
-                         'of this shard, and run the same command again') from error
+class _OldManifest:
+    """The manifest of earlier commands. Each row group of the file has the rows of one shard.
 
-
-def read_table(store: Store, name: str = MANIFEST) -> pa.Table:
-    """Read the manifest, or the table of one shard.
-
-    :raises FileNotFoundError: if the run has no such file.
+    :ivar groups: maps each shard to its row groups; empty if there is no manifest, or if another
+        program has changed it.
     """
-    data = store.read(name)
+
+    def __init__(self, store: Store, schema: pa.Schema) -> None:
+        self.groups: dict[str, list[int]] = {}
+        if (data := store.read(MANIFEST)) is None:
+            return
+        try:
+            self._file = pq.ParquetFile(pa.BufferReader(data))
+        except pa.ArrowInvalid:
+            return
+        if self._file.schema_arrow.equals(schema, check_metadata=True):
+            for index in range(self._file.num_row_groups):
+                for name in self._file.read_row_group(index, ['shard'])['shard'].unique():
+                    self.groups.setdefault(name.as_py(), []).append(index)
+
+    def read(self, shard: str) -> pa.Table:
+        """Return the rows of a shard."""
+        return self._file.read_row_groups(self.groups[shard])
+
+
+def _read_rows(data: bytes | None, shard: str) -> pa.Table:
     if data is None:
-        raise FileNotFoundError(f'the run has no file {name}')
+        raise FleetError(f'the file {FRAMES} of the shard {shard} is missing. Delete the folder '
+                         'of this shard, and run the same command again')
+    return pq.read_table(pa.BufferReader(data))
+
+
+def read_table(store: Store) -> pa.Table:
+    """Read the manifest.
+
+    :raises FleetError: if the run has no manifest yet.
+    """
+    data = store.read(MANIFEST)
+    if data is None:
+        raise FleetError('the run of these options has no manifest yet. First label recordings '
+                         'with these options')
     return pq.read_table(pa.BufferReader(data))

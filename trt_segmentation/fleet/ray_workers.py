@@ -15,6 +15,7 @@ import ray
 from ray.util.metrics import Gauge
 
 from ..errors import FleetError
+from .local_workers import Workers
 from .shards import FleetJob
 from .worker import Event, FleetWorker, Lost, Task
 
@@ -24,7 +25,7 @@ ASK_SECONDS = 5.0
 """Time in seconds between two checks of the size of the cluster."""
 
 
-class RayWorkers:
+class RayWorkers(Workers):
     """Workers on a Ray cluster. Every worker is an actor. Ray never restarts an actor.
 
     If an actor is lost, a new actor replaces it. An actor gets a task only after it has started.
@@ -62,7 +63,6 @@ class RayWorkers:
 
     @property
     def wanted(self) -> int:
-        """See :class:`.Workers`. If ``count`` is None, the number depends on the cluster."""
         if time.monotonic() - self._asked > ASK_SECONDS:
             ((kind, share),) = self._needs.items()
             fitting = math.floor(ray.cluster_resources().get(kind, 0) / share + 1e-6)
@@ -71,19 +71,16 @@ class RayWorkers:
         return self._wanted
 
     def start(self) -> int:
-        """See :class:`.Workers`."""
         number = next(self._numbers)
         self._alive[number] = self._actor.remote(self._job)
         self._streams[self._alive[number].open.options(num_returns='streaming').remote()] = number
         return number
 
     def give(self, worker: int, task: Task) -> None:
-        """See :class:`.Workers`."""
         work = self._alive[worker].work.options(num_returns='streaming')
         self._streams[work.remote(task)] = worker
 
     def wait(self, seconds: float) -> Sequence[tuple[int, Event]]:
-        """See :class:`.Workers`."""
         if not self._streams:
             time.sleep(seconds)
             return []
@@ -104,7 +101,6 @@ class RayWorkers:
         return events
 
     def stop(self, worker: int) -> None:
-        """See :class:`.Workers`."""
         self._streams = {s: number for s, number in self._streams.items() if number != worker}
         if (actor := self._alive.pop(worker, None)) is not None:
             ray.kill(actor)
@@ -117,7 +113,7 @@ class RayWorkers:
             self._gauges[name].set(value, {'run': self._job.key})
 
     def close(self) -> None:
-        """See :class:`.Workers`. The connection to the cluster stays open."""
+        """End all workers at once. The connection to the cluster stays open."""
         for worker in list(self._alive):
             self.stop(worker)
 

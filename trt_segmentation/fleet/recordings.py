@@ -114,7 +114,6 @@ def _leave_out_copies(same: Sequence[Recording], say: Callable[[str], None]) -> 
 
 
 def _check_copy(first: Recording, copy: Recording) -> None:
-    """Compare all bytes of two local recordings that have the same identity."""
     old, new = first.local, copy.local
     if old is None or new is None:
         return
@@ -124,7 +123,7 @@ def _check_copy(first: Recording, copy: Recording) -> None:
             if path.is_file() and (old / path.relative_to(new)).is_file()]
         is_equal = all(filecmp.cmp(*pair, shallow=False) for pair in pairs)
     except OSError as error:
-        raise SourceError(f'{new} cannot be compared with {old}: {describe_error(error)}'
+        raise SourceError(f'{new} cannot be compared with {old}: {shorten_error(error)}'
                           ) from error
     if not is_equal:
         raise SourceError(
@@ -132,7 +131,7 @@ def _check_copy(first: Recording, copy: Recording) -> None:
             'One of them may be damaged. Leave the damaged recording out of the SOURCEs')
 
 
-def describe_error(error: Exception, names_file: bool = False) -> str:
+def shorten_error(error: Exception, names_file: bool = False) -> str:
     """Return the reason of an error, without ``[Errno 2]`` and without a period at the end.
 
     :param names_file: whether to add the name of the file, if the error has one.
@@ -177,10 +176,7 @@ def copy_recording(recording: Recording, folder: Path) -> Iterator[Path | None]:
 
 
 class RecordingCopies:
-    """Copies remote recordings to this machine. Only the latest copy is kept.
-
-    :param folder: folder for the copy. The folder must be empty, or must not exist yet.
-    """
+    """Copies remote recordings into an empty or new folder. Only the latest copy is kept."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -196,17 +192,13 @@ class RecordingCopies:
         return path
 
     def fetch(self, recording: Recording) -> Iterator[Path | None]:
-        """Copy a recording if it is not on this machine.
-
-        :returns: an iterator that yields None while it copies. Its last item is the path.
-        :raises OSError: if the recording cannot be copied.
-        """
+        """Copy a remote recording, as :func:`copy_recording` does. Its last item is the path."""
         if (local := recording.local) is not None:
             yield local
             return
         if self._last is None or self._last[0] != recording.identity:
             self._last = None
-            remove_copy(self._folder)
+            shutil.rmtree(self._folder, ignore_errors=True)
             for path in copy_recording(recording, self._folder):
                 if path is None:
                     yield None
@@ -214,11 +206,6 @@ class RecordingCopies:
                     self._last = recording.identity, path
         assert self._last
         yield self._last[1]
-
-
-def remove_copy(folder: Path) -> None:
-    """Delete a folder that :func:`copy_recording` filled."""
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def open_filesystem(url: str) -> tuple[Any, str]:
@@ -241,7 +228,7 @@ def _find(name: str, labelled: bool, videos: list[str]) -> list[Recording]:
     except ImportError as error:
         raise SourceError(f'{name} needs a package that is not installed: {error}') from error
     except Exception as error:      # each object store has its own error classes
-        raise SourceError(f'{name} cannot be read: {describe_error(error)}') from error
+        raise SourceError(f'{name} cannot be read: {shorten_error(error)}') from error
 
 
 def _search(name: str, labelled: bool, videos: list[str]) -> Iterator[Recording]:

@@ -65,12 +65,13 @@ class FleetRun:
         self._report, self._say = report, say
         self._result = FleetResult()
         self._done = store.find_done()
+        self._new: set[str] = set()
         self._given_up = store.find(QUARANTINE, '.json')
         self._folder_plans: dict[str, dict[str, Any]] = {}
         self._plans: dict[str, list[str]] = {}
         self._shards, self._complete, self._told = 0, 0, 0.0
         self._unplanned = 0
-        self._schedule = Schedule([])
+        self._schedule = Schedule()
         self._starting: dict[int, float] = {}
         self._heard: dict[int, float] = {}
         self._failed_starts, self._frames = 0, 0
@@ -97,6 +98,7 @@ class FleetRun:
             self._workers.close()
             self._store.sweep()
         self._result.stopped_by = stop.caught
+        self._result.new = len(self._new)
         self._result.shards = [name for recording in self._recordings
                                for name in self._plans.get(recording.identity, [])
                                if name in self._done]
@@ -114,7 +116,8 @@ class FleetRun:
         shards = sort_shards((plan for name, plan in self._folder_plans.items()
                               if name not in old), self._job)
         self._result.frames = self._job.join(
-            self._store, self._result.shards, [n for n in shards if n in self._done], classes)
+            self._store, self._result.shards, [n for n in shards if n in self._done], self._new,
+            classes)
         for name in old:
             self._store.remove(name)
 
@@ -158,7 +161,6 @@ class FleetRun:
         return True
 
     def _hire(self) -> None:
-        """Start the workers that are missing, and give a task to each free worker."""
         wanted = min(self._workers.wanted, self._schedule.open_tasks)
         for _ in range(wanted - len(self._starting) - len(self._heard)):
             self._starting[self._workers.start()] = time.monotonic()
@@ -189,8 +191,8 @@ class FleetRun:
             self._add_plan(task, event.plan)
         elif isinstance(event, Committed) and isinstance(
                 task := self._schedule.finish(worker), Shard):
-            self._done.add(task.name(self._job))
-            self._result.new += 1
+            self._new.add(name := task.name(self._job))
+            self._done.add(name)
             self._complete += 1
         elif isinstance(event, Failed | Lost):
             self._fail(worker, event)
@@ -238,7 +240,6 @@ class FleetRun:
         self._heard.pop(worker, None)
 
     def _tell(self, is_last: bool = False) -> None:
-        """Report the status once a second, and at the end."""
         now = time.monotonic()
         if now - self._told < TELL_SECONDS and not is_last:
             return
@@ -256,7 +257,6 @@ class FleetRun:
         self._report(status)
 
     def _plan_name(self, recording: Recording) -> str:
-        """Return the name of the file with the shards of a recording."""
         return f'{PLANS}/{self._plan_key(recording)}.json'
 
     def _plan_key(self, recording: Recording) -> str:
@@ -271,7 +271,6 @@ class FleetRun:
 
 
 def _title(task: Task) -> str:
-    """Return the text that names a task in messages."""
     if isinstance(task, Recording):
         return task.url
     seconds = task.begin_ns / 1e9

@@ -16,7 +16,7 @@ from .local_store import LocalStore
 from .object_store import ObjectStore
 from .recordings import open_filesystem, Recording
 from .shards import FleetJob, read_plan, Shard
-from .store import dump_json, Store
+from .store import dump_json, read_files, Store
 
 _Job = TypeVar('_Job', bound=FleetJob)
 FACTS = 'run.json'
@@ -28,9 +28,8 @@ PLANS = 'plans'
 
 
 def open_store(url: str, scratch: Path | None = None) -> Store:
-    """Open the results of a run.
+    """Open the folder or URL of a run.
 
-    :param url: folder or URL of the run.
     :param scratch: folder for the temporary files of a worker; None in the process that leads the
         run.
     :raises FleetError: if another process leads this run already.
@@ -38,30 +37,19 @@ def open_store(url: str, scratch: Path | None = None) -> Store:
     return ObjectStore(url, scratch) if '://' in url else LocalStore(Path(url), scratch is None)
 
 
-def find_run(out: str, card: ModelCard, key: str) -> str:
-    """Return the folder or URL of a run in ``out``. Each key has its own folder.
-
-    :param key: result of :meth:`.FleetJob.make_key`.
-    """
-    return f'{out.rstrip("/")}/{card.name}-{key}'
-
-
 def place_job(card: ModelCard, job: _Job) -> _Job:
-    """Return a copy of a job with its key and the folder of its run.
+    """Return a copy of a job with its key and the folder of its run. Each key has its own folder.
 
-    :param job: ``job.out`` is the folder or URL that holds all runs. A relative path becomes
-        absolute, because a worker may have another current folder. ``job.key`` is not used.
+    :param job: ``job.out`` is the folder or URL that holds all runs. ``job.key`` is not used.
     """
     key = job.make_key(card)
+    # A worker may have another current folder.
     out = job.out if '://' in job.out else str(Path(job.out).absolute())
-    return replace(job, out=find_run(out, card, key), key=key)
+    return replace(job, out=f'{out.rstrip("/")}/{card.name}-{key}', key=key)
 
 
 def claim_run(store: Store, job: FleetJob, card: ModelCard) -> None:
-    """Write :data:`FACTS` into a new folder, or check that the folder belongs to the run.
-
-    :raises FleetError: see :func:`check_folder_of`.
-    """
+    """Write :data:`FACTS` into a new folder, or call :func:`check_folder_of`."""
     if not check_folder_of(job, store):
         store.write(FACTS, dump_json({'classes': card.classes, **asdict(job)}))
 
@@ -98,7 +86,7 @@ def list_runs(out: str) -> dict[str, dict[str, Any]]:
 
 
 def read_plans(store: Store) -> dict[str, dict[str, Any]]:
-    """Return a mapping from the file name of each plan to its content, see :func:`dump_plan`."""
+    """Return each plan by the name of its file, see :func:`.dump_plan`."""
     return _read_folder(store, PLANS)
 
 
@@ -121,8 +109,9 @@ def read_quarantine(store: Store) -> dict[str, dict[str, Any]]:
 
 
 def _read_folder(store: Store, folder: str) -> dict[str, dict[str, Any]]:
-    names = (f'{folder}/{name}' for name in sorted(store.find(folder)))
-    return {name: json.loads(data) for name in names if (data := store.read(name)) is not None}
+    names = [f'{folder}/{name}' for name in sorted(store.find(folder))]
+    return {name: json.loads(data) for name, data in zip(names, read_files(store, names))
+            if data is not None}
 
 
 def forget_quarantine(store: Store) -> None:
@@ -175,5 +164,5 @@ def sort_shards(plans: Iterable[dict[str, Any]], job: FleetJob) -> dict[str, Sha
 
 
 def read_shards(store: Store, job: FleetJob) -> dict[str, Shard]:
-    """Return the shards of all plans of a run, see :func:`sort_shards`."""
+    """Return the shards of all plans of a run, as :func:`sort_shards` does."""
     return sort_shards(read_plans(store).values(), job)

@@ -87,7 +87,7 @@ def recording_of(task: Task) -> Recording:
 
 @dataclass
 class _Queue:
-    """The waiting tasks of one recording, and the number of workers that process its tasks."""
+    """The waiting tasks of a recording, and the number of workers that have its other tasks."""
 
     tasks: deque[Task] = field(default_factory=deque)
     workers: int = 0
@@ -96,18 +96,16 @@ class _Queue:
 class Schedule:
     """Chooses the next task for each worker.
 
-    A worker first gets the tasks of its last recording, because it may have a copy of this
-    recording. If this recording has no waiting task, the worker gets a task of the recording with
-    the fewest workers.
+    A worker first gets the tasks of its last recording, because the worker may have a copy of this
+    recording. Then the worker gets a task of the recording with the fewest workers.
     """
 
-    def __init__(self, tasks: Iterable[Task]) -> None:
+    def __init__(self) -> None:
         self._queues: dict[str, _Queue] = {}
         self._busy: dict[int, Task] = {}
         self._last: dict[int, str] = {}
         self._failures: Counter[Task] = Counter()
         self._losses: Counter[Task] = Counter()
-        self.add(tasks)
 
     @property
     def open_tasks(self) -> int:
@@ -159,7 +157,7 @@ class Schedule:
         return task
 
     def retry(self, task: Task, is_loss: bool) -> bool:
-        """Add a failed task again. If the task failed too often, return False.
+        """Add a failed task again, and return True; or return False if it failed too often.
 
         :param is_loss: whether the worker of the task was lost.
         """

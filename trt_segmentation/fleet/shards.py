@@ -9,7 +9,7 @@ the next shard.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Container, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 import hashlib
@@ -56,7 +56,7 @@ class FrameCounts:
 class FleetJob(ABC):
     """The job of a run: what its workers do, and all settings. Every worker gets a copy.
 
-    :param out: folder or URL of the run, see :func:`.find_run`.
+    :param out: folder or URL of the run, see :func:`.place_job`.
     :param key: result of :meth:`make_key`.
     :param engine: see :func:`.open_pipeline` for this setting and for ``precision``.
     :param topic: image topic of the bags; None for all cameras of each bag.
@@ -76,7 +76,7 @@ class FleetJob(ABC):
         """Return a digest of all settings that change the results, see :func:`run_key`."""
 
     def plan(self, recording: Recording, path: Path) -> ShardPlan:
-        """Divide a recording into shards, see :func:`plan_shards`."""
+        """Call :func:`plan_shards`."""
         return plan_shards(recording, path, self)
 
     @abstractmethod
@@ -95,13 +95,14 @@ class FleetJob(ABC):
 
     @abstractmethod
     def join(self, store: Store, shards: Sequence[str], folder_shards: Sequence[str],
-             classes: Sequence[str]) -> FrameCounts:
+             new: Container[str], classes: Sequence[str]) -> FrameCounts:
         """Join the results of complete shards into one file of the run.
 
         :param shards: names of the complete shards of the present command.
         :param folder_shards: names of all complete shards in the folder of the run, in an order
             that does not depend on the order of the commands. Earlier commands with other sources
             may have made shards there.
+        :param new: names of the shards that the present command completed.
         """
 
 

@@ -7,11 +7,13 @@ A run processes recordings in parts. These parts are called shards.
 
 from __future__ import annotations
 
+from collections.abc import Generator, Iterable
 import hashlib
 import json
 from pathlib import Path
 from typing import Any, Protocol
 
+from ..threads.ordered_map import map_ahead
 from ..untrusted.output_files import KEY, MARKER
 
 DONE = 'DONE'
@@ -19,6 +21,8 @@ DONE = 'DONE'
 all other files of the shard."""
 SHARDS = 'shards'
 """Folder of the complete shards."""
+_READERS = 16
+"""Number of threads that read files at the same time, because an object store answers slowly."""
 
 
 class Store(Protocol):
@@ -71,16 +75,21 @@ class Store(Protocol):
         """Allow another process to lead the run."""
 
 
+def read_files(store: Store, names: Iterable[str]) -> Generator[bytes | None, None, None]:
+    """Yield the content of each file, in the order of the names; None if a file does not exist.
+
+    Several threads read the next files. If not all files are needed, close the generator.
+    """
+    return map_ahead(store.read, names, 'read results', _READERS, lambda data: len(data or b''))
+
+
 def dump_json(tree: dict[str, Any], indent: int | None = 1) -> bytes:
     """Return a tree as JSON. An added entry marks the file as written by trt_segmentation."""
     return (json.dumps({KEY: MARKER, **tree}, indent=indent, default=str) + '\n').encode()
 
 
 def describe_shard(folder: Path, facts: dict[str, Any]) -> bytes:
-    """Return the content of the file :data:`DONE` of a shard.
-
-    :param facts: entries to add to the list of the files.
-    """
+    """Return the content of the file :data:`DONE` of a shard: ``facts``, and all other files."""
     files = {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
              for path in sorted(folder.rglob('*')) if path.is_file() and path.name != DONE}
     return dump_json({**facts, 'sha256': files})

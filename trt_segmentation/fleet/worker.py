@@ -22,7 +22,7 @@ from ..memory import keep_freed_memory
 from ..model.card import load_card
 from ..segmenter import Segmenter
 from ..threads.ordered_map import open_pool
-from .recordings import describe_error, Recording, RecordingCopies
+from .recordings import Recording, RecordingCopies, shorten_error
 from .run_folder import open_store
 from .scratch import ScratchFolder
 from .shards import FleetJob, Shard, ShardPlan
@@ -128,7 +128,7 @@ class FleetWorker:
         except Exception as error:
             # FFmpeg, rosbags and object stores raise many classes of errors.
             full = isinstance(error, OutputError) or getattr(error, 'errno', 0) == errno.ENOSPC
-            yield Failed(describe_error(error, names_file=True), ends_run=full)
+            yield Failed(shorten_error(error, names_file=True), ends_run=full)
 
     def close(self) -> None:
         """Close the model, and delete the temporary files."""
@@ -140,7 +140,6 @@ class FleetWorker:
             scratch.close()
 
     def _fetch(self, recording: Recording) -> Generator[Event, None, Path]:
-        """Return the path of a recording on this machine. Yield Progress while it is copied."""
         path = None
         for path in self._copies.fetch(recording):
             if path is None:
@@ -149,7 +148,6 @@ class FleetWorker:
         return path
 
     def _process(self, shard: Shard, path: Path) -> Iterator[Event]:
-        """Process and commit a shard. Meanwhile, report the number of processed frames."""
         name = shard.name(self._job)
         folder = self._store.make_folder(name)
         try:

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from ..engines.cuda_driver import call
 from ..engines.nvidia_driver import ask_driver
 from ..errors import EngineError, GpuError
+from ..untrusted.terminal_text import count_noun
 
 _lost: dict[int, str] = {}
 """Maps the index of a GPU to an error message, if this process can no longer use this GPU."""
@@ -172,6 +173,6 @@ def open_device(gpu: int) -> Device:
             f'GPUs that the driver finds. If there is no GPU, use the engine '
             f'onnxruntime-cpu') from error
     if not 0 <= gpu < count:
-        raise EngineError(f'`gpu` is {gpu}, but this machine has {count} GPU(s). The index of the '
-                          f'first GPU is 0')
+        raise EngineError(f'`gpu` is {gpu}, but this machine has {count_noun(count, "GPU")}. '
+                          'The index of the first GPU is 0')
     return Device(gpu)

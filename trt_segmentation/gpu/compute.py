@@ -18,6 +18,7 @@ from ..errors import EngineError, GpuError
 from ..frame import Wanted
 from ..model.card import ModelCard
 from ..trust.tally import tally_size
+from ..untrusted.terminal_text import count_noun
 from .allocator import GpuAllocator
 from .cuda_graph import CudaGraph, Enqueues
 from .device_engine import DeviceEngine
@@ -182,7 +183,8 @@ class Compute:
                 binding.enqueue(slot.stream)
             binding.enqueue(slot.stream)
             return binding
-        log.info('slot %d has a CUDA graph of %s for %d image(s) a run', slot.number, name, size)
+        log.info('slot %d has a CUDA graph of %s for %s a run', slot.number, name,
+                 count_noun(size, 'image'))
         return graph
 
 

@@ -43,9 +43,10 @@ class DeviceEngine(Protocol):
     def bind(self, count: int, input_address: int, output_address: int) -> Enqueues:
         """Bind the network to a batch of ``count`` images at fixed GPU addresses.
 
-        The binding runs on the stream that was given when the engine was opened. One engine may
-        have any number of bindings. Their runs never overlap, so bindings may share everything
-        except their tensors.
+        The binding runs on the stream that was given when the engine was opened. The first two
+        runs of a binding may allocate memory and wait. Later runs must not wait or allocate
+        memory. One engine may have any number of bindings. Their runs never overlap, so bindings
+        may share everything except their tensors.
 
         :param input_address: address of a tensor with shape ``signature.input.shape(count)``.
         :param output_address: address of a tensor with the shape from :meth:`output_shape`.

@@ -150,7 +150,7 @@ def _is_cut(raw: bytes, decoded: npt.NDArray[np.generic], flags: int) -> bool:
     may be at any corner.
     """
     corners = decoded[[0, 0, -1, -1], [0, -1, 0, -1]].reshape(4, -1)
-    if not np.any(np.all(corners == 128, axis=1)):
+    if not np.any(np.all(corners == 128, axis=1)) or _ends_with_detail(raw):
         return False
     end = raw.rfind(_JPEG_END)
     # If the image has one scan, libjpeg has all blocks of a whole image before the added data, and
@@ -212,6 +212,17 @@ def _has_one_scan(raw: bytes) -> bool:
         if marker == _SCAN:
             return coding in _SEQUENTIAL and components == raw[at + 4:at + 5]
     return False
+
+
+def _ends_with_detail(raw: bytes) -> bool:
+    """Return whether the last scan of a JPEG only adds detail to blocks of earlier scans.
+
+    The scans of a progressive JPEG have this order. So if such a scan begins, no block is missing.
+    """
+    at = raw.rfind(bytes([0xff, _SCAN])) + 4
+    at += 1 + 2 * int.from_bytes(raw[at:at + 1], 'big')     # two bytes for each component
+    spectrum = raw[at:at + 3]
+    return len(spectrum) == 3 and (spectrum[0] != 0 or spectrum[2] >> 4 != 0)
 
 
 def _find_segments(raw: bytes) -> Iterator[tuple[int, int]]:

@@ -17,7 +17,7 @@ from typing import Any
 from ..errors import ModelCardError
 from ..installed.files import share_path
 from ..untrusted.regular_file import expand_home
-from ..untrusted.terminal_text import did_you_mean, short, unprintable
+from ..untrusted.terminal_text import count_noun, did_you_mean, short, unprintable
 
 PLAN_SUFFIXES = ('.plan', '.engine', '.trt')
 """Suffixes of files that hold a plan."""
@@ -74,7 +74,8 @@ def read_numbers(key: str, value: Any, count: int) -> tuple[float, ...]:
     _refuse_fractions(key, value)
     if (not isinstance(value, (list, tuple)) or len(value) != count
             or any(isinstance(v, bool) or not isinstance(v, (int, float)) for v in value)):
-        raise ModelCardError(f'{key}: {short(value)}; expected {count} number(s)')
+        raise ModelCardError(f'{key}: {short(value)}; expected '
+                             f'{count_noun(count, "number")}')
     try:
         numbers = tuple(float(v) for v in value)
     except OverflowError:       # an integer of more than 308 digits

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..errors import EngineError
+from ..untrusted.terminal_text import count_noun
 from .card import InputCard
 from .tensor import find_tensor, refuse_oversize, Tensor
 
@@ -89,7 +90,7 @@ def _input_layout(tensor: Tensor, card: InputCard, channels: int, reasons: list[
         other = 'rgb' if channels == 1 else 'gray'
         raise EngineError(
             f'input {tensor} does not fit its model card. The setting `color: {card.color}` needs '
-            f'{channels} channel(s), but '
+            f'{count_noun(channels, "channel")}, but '
             + (f'`layout: {card.layout}` puts the channels on an axis of {axes[card.layout]}'
                if card.layout != 'auto' else 'neither axis 1 nor axis 3 has this size')
             + f'. Correct `input: layout` in the card. If the model was trained with {other} '

@@ -12,6 +12,7 @@ import math
 
 from ..errors import EngineError, NotAMap
 from ..untrusted.onnx_graph import Ending
+from ..untrusted.terminal_text import count_noun
 from .card import MAX_CLASSES
 from .network_input import ImageInput
 from .tensor import Tensor
@@ -76,8 +77,8 @@ def add_channels(tensor: Tensor, ending: Ending, reasons: list[str]) -> Tensor:
     shape = tensor.shape
     if len(shape) != 4 or shape[1] is not None or shape[3] is not None or not channels:
         return tensor
-    reasons.append(f'output {tensor.name} has {channels} channel(s): the number is dynamic in the '
-                   f'shape, but the weights of the network give it')
+    reasons.append(f'output {tensor.name} has {count_noun(channels, "channel")}: the number is '
+                   f'dynamic in the shape, but the weights of the network give it')
     shape = ((*shape[:3], channels) if ending.channels_last
              else (shape[0], channels, *shape[2:]))
     return replace(tensor, shape=shape)

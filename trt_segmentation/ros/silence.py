@@ -10,6 +10,7 @@ from enum import Enum
 from rclpy.node import Node
 from rclpy.qos import qos_check_compatible, QoSCompatibility
 
+from ..untrusted.terminal_text import count_noun
 from .publishers import IMAGES
 from .transport.messages import MESSAGE_TYPES
 
@@ -67,7 +68,7 @@ def describe_silence(node: Node, topic: str, image_transport: str, seconds: floa
         return (f'{what} on {topic}, because the QoS of its publisher does not match the QoS of '
                 f"this node; set this node's qos_overrides.{topic}.subscription.reliability to "
                 "best_effort, or set the publisher's QoS back to its default")
-    count = '1 publisher' if len(publishers) == 1 else f'{len(publishers)} publishers'
+    count = count_noun(len(publishers), 'publisher')
     return (f'{what} on {topic}, which has {count}: the camera sends no images, or its images get '
             'lost on the way (large images need config/fastdds.xml in both processes; other hosts '
             'need the same ROS_DOMAIN_ID and a network that does not block UDP)')

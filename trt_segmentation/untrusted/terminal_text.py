@@ -37,6 +37,11 @@ def short(value: object, most: int = 80) -> str:
     return text if len(text) <= most else f'{text[:most]}…'
 
 
+def count_noun(count: int, noun: str) -> str:
+    """Return a number and a noun, such as ``1 shard`` or ``2 shards``."""
+    return f'{count} {noun}' if count == 1 else f'{count} {noun}s'
+
+
 def did_you_mean(word: str, names: Iterable[str]) -> str:
     """Return ``, did you mean 'NAME'?`` for the most similar name; empty if none is similar."""
     near = get_close_matches(word, list(names), n=1)

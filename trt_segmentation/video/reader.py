@@ -31,6 +31,9 @@ AHEAD_BYTES = 128 << 20
 AHEAD_FRAMES = 8
 """Largest number of decoded frames that wait for the receiver."""
 _SECOND = 1_000_000_000
+_IN_ORDER = ('h264', 'hevc', 'mpeg4', 'vp9')
+"""If a video has no B-frames, these decoders return the frames before the damage, then the error,
+then the frames after the damage. Other decoders may return the error too early."""
 _USUAL_RATE = Fraction(30)
 """Assumed rate of a video that does not state its rate, in frames per second."""
 
@@ -234,28 +237,36 @@ class VideoReader:
                          f'has {width}x{height}')
             if error:
                 reason, damaged_pts = error, pts
-            # The decoder may return a keyframe late: it comes after the report of the damage, but
-            # its time is before the damage. Such a keyframe does not end the damage.
+            # A decoder may return a keyframe late: the keyframe comes after the report of the
+            # damage, but its time is before the damage. Such a keyframe does not end the damage.
             elif decoded is not None and decoded.key_frame and (
                     pts is None or damaged_pts is None or pts > damaged_pts):
                 reason = ''
             yield None if reason else decoded, reason
 
     def _decoded(self) -> Iterator[tuple[DecodedFrame | None, str, int | None]]:
-        """Yield (frame or None, error, time stamp). The error is empty if the frame is good."""
-        av = import_av()
+        """Yield (frame or None, error, time stamp). The error is empty if the frame is good.
+
+        The time stamp of an error is None if all frames that come later are after the damage.
+        """
+        av, codec = import_av(), self._stream.codec_context
         for packet, error in self._packets():
             if packet is not None and packet.pts is not None and not (
                     self.is_live or packet.is_discard):
                 self._damage.read_packet(self._since_start_ns(packet.pts))
             frames: list[DecodedFrame] = []
+            pts = packet.pts if packet is not None else None
             if packet is not None and not error:
                 try:
-                    frames = self._stream.codec_context.decode(packet)
+                    frames = codec.decode(packet)
                 except av.FFmpegError as failure:
                     error = reason_of(failure)
+                    # Several threads decode, so the error may be about an earlier packet. A
+                    # keyframe after that packet is good, even if it is before this packet.
+                    if codec.name in _IN_ORDER and not codec.has_b_frames:
+                        pts = None
             if error:
-                yield None, error, packet.pts if packet is not None else None
+                yield None, error, pts
             for frame in frames:
                 yield frame, 'the frame is damaged' if frame.is_corrupt else '', frame.pts
 

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from rich import progress
@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.text import Text
 
 Item = TypeVar('Item')
+_Bars = TypeVar('_Bars', bound='ProgressBars')
 
 
 class _RateColumn(progress.ProgressColumn):
@@ -40,19 +41,21 @@ class ProgressBars:
         measurement.
     :param rate_unit: unit of the rate that is shown beside each bar, such as ``frames/s``; empty
         for no rate.
+    :param columns: the columns of rich for each bar; empty for the usual columns.
     """
 
-    def __init__(self, live: bool = True, rate_unit: str = '') -> None:
+    def __init__(self, live: bool = True, rate_unit: str = '',
+                 columns: Sequence[str | progress.ProgressColumn] = ()) -> None:
         self._console = Console(stderr=True)
         self._live = live
         self._tasks: dict[str, progress.TaskID] = {}
         rate = [_RateColumn(rate_unit)] if rate_unit else []
-        self._bars = progress.Progress(
+        self._bars = progress.Progress(*columns or (
             '{task.description}', progress.BarColumn(bar_width=24), progress.MofNCompleteColumn(),
-            *rate, progress.TimeElapsedColumn(), progress.TimeRemainingColumn(),
+            *rate, progress.TimeElapsedColumn(), progress.TimeRemainingColumn()),
             console=self._console, auto_refresh=live)
 
-    def __enter__(self) -> ProgressBars:
+    def __enter__(self: _Bars) -> _Bars:
         self._bars.start()
         return self
 

@@ -69,7 +69,7 @@ def test_choice_by_what_is_missing(everything):
     assert choose_engine(NONE).taken == 'onnxruntime-cpu'
     assert choose_engine(NONE).why == (
         'no tensorrt and no onnxruntime-cuda: there is no NVIDIA GPU here')
-    assert 'there is no GPU 3, because this machine has 1 GPU(s)' in choose_engine(RTX, 3).why
+    assert 'there is no GPU 3, because this machine has 1 GPU' in choose_engine(RTX, 3).why
     rtx(everything)
     assert choose_engine(RTX).taken == 'tensorrt'
     assert choose_engine(H200).taken == 'onnxruntime-cuda'

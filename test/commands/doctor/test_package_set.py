@@ -47,7 +47,7 @@ def test_packages_fit_the_gpu_and_its_driver(found: Driver, name: str) -> None:
 @pytest.mark.parametrize(('found', 'gpu', 'python', 'why'), [
     (NO_GPU, 0, (3, 12), 'there is no NVIDIA GPU here'),
     (machine((9, 0)), 1, (3, 12),
-     'there is no GPU 1, because this machine has 1 GPU(s), counted from 0'),
+     'there is no GPU 1, because this machine has 1 GPU, counted from 0'),
     (machine((9, 0)), 0, (3, 10), 'the packages for the GPU need Python 3.11 '
      'or newer, and this is Python 3.10'),
     (machine((8, 0), (11, 8)), 0, (3, 12), 'the packages for the GPU need a driver for '

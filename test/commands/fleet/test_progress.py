@@ -10,9 +10,9 @@ import io
 import pytest
 from rich.console import Console
 
-from trt_segmentation.commands.fleet import progress
 from trt_segmentation.commands.fleet.progress import describe_status, FleetProgress
 from trt_segmentation.fleet.schedule import FleetStatus
+from trt_segmentation.view import progress
 
 BUSY = FleetStatus(3, 9, 0, 400, 85.25, 4, 4, 3725.0)
 

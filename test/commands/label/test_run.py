@@ -129,7 +129,7 @@ def test_a_topic_of_no_recording_is_refused_before_any_work(
         assert label('in', '--image-topic', '/camera/imag_raw', *arguments) == 2
         error = capsys.readouterr().err
         assert 'no recording has images on /camera/imag_raw' in error
-        assert f'Image topics: {TOPIC} (6)' in error and not (here / 'out').exists()
+        assert f'{here}/in/drive000: {TOPIC} (6)\n' in error and not (here / 'out').exists()
 
 
 def test_damaged_recordings_are_named(here: Path, capsys: pytest.CaptureFixture[str],

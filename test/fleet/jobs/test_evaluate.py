@@ -159,9 +159,12 @@ def test_topics_that_cannot_be_used_are_named(tmp_path: Path) -> None:
     with pytest.raises(BagError, match=rf"no images on '/truth/label', did you mean '{TRUTH}'"):
         make_evaluation(tmp_path, label_topic='/truth/label').plan(recording, path)
     two = write_bag(tmp_path / 'two', [
-        message for topic in (TOPIC, '/left/image', TRUTH, f'{TRUTH}/compressed')
-        for message in image_messages(pictures(1), topic)])
+        *image_messages(pictures(1)), *image_messages(pictures(1), '/left/image'),
+        *image_messages(draw_truths(0, 1), TRUTH, 'mono8'),
+        *image_messages(draw_truths(0, 1), f'{TRUTH}/compressed', 'mono8')])
     with pytest.raises(BagError, match=r'has 2 cameras besides .* --image-topic: '):
         make_evaluation(tmp_path, label_topic=f'{TRUTH}/compressed').plan(recording, two)
+    with pytest.raises(EvaluationError, match=r'topic /left/image of .* has camera images \(bgr8'):
+        make_evaluation(tmp_path, topic=TOPIC, label_topic='/left/image').plan(recording, two)
     (shard,) = make_evaluation(tmp_path, 60.0, topic='/left/image').plan(recording, two).shards
     assert shard.topic == '/left/image'

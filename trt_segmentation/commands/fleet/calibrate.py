@@ -41,7 +41,7 @@ from ...picking.cover import choose_by_cover, describe_frames
 from ...untrusted.output_files import raise_output_errors, write_json
 from ...view.progress import ProgressBars
 from .options import CalibrationOptions
-from .topics import check_image_topic
+from .topics import check_topics
 from .workers import (
     open_work_folder,
     open_workers,
@@ -79,7 +79,7 @@ class Candidates:
     quarantined: Mapping[str, str]
 
     def tree(self) -> dict[str, Any]:
-        """Return the report about the chosen frames as a tree for JSON."""
+        """Return the report as a tree for JSON."""
         used = [self.picks[index] for index in self.chosen]
         return {
             'candidates': len(self.picks), 'chosen': len(used),
@@ -101,7 +101,6 @@ class Candidates:
 
 def _count(candidates: Sequence[Pick], chosen: Sequence[Pick], key: Callable[[Pick], str]
            ) -> dict[str, dict[str, int]]:
-    """Count all frames and the chosen frames of each group."""
     taken = Counter(map(key, chosen))
     return {name: {'candidates': count, 'chosen': taken[name]}
             for name, count in sorted(Counter(map(key, candidates)).items())}
@@ -143,7 +142,7 @@ def choose_fleet_frames(card: ModelCard, model: str, options: CalibrationOptions
 def _find_candidates(card: ModelCard, model: str, options: CalibrationOptions,
                      bars: ProgressBars) -> Candidates:
     recordings = find_recordings(options.calibrate, say=bars.print_line)
-    check_image_topic(recordings, options.topic)
+    check_topics(recordings, options.topic, say=bars.print_line)
     with open_work_folder(options.work) as folder:
         job = place_job(card, LabelJob(folder, '', model, ENGINE, topic=options.topic,
                                        label_format='none', every_s=options.every))

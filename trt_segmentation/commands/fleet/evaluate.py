@@ -16,11 +16,11 @@ from ...fleet.recordings import find_recordings, is_bag
 from ...fleet.run_folder import claim_run, open_store, place_job
 from ...fleet.schedule import FleetResult
 from ...model.card import ModelCard
+from ...untrusted.terminal_text import count_noun
 from .options import WorkerOptions
 from .progress import FleetProgress
-from .topics import check_image_topic, check_label_topic
+from .topics import check_topics
 from .workers import (
-    count_noun,
     describe_frames,
     open_work_folder,
     open_workers,
@@ -68,15 +68,14 @@ def evaluate_recordings(card: ModelCard, job: EvaluateJob, sources: Sequence[str
     :raises SourceError: if a source cannot be read.
     :raises EvaluationError: if no frame has a label map, if a recording is a bag and the job has
         no label topic, or if the label topic has camera images.
-    :raises BagError: if no bag has the image topic.
+    :raises BagError: if no bag has one of the two topics.
     :raises FleetError: see :meth:`.FleetRun.run`.
     """
     recordings = find_recordings(sources, labelled=True, say=print_line)
     if job.label_topic is None and (bag := next(filter(is_bag, recordings), None)):
         raise EvaluationError(f'{bag.url} is a bag. Give the topic of its label maps with '
                               '--label-topic')
-    check_image_topic(recordings, job.topic)
-    check_label_topic(recordings, job.label_topic)
+    check_topics(recordings, job.topic, job.label_topic)
     with open_work_folder(work) as folder:
         job = place_job(card, replace(job, out=folder))
         with closing(open_store(job.out)) as store:

@@ -6,47 +6,32 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from rich.table import Column
 
 from ...fleet.schedule import FleetStatus
-from .workers import count_noun
+from ...untrusted.terminal_text import count_noun
+from ...view.progress import ProgressBars
 
 _BAR = 20
 """Width of the bar in characters."""
 
 
-class FleetProgress:
-    """A progress bar on stderr. It counts shards, and shows the frame rate and the time left.
-
-    The bar is visible inside a ``with`` block.
-    """
+class FleetProgress(ProgressBars):
+    """A progress bar on stderr. It counts shards, and shows the frame rate and the time left."""
 
     def __init__(self) -> None:
-        self._bar = Progress(
+        super().__init__(columns=(
             'shards', BarColumn(bar_width=_BAR), MofNCompleteColumn(),
-            TextColumn('{task.fields[at]}', table_column=Column(no_wrap=True)),
-            console=Console(stderr=True))
-        self._task = self._bar.add_task('shards', total=None, at='')
-
-    def __enter__(self) -> FleetProgress:
-        self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()
+            TextColumn('{task.fields[at]}', table_column=Column(no_wrap=True))))
+        self._task = self._bars.add_task('shards', total=None, at='')
 
     def show(self, status: FleetStatus) -> None:
         """Update the bar."""
         total = None if status.unplanned and not status.shards else status.shards
         taken = len(f'shards  {status.done}/{status.shards}  ') + _BAR
-        self._bar.update(self._task, completed=status.done, total=total,
-                         at=describe_status(status, self._bar.console.width - taken))
-
-    def print_line(self, line: str) -> None:
-        """Print a line above the bar."""
-        self._bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
+        self._bars.update(self._task, completed=status.done, total=total,
+                          at=describe_status(status, self._console.width - taken))
 
 
 def describe_status(status: FleetStatus, width: int) -> str:

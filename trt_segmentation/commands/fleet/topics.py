@@ -1,68 +1,88 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Checks the topics of the options in the bags on this machine, before any work."""
+"""Checks the topics of the options before any work, in the first bags that have these topics."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import closing
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import PurePosixPath
 
-from ...bags.cameras import find_camera_encoding
+from ...bags.mcap_summary import count_images
 from ...bags.reader import BagReader, name_camera
-from ...errors import BagError, EvaluationError
-from ...fleet.recordings import is_bag, Recording
+from ...errors import BagError, SourceError
+from ...fleet.jobs.evaluate import check_label_topic
+from ...fleet.recordings import is_bag, open_filesystem, Recording, shorten_error
+from ...untrusted.terminal_text import did_you_mean
+from ...video.source import VIDEO_SUFFIXES
+from .workers import print_line
 
 
-def check_image_topic(recordings: Sequence[Recording], topic: str | None) -> None:
-    """Check that at least one bag has images of the camera of a topic.
+def check_topics(recordings: Sequence[Recording], image_topic: str | None,
+                 label_topic: str | None = None, say: Callable[[str], None] = print_line) -> None:
+    """Check that a bag has images of the camera of ``image_topic``, and label maps.
 
-    The check is left out if a bag is remote, because the bag would have to be copied. Bags that
-    cannot be read are ignored here.
+    Bags are opened only until both topics are found. Bags on this machine that cannot be read are
+    ignored here. No remote bag is copied.
 
-    :param topic: the topic that the user chose; None for all cameras.
-    :raises BagError: if no bag has the topic. The message lists the image topics of a bag.
+    :param image_topic: the topic that the user chose; None for all cameras.
+    :param label_topic: topic of the label maps; None if no label maps are needed.
+    :param say: called with one line of text for a check that needs a copy of a remote bag.
+    :raises BagError: if no bag has a topic. The message lists the image topics of a bag.
+    :raises EvaluationError: if the label topic of the first bag with this topic has camera images.
     """
-    if topic is None:       # no request to an object store is needed then
-        return
-    bags = [recording for recording in recordings if is_bag(recording)]
-    if any(bag.local is None for bag in bags):
-        return
-    missing = None
-    for bag in _open_bags(bags):
-        found = {name_camera(name) for name, count in bag.image_topics().items() if count}
-        if name_camera(topic) in found:
+    wanted = {kind: topic for kind, topic in (('images', image_topic), ('label maps', label_topic))
+              if topic is not None}
+    listed = skipped = None
+    for recording in recordings:
+        if not wanted:
             return
         try:
-            bag.image_topic(topic)
-        except BagError as error:
-            missing = missing or error
-    if missing is not None:
-        raise BagError(f'no recording has images on {topic}. The first bag: {missing}')
-
-
-def check_label_topic(recordings: Sequence[Recording], topic: str | None) -> None:
-    """Check that no bag on this machine has camera images on the topic of the label maps.
-
-    :param topic: the topic that the user chose; None if no recording is a bag.
-    :raises EvaluationError: if a bag has camera images there.
-    """
-    if topic is None:
-        return
-    bags = [each for each in recordings if each.local is not None and is_bag(each)]
-    for bag in _open_bags(bags):
-        if encoding := find_camera_encoding(bag, topic):
-            raise EvaluationError(
-                f'the topic {topic} of {bag.path} has camera images ({encoding}), not label maps. '
-                f'Give another --label-topic. Image topics: {", ".join(bag.image_topics())}')
-
-
-def _open_bags(recordings: Sequence[Recording]) -> Iterator[BagReader]:
-    """Yield the readers of the bags that can be read."""
-    for recording in recordings:
-        assert recording.local is not None
-        try:
-            bag = BagReader(recording.local)
-        except (BagError, OSError):
+            topics = _read_topics(recording, wanted.get('label maps'))
+        except SourceError as error:
+            skipped = skipped or f'{recording.url} cannot be read without a copy: {error}'
             continue
-        with closing(bag):
-            yield bag
+        listed = listed or (recording.url, topics) if topics else listed
+        for kind, topic in list(wanted.items()):
+            if any(count and (found == topic or (kind == 'images' and name_camera(found)
+                              == name_camera(topic))) for found, count in topics.items()):
+                del wanted[kind]
+                if kind == 'label maps' and recording.local is None:
+                    say(f'before the work, only the name of {topic} is checked, because '
+                        f'{recording.url} is not on this machine')
+    for kind, topic in wanted.items():
+        if skipped:
+            say(f'the topic {topic} is not checked before the work: {skipped}')
+        elif listed:
+            url, topics = listed
+            raise BagError(
+                f'no recording has {kind} on {topic}{did_you_mean(topic, topics) or "."} Image '
+                f'topics of {url}: ' + ', '.join(f'{n} ({c})' for n, c in topics.items()))
+
+
+def _read_topics(recording: Recording, label_topic: str | None) -> Mapping[str, int]:
+    """Return the image topics of a bag. On this machine, also check its label maps."""
+    if recording.local is None:
+        return _read_remote_topics(recording.url)
+    if not is_bag(recording):
+        return {}
+    try:
+        with BagReader(recording.local) as bag:
+            if label_topic is not None:
+                check_label_topic(bag, label_topic)
+            return bag.image_topics()
+    except (BagError, OSError):
+        return {}
+
+
+def _read_remote_topics(url: str) -> Mapping[str, int]:
+    counts: Counter[str] = Counter()
+    try:
+        fs, root = open_filesystem(url)
+        is_video = PurePosixPath(root).suffix.lower() in VIDEO_SUFFIXES
+        for file in [] if is_video else fs.find(root) or [root]:
+            if '.mcap' in file or '.db3' in file:
+                counts += count_images(fs, file)
+    except Exception as error:      # each object store has its own error classes
+        raise SourceError(shorten_error(error)) from error
+    return counts

@@ -20,6 +20,7 @@ from ...fleet.scratch import ScratchFolder
 from ...fleet.shards import FleetJob, FrameCounts
 from ...fleet.store import Store
 from ...serving.stopping import StopSignals
+from ...untrusted.terminal_text import count_noun
 from .options import GpuWorkerOptions, WorkerOptions
 
 
@@ -97,11 +98,6 @@ def describe_frames(frames: FrameCounts, done: str) -> str:
     """
     bad = f', {frames.bad} could not be decoded' if frames.bad else ''
     return f'{count_noun(frames.good, "frame")} {done}{bad}'
-
-
-def count_noun(count: int, noun: str) -> str:
-    """Return a number and a noun, such as ``1 shard`` or ``2 shards``."""
-    return f'{count} {noun}' if count == 1 else f'{count} {noun}s'
 
 
 def print_line(line: str) -> None:

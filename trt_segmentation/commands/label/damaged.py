@@ -7,7 +7,8 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..fleet.workers import count_noun, print_line
+from ...untrusted.terminal_text import count_noun
+from ..fleet.workers import print_line
 
 MOST_DAMAGED = 10
 """Largest number of damaged recordings that are named."""

@@ -13,14 +13,15 @@ import time
 from ...errors import FleetError, SegmentationError
 from ...fleet.frames import read_shard
 from ...fleet.jobs.label import LabelJob
-from ...fleet.recordings import describe_error, Recording, RecordingCopies
+from ...fleet.recordings import Recording, RecordingCopies, shorten_error
 from ...fleet.run_folder import check_folder_of, name_as_before, open_store, read_plans
 from ...fleet.scratch import ScratchFolder
 from ...fleet.shards import Shard, ShardPlan
 from ...model.card import ModelCard
 from ...segmenter import Segmenter
 from ...sources.image import AnyImage
-from ..fleet.workers import count_noun, print_left_out, print_line
+from ...untrusted.terminal_text import count_noun
+from ..fleet.workers import print_left_out, print_line
 
 SECONDS = 5.0
 """The frame rate of a worker is measured for this time in seconds."""
@@ -52,7 +53,7 @@ def print_dry_run(recordings: Sequence[Recording], job: LabelJob, card: ModelCar
                 left_out.update(plan.left_out.items())
             except (SegmentationError, OSError) as error:
                 bad += 1
-                print_line(f'{recording.url} cannot be read: {describe_error(error)}')
+                print_line(f'{recording.url} cannot be read: {shorten_error(error)}')
     if not shards:
         raise FleetError('no recording can be read')
     print_left_out(left_out, '--image-topic')
@@ -80,7 +81,6 @@ def _print_what_is_left(shards: Sequence[Shard], done: Container[str], job: Labe
 
 
 def _list_topics(plan: ShardPlan) -> str:
-    """Return each topic with its number of frames. A video has no topic."""
     frames: Counter[str] = Counter()
     for shard in plan.shards:
         frames[shard.topic] += shard.frames

@@ -34,7 +34,6 @@ def check_run(options: LabelOptions, job: LabelJob) -> None:
 
 
 def _describe_change(facts: Mapping[str, Any], job: LabelJob) -> str:
-    """Return the options that choose a run instead of the run of the job."""
     changed = [f'{option} {facts.get(key)}' for key, option in _OPTIONS.items()
                if facts.get(key) != getattr(job, key)]
     if changed:

@@ -28,17 +28,13 @@ def write_picks(job: LabelJob, card: ModelCard, store: Store, options: LabelOpti
                 say: Callable[[str], None]) -> None:
     """Choose frames, segment them again, and write them into the folder of the run.
 
-    :raises FleetError: if the run has no manifest, which is the table of its frames. If ``pick``
-        is ``disagree``, also if there is no other run, or if ``against`` must choose a run.
+    :raises FleetError: if the run has no manifest, which is the table of its frames. With
+        ``disagree``, this error is also raised if ``against`` does not name one of several runs.
     :raises SegmentationError: if a recording cannot be read any more.
     """
     assert options.pick
     kind, count = options.pick
-    try:
-        picks = read_picks(read_table(store), needs_entropy=kind == 'uncertain')
-    except FileNotFoundError as error:
-        raise FleetError(f'{job.out} has no manifest yet. First label recordings with these '
-                         'options') from error
+    picks = read_picks(read_table(store), needs_entropy=kind == 'uncertain')
     shards = read_shards(store, job)
     with closing(ScratchFolder()) as scratch:
         if kind == 'disagree':

@@ -9,9 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from rich.console import Console
-from rich.table import Table
 
-from ...errors import FleetError
 from ...fleet.jobs.label import LabelJob
 from ...fleet.manifest import count_bad, keep_shards, read_table
 from ...fleet.recordings import Recording
@@ -20,10 +18,10 @@ from ...fleet.schedule import FleetResult
 from ...fleet.shards import FrameCounts
 from ...fleet.store import Store
 from ...model.card import load_card, ModelCard
+from ...untrusted.terminal_text import count_noun
 from ..fleet.progress import FleetProgress
-from ..fleet.topics import check_image_topic
+from ..fleet.topics import check_topics
 from ..fleet.workers import (
-    count_noun,
     describe_frames,
     open_workers,
     print_left_out,
@@ -37,7 +35,7 @@ from .existing import check_run
 from .options import LabelOptions
 from .pick import write_picks
 from .sources import find_sources
-from .summary import draw_summary, summarise_manifest
+from .summary import draw_summary, make_table, summarise_manifest
 
 SUMMARY = 'summary.png'
 
@@ -66,7 +64,7 @@ def run_label(options: LabelOptions) -> int:
     recordings = find_sources(options.sources, options.out, print_line)
     if not recordings:
         check_run(options, job)
-    check_image_topic(recordings, options.image_topic)
+    check_topics(recordings, options.image_topic)
     if options.dry_run:
         print_dry_run(recordings, job, card)
         return 0
@@ -116,23 +114,11 @@ def _summarise(run: OpenRun, printed: Collection[str]) -> int:
 
     :param printed: tasks in quarantine that are already printed.
     """
-    try:
-        table = read_table(run.store)
-    except FileNotFoundError as error:
-        raise FleetError(f'{run.job.out} has no manifest yet. First label recordings with '
-                          'these options') from error
+    table = read_table(run.store)
     bad = count_bad(table)
     found = summarise_manifest(table, run.card.classes)
-    shown = Table('condition', 'frames', 'brightness', 'mean confidence', 'p5 confidence',
-                  'entropy in bits', 'largest classes', title=describe_frames(
-                      FrameCounts(table.num_rows - bad, bad), 'labelled'))
-    for one in found:
-        largest = sorted(zip(one.shares, run.card.classes), reverse=True)[:3]
-        shown.add_row(one.name, str(one.frames), f'{one.brightness:.2f}',
-                      f'{one.mean_confidence:.3f}', f'{one.p5_confidence:.3f}',
-                      f'{one.entropy.mean():.3f}',
-                      ', '.join(f'{name} {share:.0%}' for share, name in largest))
-    Console().print(shown)
+    print_line(describe_frames(FrameCounts(table.num_rows - bad, bad), 'labelled'))
+    Console().print(make_table(found, run.card.classes))
     if found:
         run.store.write(SUMMARY, draw_summary(found, run.card))
         print_line(f'plot → {run.job.out}/{SUMMARY}')

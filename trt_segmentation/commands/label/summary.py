@@ -7,6 +7,7 @@ The manifest of a run is the table of its frames.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
 
@@ -16,10 +17,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+from rich.table import Table
+from rich.text import Text
 
 from ...fleet.manifest import CONDITIONS
 from ...model.card import ModelCard
-from ..fleet.workers import count_noun
+from ...untrusted.terminal_text import count_noun
 
 _COLUMNS = 6
 """Number of columns of the legend."""
@@ -62,6 +65,22 @@ def summarise_manifest(table: pa.Table, classes: tuple[str, ...]) -> list[Condit
     return found
 
 
+def make_table(found: Sequence[ConditionSummary], classes: Sequence[str]) -> Table:
+    """Return a table with a column for each condition, which fits into 80 characters."""
+    table = Table('', *(one.name for one in found))
+    for name, cells in (
+            ('frames', [str(one.frames) for one in found]),
+            ('brightness', [f'{one.brightness:.2f}' for one in found]),
+            ('mean confidence', [f'{one.mean_confidence:.3f}' for one in found]),
+            ('p5 confidence', [f'{one.p5_confidence:.3f}' for one in found]),
+            ('entropy in bits', [f'{one.entropy.mean():.3f}' for one in found]),
+            ('largest classes', ['\n'.join(
+                f'{label} {share:.0%}' for share, label in sorted(
+                    zip(one.shares, classes), reverse=True)[:3]) for one in found])):
+        table.add_row(name, *map(Text, cells))      # a class name may have brackets
+    return table
+
+
 def draw_summary(found: list[ConditionSummary], card: ModelCard) -> bytes:
     """Plot the class shares and the entropy of each condition.
 
@@ -101,6 +120,6 @@ def _draw_shares(axes: Axes, found: list[ConditionSummary], card: ModelCard) -> 
 
 
 def _column(table: pa.Table, name: str | tuple[str, str]) -> Values:
-    """Return a column as float64. Missing values are NaN."""
+    """Return a column. Missing values are NaN."""
     column = table[name] if isinstance(name, str) else pc.struct_field(table[name[0]], name[1])
     return np.asarray(column.cast(pa.float64()).fill_null(float('nan')).to_numpy())

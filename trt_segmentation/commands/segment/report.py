@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ...model.card import ModelCard
-from ...untrusted.terminal_text import one_line
+from ...untrusted.terminal_text import count_noun, one_line
 
 MOST_RENAMED = 20
 """Largest number of printed lines about renamed results."""
@@ -71,9 +71,8 @@ def print_report(report: SegmentReport, pixels: npt.NDArray[np.int64], all_pixel
             table.add_row(*[''] * has_colors, 'not seen', f'{not_seen / all_pixels:.1%}')
         console.print(table)
     rate = report.segmented / report.seconds if report.seconds else 0.0
-    images = 'image' if report.segmented == 1 else 'images'
-    lines = [f'{report.segmented} {images} in {report.seconds:.1f} s ({rate:.1f} frames/s)'
-             f', model {card.name}' + f' → {out}' * out.is_dir()]
+    lines = [f'{count_noun(report.segmented, "image")} in {report.seconds:.1f} s '
+             f'({rate:.1f} frames/s), model {card.name}' + f' → {out}' * out.is_dir()]
     lines += [one_line(f'{source} → {name}') for source, name in report.renamed[:MOST_RENAMED]]
     if (more := len(report.renamed) - MOST_RENAMED) > 0:
         lines.append(f'{more} more results are renamed; --json FILE lists all results')

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Container, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from ...accuracy.label_counts import LabelCounts, read_label_counts
 from ...accuracy.label_values import LabelValues
-from ...bags.cameras import choose_topics
+from ...bags.cameras import choose_topics, find_camera_encoding
 from ...bags.reader import BagReader, name_camera
 from ...errors import BagError, EvaluationError, FleetError, LabelError
 from ...model.card import ModelCard
@@ -36,7 +36,7 @@ from ..shards import (
     Shard,
     ShardPlan,
 )
-from ..store import dump_json, SHARDS, Store
+from ..store import dump_json, read_files, SHARDS, Store
 from .segment_ahead import segment_ahead
 from .truth import find_pairs, is_labelled_folder, PAIR_NS, read_labelled
 
@@ -109,7 +109,6 @@ class EvaluateJob(FleetJob):
     values: LabelValues = field(default_factory=LabelValues)
 
     def make_key(self, card: ModelCard) -> str:
-        """See :class:`.FleetJob`."""
         values = [str(self.values.left_out), sorted(self.values.mapped.items())]
         return run_key(card, self.engine, self.precision,
                        'evaluate ' + json.dumps([self.label_topic, values]))
@@ -117,8 +116,9 @@ class EvaluateJob(FleetJob):
     def plan(self, recording: Recording, path: Path) -> ShardPlan:
         """Divide a recording into shards.
 
-        :raises EvaluationError: if a bag is given without ``label_topic``, if an image of a folder
-            has no label map, or if a label map of a folder has no image.
+        :raises EvaluationError: if a bag is given without ``label_topic``, or if this topic has
+            camera images. Also if an image of a folder has no label map, or if a label map has no
+            image.
         :raises BagError: if a topic is not in the bag, or if ``topic`` is None and the bag does
             not have exactly one camera.
         """
@@ -142,6 +142,7 @@ class EvaluateJob(FleetJob):
                 raise BagError(f'{path} has {len(cameras)} cameras besides {self.label_topic}. '
                                'Choose one with --image-topic: '
                                f'{", ".join(bag.image_topics())}')
+            check_label_topic(bag, self.label_topic)
             return cameras[0]
 
     def process(self, shard: Shard, path: Path, folder: Path, segmenter: Segmenter,
@@ -161,7 +162,6 @@ class EvaluateJob(FleetJob):
 
     def _count_frames(self, shard: Shard, path: Path, segmenter: Segmenter,
                       pool: ThreadPoolExecutor) -> Generator[EvaluationSums, None, None]:
-        """Return a generator of the sums of each frame. Several threads count the pixels."""
         classes = len(segmenter.classes)
 
         def items() -> Generator[tuple[npt.NDArray[Any] | None, AnyImage], None, None]:
@@ -173,12 +173,12 @@ class EvaluateJob(FleetJob):
         return segment_ahead(segmenter, items(), partial(_count_frame, classes), pool)
 
     def join(self, store: Store, shards: Sequence[str], folder_shards: Sequence[str],
-             classes: Sequence[str]) -> FrameCounts:
+             new: Container[str], classes: Sequence[str]) -> FrameCounts:
         """Add the sums of ``shards``. Shards of earlier commands are not added."""
         sums = EvaluationSums()
         recordings: dict[str, EvaluationSums] = {}
-        for shard in shards:
-            data = store.read(f'{SHARDS}/{shard}/{COUNTS}')
+        files = read_files(store, (f'{SHARDS}/{shard}/{COUNTS}' for shard in shards))
+        for shard, data in zip(shards, files, strict=True):
             if data is None:
                 raise FleetError(f'the file {COUNTS} of the shard {shard} is missing')
             tree = json.loads(data)
@@ -191,6 +191,17 @@ class EvaluateJob(FleetJob):
         store.write(COUNTS, sums.dump())
         images = sums.total(len(classes)).images
         return FrameCounts(images, sums.unusable['bad'], images + sums.unusable.total())
+
+
+def check_label_topic(bag: BagReader, topic: str) -> None:
+    """Read the first image of the topic of the label maps.
+
+    :raises EvaluationError: if this image is a camera image.
+    """
+    if encoding := find_camera_encoding(bag, topic):
+        raise EvaluationError(
+            f'the topic {topic} of {bag.path} has camera images ({encoding}), not label maps. '
+            f'Give another --label-topic. Image topics: {", ".join(bag.image_topics())}')
 
 
 def _count_frame(classes: int, truth: npt.NDArray[Any] | None, answer: SegmentedImage | BadImage

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Container, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -36,13 +36,11 @@ class LabelJob(FleetJob):
     every_s: float = 0.0
 
     def make_key(self, card: ModelCard) -> str:
-        """See :class:`.FleetJob`."""
         every = f' every {self.every_s:g} s' if self.every_s else ''
         return run_key(card, self.engine, self.precision, self.label_format + every)
 
     def process(self, shard: Shard, path: Path, folder: Path, segmenter: Segmenter,
                 pool: ThreadPoolExecutor) -> Generator[None, None, dict[str, Any]]:
-        """See :class:`.FleetJob`."""
         table = ShardTable(shard, shard.name(self))
         with closing(open_writer(self.label_format, folder, segmenter.card)) as writer, \
                 closing(self._segment(shard, path, writer, segmenter, pool)) as results:
@@ -56,9 +54,9 @@ class LabelJob(FleetJob):
         return {'frames': len(table.rows), 'bad': bad}
 
     def join(self, store: Store, shards: Sequence[str], folder_shards: Sequence[str],
-             classes: Sequence[str]) -> FrameCounts:
+             new: Container[str], classes: Sequence[str]) -> FrameCounts:
         """Write the manifest of all shards in the folder. Count the frames of ``shards``."""
-        rows = join_manifest(store, folder_shards, classes)
+        rows = join_manifest(store, folder_shards, new, classes)
         good, bad = (sum(rows[name][index] for name in shards) for index in (0, 1))
         return FrameCounts(good, bad, sum(map(sum, rows.values())))
 

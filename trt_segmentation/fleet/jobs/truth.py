@@ -32,7 +32,7 @@ Labelled = tuple[AnyImage, npt.NDArray[Any] | None]
 
 
 def is_labelled_folder(path: Path) -> bool:
-    """Whether a path is a folder of labelled images."""
+    """Return whether a path is a folder of labelled images."""
     return (path / IMAGES).is_dir() and (path / LABELS).is_dir()
 
 
