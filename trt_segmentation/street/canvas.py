@@ -128,13 +128,11 @@ class Canvas:
 
     def plane(self, texture: Texture, quad: Floats, gain: float, haze: Colour, label: int,
               part: tuple[float, float] = (0.0, 1.0)) -> None:
-        """Stretch a texture over a quad.
+        """Stretch a texture over a (4, 2) quad: top left, top right, bottom right, bottom left.
 
-        The colours of the texture become colour * gain + haze. Transparent texels change neither
-        colour nor class id. If the quad is small and the texture is opaque, the quad gets the mean
-        colour of the texture.
+        The colours become colour * gain + haze. Transparent texels change neither colour nor class
+        id. If the texture is opaque, a small quad gets only the mean colour of the texture.
 
-        :param quad: (4, 2) corners: top left, top right, bottom right, bottom left.
         :param part: start and end of the shown part, as fractions of the texture's width.
         """
         low = np.maximum(np.floor(quad.min(0)), 0).astype(int)

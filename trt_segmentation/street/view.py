@@ -59,9 +59,7 @@ FAR = 230.0
 
 
 def wrap_distance(s: float, camera: float, period: float) -> float:
-    """Add periods of the road to ``s``. The result is at least ``camera - BEHIND`` metres, and at
-    most one period more.
-    """
+    """Move ``s`` by whole periods of the road to the period that begins at ``camera - BEHIND``."""
     return camera - BEHIND + (s - camera + BEHIND) % period
 
 
