@@ -195,10 +195,7 @@ class RecordingCopies:
         return path
 
     def fetch(self, recording: Recording) -> Iterator[Path | None]:
-        """Copy a recording if it is remote. Yield the same items as :func:`copy_recording`.
-
-        The path of a local recording is the only item.
-        """
+        """Copy a remote recording. Yield None after each piece, and at the end the local path."""
         if (local := recording.local) is not None:
             yield local
             return

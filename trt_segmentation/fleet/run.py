@@ -112,8 +112,7 @@ class FleetRun:
         return self._result
 
     def _join(self, classes: Sequence[str]) -> None:
-        """Join the results. Forget the shards of recordings that an earlier command read and that
-        have changed since then."""
+        """Join the results. Forget the plans of recordings that changed after earlier commands."""
         old = find_old_plans(self._folder_plans, self._recordings)
         shards = sort_shards((plan for name, plan in self._folder_plans.items()
                               if name not in old), self._job)

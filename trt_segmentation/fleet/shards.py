@@ -169,9 +169,8 @@ def plan_shards(recording: Recording, path: Path, job: FleetJob) -> ShardPlan:
 
     A shard of a video begins at a keyframe, because a keyframe can be decoded without other
     frames. A shard lasts at most ``job.window_s`` seconds. If two keyframes are further apart, the
-    shard between them is longer. A bag topic without video needs no
-    keyframes: each of its shards lasts ``job.window_s`` seconds, and only the last shard may be
-    shorter.
+    shard between them is longer. A bag topic without video needs no keyframes: each of its shards
+    lasts ``job.window_s`` seconds, and only the last shard may be shorter.
 
     :param path: the recording on this machine.
     :raises BagError, VideoError: if the recording cannot be read.

@@ -27,8 +27,7 @@ def check_topics(recordings: Sequence[Recording], image_topic: str | None,
 
     :param image_topic: the topic that the user chose; None for all cameras.
     :param label_topic: topic of the label maps; None if no label maps are needed.
-    :param say: called with one line of text for each check that is left out, because it needs a
-        copy of a remote bag.
+    :param say: called with a line of text if a check would need a copy of a remote bag.
     :raises BagError: if no bag has a topic. The message lists the image topics of a bag.
     :raises EvaluationError: if the label topic of the first bag with this topic has camera images.
     """
@@ -62,7 +61,7 @@ def check_topics(recordings: Sequence[Recording], image_topic: str | None,
 
 
 def _read_topics(recording: Recording, label_topic: str | None) -> Mapping[str, int]:
-    """Return the image topics of a bag. If the bag is on this machine, check its label maps too."""
+    """Return the image topics of a bag. Check the label maps if the bag is on this machine."""
     if recording.local is None:
         return _read_remote_topics(recording.url)
     if not is_bag(recording):

@@ -43,10 +43,10 @@ logs/*.txt     what each step of the self-test printed, with the traceback of ea
 
 The self-test uses only the demo model and drawn street scenes. No network, image, recording or
 parameter file of yours is in this zip. report.json has a few environment variables, such as
-CUDA_VISIBLE_DEVICES and LD_LIBRARY_PATH. No other variables are in this zip. If a text has the name
-of your user or your host, or a password from an environment variable, a word such as <user> or
-<host> replaces it. Names that many machines have, such as ubuntu, and very short names stay. A path
-outside the system folders is replaced by <path>. If the path names a Python file or a
+CUDA_VISIBLE_DEVICES and LD_LIBRARY_PATH. No other variables are in this zip. If a text has the
+name of your user or your host, or a password from an environment variable, a word such as <user>
+or <host> replaces it. Very short names, and names that many machines have, such as ubuntu, stay.
+A path outside the system folders is replaced by <path>. If the path names a Python file or a
 shared library, the file name stays. Read the text files before you publish them.
 """
 
