@@ -26,7 +26,7 @@ STALLED_SECONDS = 10.0
 def buffers_per_camera(pipeline: Pipeline) -> int:
     """Return how many images of one camera may be held at the same time.
 
-    One image waits, one image is being decoded, and ``depth`` images are in the pipeline.
+    One image waits, one image is being decoded, and ``pipeline.depth`` images are in the pipeline.
     """
     return 2 + pipeline.depth
 
@@ -60,7 +60,7 @@ class CameraSink:
 
 
 class Supervisor:
-    """Owns the pipeline of a configured node, and the worker of an active node.
+    """Owns the pipeline of a configured node, and the :class:`.Worker` of an active node.
 
     Use this object in the executor's thread. Only :attr:`status` and :meth:`allocate` may be used
     in any thread. While a failed engine is being reopened, :attr:`pipeline` is the old pipeline,
