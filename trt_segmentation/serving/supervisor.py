@@ -30,7 +30,7 @@ PAUSE_SECONDS = 0.25
 def buffers_per_camera(pipeline: Pipeline) -> int:
     """Return how many images of one camera may be held at the same time.
 
-    One image waits, one image is being decoded, and ``depth`` images are in the pipeline.
+    One image waits, one image is being decoded, and ``pipeline.depth`` images are in the pipeline.
     """
     return 2 + pipeline.depth
 
@@ -64,7 +64,7 @@ class CameraSink:
 
 
 class Supervisor:
-    """Owns the pipeline of a configured node, and the worker of an active node.
+    """Owns the pipeline of a configured node, and the :class:`.Worker` of an active node.
 
     Use this object in the executor's thread. Only :attr:`status`, :meth:`allocate` and
     :meth:`wait_for_pause` may be used in any thread. While a failed engine is being reopened,
