@@ -146,8 +146,8 @@ class Stats:
                 self._lost, len(self._losses), self._skipped)
 
     def _rate(self, times: Sequence[float], now: float) -> float:
-        # A window with MOST_FRAMES frames covers only the time since its oldest frame. At the start,
-        # the window covers only the time since the first frame. The rate uses the covered time.
+        # A window with MOST_FRAMES frames covers only the time since its oldest frame. At first, a
+        # window covers only the time since the first frame. The rate uses the covered time.
         began = times[0] if len(times) == MOST_FRAMES else self._began
         return len(times) / min(self._window, max(1.0, now - (now if began is None else began)))
 
