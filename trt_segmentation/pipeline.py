@@ -8,7 +8,7 @@ A pipeline turns camera images into label maps, on the CPU or on a GPU.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -28,7 +28,7 @@ Log = Callable[[str], None]
 
 @dataclass(frozen=True)
 class EngineSettings:
-    """How engines are built, tuned and cached. The CPU engine uses only ``exchange``.
+    """How an engine is built, tuned and cached. The CPU engine uses only the last two settings.
 
     :param cache: folder for the engines that TensorRT built, and for the measurements of
         ``tune``. If ``cache`` is empty, the folder is ``trt_segmentation`` in the user's cache
@@ -40,9 +40,10 @@ class EngineSettings:
         is first opened on a GPU. The network then uses the fastest set.
     :param exchange: a node can open a new network while its old network still segments frames.
         The new network then replaces the old network, which is called an exchange. ``exchange``
-        is the number of this exchange, from 1; 0 if no old network is in use. In an exchange, the
-        opening takes longer and does not measure options for ``tune``, so that it slows the old
-        network down as little as possible.
+        is the number of this exchange, from 1; 0 if no old network is in use. An exchange should
+        slow the old network down as little as possible, so it measures no options for ``tune``.
+    :param wait_for_pause: in an exchange, the CPU engine calls this function before the test run
+        of the new network. The function returns when the test run delays no frame.
     """
 
     cache: str = ''
@@ -50,6 +51,7 @@ class EngineSettings:
     level: int = BuildOptions.level
     tune: bool = True
     exchange: int = 0
+    wait_for_pause: Callable[[], None] = field(default=lambda: None, compare=False)
 
 
 class Pipeline(Protocol):
@@ -242,7 +244,7 @@ def _open_onnxruntime_cpu(card: ModelCard, precision: str, settings: EngineSetti
     pipeline = HostPipeline(card, reason=reason)
     try:
         if settings.exchange:
-            pipeline.warm_up_network()
+            pipeline.test_network(settings.wait_for_pause)
         else:
             pipeline.warm_up()
     except EngineError:
