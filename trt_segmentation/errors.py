@@ -20,11 +20,11 @@ class LensError(SegmentationError):
 
 
 class GroundError(SegmentationError):
-    """The ground grid cannot be computed, for example because the camera's pose is unknown."""
+    """The map of the ground cannot be computed, for example without the pose of the camera."""
 
 
 class ModelCardError(SegmentationError):
-    """A model card cannot be used."""
+    """A model card, which is the YAML file about a network, cannot be used."""
 
 
 class LabelError(SegmentationError):
@@ -61,7 +61,7 @@ _RECOVERABLE = frozenset([
 
 
 class PlanRefused(EngineError):
-    """TensorRT cannot load a plan, but may be able to build the plan again.
+    """TensorRT cannot load a plan (an engine in a file), but may be able to build it again.
 
     The plan is damaged, or it was built for another GPU, driver or version of TensorRT.
     """
@@ -101,11 +101,11 @@ class GraphError(SegmentationError):
 
 
 class AccuracyLossError(GraphError):
-    """A precision loses more accuracy than the user allows."""
+    """In a lower precision, a network loses more accuracy than the user allows."""
 
 
 class CacheError(SegmentationError):
-    """A cache folder or a signed file cannot be used."""
+    """The folder for built engines, or the file of an engine, cannot be used."""
 
 
 class OutputError(SegmentationError, OSError):
@@ -113,11 +113,11 @@ class OutputError(SegmentationError, OSError):
 
 
 class FrameLogError(SegmentationError):
-    """The frame log cannot be opened."""
+    """The frame log, which is a file with one line for each frame, cannot be opened."""
 
 
 class TransportError(SegmentationError):
-    """librcl cannot be called on this machine, or librcl did not receive or publish a message."""
+    """The ROS library librcl cannot be called here, or did not receive or publish a message."""
 
 
 class BagError(SegmentationError):
@@ -125,7 +125,7 @@ class BagError(SegmentationError):
 
 
 class BagLimitError(SegmentationError):
-    """A recording exceeds a size limit, or SQLite would have to compute rows of its database."""
+    """A recording exceeds a size limit, or its database holds code that SQLite would run."""
 
 
 class VideoError(SegmentationError):
@@ -133,7 +133,7 @@ class VideoError(SegmentationError):
 
 
 class RecorderError(SegmentationError):
-    """The recorder cannot record."""
+    """The recorder of the demo cannot record messages."""
 
 
 class LaunchArgumentError(SegmentationError):
@@ -148,11 +148,14 @@ class Interrupted(SegmentationError):
 
 
 class TrustError(SegmentationError):
-    """The reference of a model cannot be read, or does not fit the model."""
+    """A reference cannot be read, or does not fit the model.
+
+    A reference has numbers about the images on which the model was evaluated.
+    """
 
 
 class TraceError(SegmentationError):
-    """The stages of the frames cannot be marked for a profiler."""
+    """The stages of a frame cannot be shown in a profiler."""
 
 
 class EvaluationError(SegmentationError):
@@ -164,7 +167,7 @@ class SourceError(SegmentationError):
 
 
 class FleetError(SegmentationError):
-    """Recordings cannot be labelled. The message says what must be changed."""
+    """Recordings cannot be labelled or evaluated. The message says what must be changed."""
 
 
 class ReplayError(SegmentationError):
@@ -172,7 +175,7 @@ class ReplayError(SegmentationError):
 
 
 class DemoError(SegmentationError):
-    """A part of the demo did not start or did not respond. The message names its log file."""
+    """The demo failed, for example because the node did not start."""
 
 
 class ViewError(SegmentationError):

@@ -148,7 +148,7 @@ class Wanted:
     :param overlay: the camera image with the class colours over it.
     :param confidence: the confidence of every label.
     :param half_overlay: whether the overlay has only every second row and column of the image.
-    :param tally: counts of classes, entropy and margin over a sample of the pixels.
+    :param tally: counts over a sample of the pixels. ``trust/tally.py`` explains these counts.
     """
 
     overlay: bool = False
@@ -174,8 +174,8 @@ class Segmentation:
     The caller may read the arrays until it calls :meth:`release`. After that, the GPU pipeline
     may write another frame into the same memory.
 
-    :param frame: the frame that was segmented. Use only the header of this frame, because the
-        pixels may already be overwritten.
+    :param frame: the frame that was segmented. Do not use its ``data``, because the pixels may
+        already be overwritten.
     :param labels: (height, width) uint8; uint16 if the model has more than 255 classes. A pixel is
         :data:`UNLABELLED` if the network did not see it, or if no class has a valid score there.
     :param overlay: (height, width, 3) uint8 BGR; None if not wanted. With
@@ -183,7 +183,7 @@ class Segmentation:
         is not complete yet, reading this attribute waits for the GPU.
     :param confidence: (height, width) uint8. 255 means a confidence of 1. None if not wanted.
     :param tally: (classes + 258,) uint32, the counts over a sample of the pixels. None if not
-        wanted. ``trust/tally.py`` explains the counts.
+        wanted.
     :param timings: mapping from the name of each stage to its time in milliseconds.
     :param headroom: number of free bytes directly before each array. The caller may write a
         message header into these bytes, and then publish header and array without a copy.
@@ -200,11 +200,11 @@ class Segmentation:
     def keep(self, keeps_pixels: bool = False) -> Segmentation:
         """Return the same segmentation with arrays that stay valid after :meth:`release`.
 
-        The arrays of the CPU pipeline are not copied. The arrays of the GPU pipeline are copied.
+        The result has no tally. The arrays of the CPU pipeline are not copied. The arrays of the
+        GPU pipeline are copied.
 
-        :param keeps_pixels: whether the result refers to the pixels of the frame. If not, the
-            frame of the result has only the header, its pixels are 0, and the result does not
-            keep the memory of the pixels alive.
+        :param keeps_pixels: whether the result refers to the pixels of the frame. If not, all
+            pixels of its frame are 0, and it does not keep the memory of the pixels alive.
         :raises EngineError: if the GPU failed.
         """
         frame = self.frame if keeps_pixels else replace(

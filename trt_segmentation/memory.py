@@ -89,9 +89,9 @@ def keep_freed_memory() -> bool:
     """Let malloc keep freed blocks for later use. Return False if this malloc is not glibc's.
 
     By default, malloc gets new pages from the kernel for each large image, and gives the pages
-    back when the image is freed. The kernel clears each new page. If rclpy copies a ROS image, the
-    clearing takes most of the time. While malloc gives pages back, the thread holds Python's lock
-    (GIL).
+    back when the image is freed. The kernel clears each new page. When rclpy copies a ROS image,
+    this clearing takes most of the time. While malloc gives pages back, the thread holds
+    Python's lock (GIL).
     """
     mallopt = _libc('mallopt')
     return bool(mallopt and mallopt(M_MMAP_THRESHOLD, LARGEST_BLOCK)

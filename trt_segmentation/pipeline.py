@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The interface of every pipeline, and the function that opens a pipeline."""
+"""The interface of every pipeline, and the function that opens a pipeline.
+
+A pipeline turns camera images into label maps, on the CPU or on a GPU.
+"""
 
 from __future__ import annotations
 
@@ -25,19 +28,20 @@ Log = Callable[[str], None]
 
 @dataclass(frozen=True)
 class EngineSettings:
-    """How an engine is opened. The CPU engine uses only the last two settings.
+    """How an engine is built, tuned and cached. The CPU engine uses only the last two settings.
 
-    :param cache: folder for the built engines and the tuned options. If ``cache`` is empty, the
-        folder is ``trt_segmentation`` in the user's cache folder (usually ``~/.cache``).
+    :param cache: folder for the engines that TensorRT built, and for the measurements of
+        ``tune``. If ``cache`` is empty, the folder is ``trt_segmentation`` in the user's cache
+        folder (usually ``~/.cache``).
     :param workspace: largest scratch memory of one layer, in bytes.
     :param level: TensorRT's optimization level, 0 to 5. At a higher level, TensorRT searches
         longer for fast kernels.
     :param tune: whether several sets of options of ONNX Runtime CUDA are measured when a network
         is first opened on a GPU. The network then uses the fastest set.
-    :param exchange: 0 if no old network is in use. If the new network replaces an old network that
-        is still in use, ``exchange`` is the number of this exchange; the first exchange has
-        number 1. In an exchange, the opening disturbs the old network less, and ONNX Runtime
-        is not tuned: it uses stored measurements, or its plain options.
+    :param exchange: a node can open a new network while its old network still segments frames.
+        The new network then replaces the old network, which is called an exchange. ``exchange``
+        is the number of this exchange, from 1; 0 if no old network is in use. An exchange should
+        slow the old network down as little as possible, so it measures no options for ``tune``.
     :param wait_for_pause: in an exchange, the CPU engine calls this function before the test run
         of the new network. The function returns when the test run delays no frame.
     """
@@ -137,7 +141,7 @@ def open_pipeline(card: ModelCard, engine: str = 'auto', *, gpu: int = 0,
                   settings: EngineSettings = EngineSettings()) -> Pipeline:
     """Open the pipeline of an engine.
 
-    The CPU engine ignores ``gpu``, ``networks``, ``max_batch``, ``memory`` and ``wait``.
+    The CPU engine ignores ``gpu``, ``networks``, ``max_batch``, ``memory``, ``wait`` and ``log``.
 
     :param engine: one of :data:`.engines.ENGINES`.
     :param gpu: index of the GPU in CUDA's order.
@@ -153,7 +157,7 @@ def open_pipeline(card: ModelCard, engine: str = 'auto', *, gpu: int = 0,
         ``Wait`` in ``gpu/wait.py``.
     :param log: called with a line of text before long work, such as building an engine.
     :param settings: how engines are built and tuned. A TensorRT engine in the cache is used only
-        if it was built with the same settings.
+        if it was built with the same ``workspace`` and ``level``.
     :raises EngineError: if the engine cannot be opened.
     """
     for what, value, known in (('engine', engine, ENGINES),

@@ -14,8 +14,8 @@ import numpy as np
 PERCENTILES = (50, 95, 99)
 
 WINDOW = 10.0
-"""Default length of the time window in seconds. The window ends now. Rates, latencies and recent
-losses are computed from its frames."""
+"""Default length in seconds of a time window that always ends now. Rates, latencies and the number
+of recent losses come from this window."""
 
 MOST_FRAMES = 20_000
 """Largest number of frames in a window. A camera with 1000 fps sends half of this number in 10 s.
@@ -36,8 +36,8 @@ class Snapshot:
         was lost, or a newer frame replaced it before the node received it.
     :param fps_in: received frames per second within the window.
     :param fps_out: segmented frames per second within the window.
-    :param latency_ms: maps each stage to its latency percentiles ``p50``, ``p95`` and ``p99``, in
-        milliseconds.
+    :param latency_ms: maps each stage of the work, such as ``inference``, to the percentiles
+        ``p50``, ``p95`` and ``p99`` of its time in milliseconds.
     """
 
     frames_in: int
@@ -146,8 +146,8 @@ class Stats:
                 self._lost, len(self._losses), self._skipped)
 
     def _rate(self, times: Sequence[float], now: float) -> float:
-        # A full window covers only the time since its oldest frame, and a new window only the time
-        # since the first frame. So the rate uses the time that the window really covers.
+        # A window with MOST_FRAMES frames covers only the time since its oldest frame. At first, a
+        # window covers only the time since the first frame. The rate uses the covered time.
         began = times[0] if len(times) == MOST_FRAMES else self._began
         return len(times) / min(self._window, max(1.0, now - (now if began is None else began)))
 

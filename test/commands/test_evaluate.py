@@ -321,7 +321,7 @@ def test_a_map_that_is_not_there_is_named_with_the_installed_ones(card_file, tmp
 @pytest.mark.parametrize('more', [['--ignore', '1'], ['--map', 'ade20k']])
 def test_street_scenes_have_no_values_to_leave_out(more, capsys):
     assert main(['eval', *more]) == 2
-    assert '--ignore and --map need label maps; give --images and --labels' in \
+    assert '--ignore and --map need label maps; give --images and --labels, or a SOURCE' in \
         capsys.readouterr().err
 
 
@@ -385,7 +385,7 @@ def test_a_reference_is_written_beside_the_card(street_like, tmp_path, capsys):
 
 
 def test_separate_scenes_are_no_reference_beside_the_card(street_like):
-    with pytest.raises(EvaluationError, match=r'fits no camera\. Give your own images .*'
+    with pytest.raises(EvaluationError, match=r'images of any camera\. Give your own images .*'
                                               r'--drive.* --save-reference FILE$'):
         run_evaluate(EvaluateOptions(str(street_like), street=2, save_reference=BESIDE))
     assert not street_like.with_name('net.reference.json').exists()
@@ -445,7 +445,7 @@ def test_a_temperature_that_makes_the_error_larger_is_not_used(street_like, tmp_
 
 @pytest.mark.parametrize('options, message', [
     ({'save_card': Path('a.yaml')}, '--fit-temperature too'),
-    ({'save_card': Path('a.txt'), 'fit_temperature': True}, r'a\.txt: .* ends in \.yaml'),
+    ({'save_card': Path('a.txt'), 'fit_temperature': True}, r'a\.txt: .* ends in \.yaml or \.yml'),
     ({'save_reference': BESIDE, 'fit_temperature': True}, 'cannot be used together'),
     ({'images': Path('a'), 'labels': Path('b'), 'drive': 0}, '--drive is only for street scenes'),
     ({'fps': 2.0}, '--fps is .* give --drive too'),

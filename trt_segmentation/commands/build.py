@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""``trt_seg build``: calibrate, measure the accuracy of a precision, and build a plan."""
+"""``trt_seg build``: calibrate, measure the accuracy of a precision, and build a plan.
+
+A plan is a TensorRT engine in a file. A calibration measures the range of each tensor's values.
+"""
 
 from __future__ import annotations
 
@@ -100,7 +103,7 @@ def _report_kernels(options: BuildCommandOptions, card: ModelCard, graph: Prepar
                     calibration: Calibration | None, plan: Plan, asked: Sequence[str],
                     identity: GpuIdentity | None, bars: ProgressBars) -> None:
     recipe = replace(_recipe(options), precision='fp16')
-    bars.print_line('building an fp16 plan too, to compare its kernels')
+    bars.print_line('building an fp16 plan too, to compare the kernels of the two plans')
     try:
         given = apply_precision(graph, recipe, calibration)
         if options.out is not None:
@@ -115,7 +118,7 @@ def _report_kernels(options: BuildCommandOptions, card: ModelCard, graph: Prepar
     report = compare_kernels(plan, rival, asked)
     if report is None:
         bars.print_line(f'{plan.about["library"]} does not list the kernels of its plans, so it '
-                        f'is unknown which nodes became int8')
+                        f'is unknown which graph nodes became int8')
         return
     folder = _report_folder(options, card)
     report.write(folder)
@@ -124,7 +127,8 @@ def _report_kernels(options: BuildCommandOptions, card: ModelCard, graph: Prepar
 
 
 def _recipe(options: BuildCommandOptions) -> Recipe:
-    # A ROS node reads keep_fp16 from the calibration. So keep_fp16 is not set in the recipe.
+    # A ROS node finds the plan only with an equal recipe. The node reads keep_fp16 from the file
+    # of the calibration, so keep_fp16 is not set here.
     return Recipe(options.precision, options.shapes, options.batch, simplify=options.simplify,
                   cut_resize=options.cut_resize)
 
@@ -169,14 +173,15 @@ def _give_precision(options: BuildCommandOptions, card: ModelCard, graph: Prepar
         calibration = find_keep_fp16(
             card, graph, recipe, calibration, list(islice(feeds(), SEARCH_FRAMES)), shots,
             options.max_miou_drop, bars.add_bar)
-        bars.print_line(f'nodes that stay fp16: {", ".join(calibration.keep_fp16) or "none"}')
+        names = ', '.join(calibration.keep_fp16) or 'none'
+        bars.print_line(f'graph nodes that stay fp16: {names}')
     given = apply_precision(graph, recipe, calibration)
     for finding in given.findings[len(graph.findings):]:
         bars.print_line(str(finding))
     if given.split is not None:
-        bars.print_line(f'{recipe.precision}: {len(given.split.int8)} nodes become int8 '
-                        f'({given.split.reason}); {len(given.split.fp16)} other nodes could be '
-                        f'int8, but stay fp16')
+        bars.print_line(f'{recipe.precision}: {len(given.split.int8)} graph nodes become int8 '
+                        f'({given.split.reason}); {len(given.split.fp16)} other graph nodes could '
+                        f'be int8, but stay fp16')
     accuracy = compare_models(card, _models(options, card, graph, given, calibration, bars),
                               bars.track('accuracy', shots, len(shots)))
     write_accuracy(accuracy, card, _report_folder(options, card), Console(), given.fp32, warning)
@@ -198,7 +203,7 @@ def _choose_frames(options: BuildCommandOptions, card: ModelCard, bars: Progress
                         f'first is {source.left_out[0]}')
     files = write_choice(feeds.choice, folder)
     bars.print_line(f'calibrating on {len(feeds.choice.chosen)} of {len(feeds.choice.frames)} '
-                    f'frames: {files}')
+                    f'frames; see {files}')
     return feeds
 
 

@@ -168,8 +168,8 @@ def add_command(commands: Commands) -> None:
         'build', help='build a TensorRT engine, and report its accuracy loss',
         description='Check, simplify and calibrate the network of a model card, and build a '
         'plan (an engine in a file) with TensorRT or TensorRT-RTX. Before the build, a precision '
-        'below fp32 is compared with fp32, and a report is written. Without --out, the plan goes '
-        'to the cache. A node uses the plan if its card, precision, workspace and level match.')
+        'below fp32 is compared with fp32 in a report. The plan goes to --out, or to the cache. A '
+        'ROS node uses a cached plan with its card, precision, workspace and level.')
     parser.add_argument('model', metavar='MODEL_CARD', help='path or name of a model card')
     parser.add_argument('--out', type=Path, metavar='PLAN',
                         help='write the plan to this file; TensorRT-RTX then needs no GPU. Nodes '
@@ -221,7 +221,7 @@ def _add_calibration(group: argparse._ArgumentGroup) -> None:
                        help='how ranges are computed. `auto` compares all methods on some of '
                        'the frames, and keeps sensitive layers FP16 (%(default)s)')
     group.add_argument('--keep-fp16', nargs='+', metavar='PATTERN',
-                       help='nodes that must stay FP16, such as "/head/*"')
+                       help='graph nodes that must stay FP16, such as "/head/*"')
     group.add_argument('--search', action='store_true',
                        help='keep the most sensitive layers FP16, so that the accuracy loss is at '
                        'most --max-miou-drop')

@@ -38,7 +38,7 @@ from .evaluate_trust import print_temperature, ReferenceWriter
 SCENES = 100
 """Default number of street scenes for each condition."""
 FPS = 30.0
-"""Default number of frames per second of a drive. The street camera has the same default."""
+"""Default number of frames per second of a simulated drive, as in the node street_camera."""
 
 SampleSource: TypeAlias = 'tuple[Iterable[Sample], int, str]'
 """The samples, the number of samples, and the label of the progress bar."""
@@ -47,7 +47,7 @@ SampleSource: TypeAlias = 'tuple[Iterable[Sample], int, str]'
 def run_evaluate(options: EvaluateOptions) -> int:
     """Score the model, print a table of the scores, and write the files that the options name.
 
-    :returns: the exit code: 0, or 1 if shards or frames of recordings could not be scored.
+    :returns: the exit code: 0, or 1 if a part or a frame of a recording could not be scored.
     :raises EvaluationError, LabelValueError: if an option, an image or a label map is wrong.
     :raises ModelCardError, EngineError: if the model cannot be opened.
     :raises OutputError: if the JSON file cannot be written. The path is checked before any work.

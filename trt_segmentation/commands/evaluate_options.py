@@ -1,6 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Options of ``trt_seg eval``."""
+"""Options of ``trt_seg eval``.
+
+The command can write a reference, which is a file with numbers about the evaluated images. A node
+compares the images of its camera with this file.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +24,8 @@ from .arguments.values import count, index, positive
 from .fleet.options import add_work, add_workers, GpuWorkerOptions
 
 BESIDE = Path()
-"""The value of ``save_reference`` for the default file beside the model card. The value is the
-path of the current folder, which cannot be a file that a user names."""
+"""Value of ``save_reference`` if --save-reference has no FILE. The reference is then written
+beside the model card. The value is the path of the current folder, which cannot be a file."""
 
 
 @dataclass(frozen=True)
@@ -30,9 +34,9 @@ class EvaluateOptions(GpuWorkerOptions):
 
     :func:`.open_pipeline` explains ``engine``, ``gpu`` and ``precision``.
 
-    :param drive: seed of a drive; None for separate scenes.
+    :param drive: seed of a simulated drive along a street; None for separate scenes.
     :param condition: conditions of the street scenes; () for all conditions.
-    :param images: folder of images; None to score street scenes.
+    :param images: folder of images; None to score street scenes or ``sources``.
     :param sources: recordings for workers, see :func:`.find_recordings`; () to score street scenes
         or ``images`` in this process.
     :param image_topic: see :class:`.EvaluateJob` for this topic and ``label_topic``.
@@ -71,7 +75,7 @@ class EvaluateOptions(GpuWorkerOptions):
             raise EvaluationError('--images and --labels must be given together')
         if (self.ignore or self.label_map) and self.labels is None and not self.sources:
             raise EvaluationError('--ignore and --map need label maps; give --images and '
-                                  '--labels too')
+                                  '--labels, or a SOURCE')
         for option, value in (('--street', self.street), ('--drive', self.drive),
                               ('--condition', self.condition)):
             if self.images and value not in (None, ()):
@@ -82,21 +86,21 @@ class EvaluateOptions(GpuWorkerOptions):
                                   '--drive too')
         if self.save_card and self.save_card.suffix not in ('.yaml', '.yml'):
             raise EvaluationError(f'--save-card {self.save_card}: the name of a model card ends '
-                                  'in .yaml')
+                                  'in .yaml or .yml')
         if self.save_card and not self.fit_temperature:
             raise EvaluationError('--save-card writes the fitted temperature; give '
                                   '--fit-temperature too')
         if self.save_reference is not None and self.fit_temperature:
             raise EvaluationError('--save-reference and --fit-temperature cannot be used '
-                                  'together, because a reference is for one temperature. Fit '
-                                  'the temperature first. Then write the reference with the new '
-                                  'card')
+                                  'together, because a reference is valid only for the '
+                                  'temperature in the model card. Fit the temperature first. '
+                                  'Then write the reference with the new card')
         if self.save_reference == BESIDE and self.images is None and self.drive is None:
             raise EvaluationError(
                 '--save-reference without FILE writes the reference beside the model card, where '
-                'every node finds it. A reference of separate drawn scenes fits no camera. Give '
-                'your own images with --images and --labels, or give --drive, or write to another '
-                'file: --save-reference FILE')
+                'every node finds it. But a reference from separate drawn scenes does not fit the '
+                'images of any camera. Give your own images with --images and --labels, or give '
+                '--drive, or write to another file: --save-reference FILE')
 
     def _check_workers(self) -> None:
         for_workers = ('image_topic', 'label_topic', 'ray', 'workers', 'gpus_per_worker',
@@ -147,20 +151,21 @@ def add_command(commands: Commands) -> None:
                         help='write a reference, which is a file with numbers about the '
                         'segmentation of each image, such as the share of each class. If the '
                         'parameter `health` is true, the node compares its frames with this '
-                        'reference. Without FILE, the file is written beside the model card. This '
-                        'needs --images or --drive')
+                        'reference. Without FILE, the file is written beside the model card, and '
+                        '--images or --drive is needed')
     _add_workers(parser.add_argument_group('with SOURCE'))
     set_options(parser, EvaluateOptions)
 
 
 def _add_street(parser: Arguments) -> None:
     parser.add_argument('--street', type=count, metavar='N',
-                        help='number of street scenes for each condition (default: 100)')
+                        help='number of street scenes for each condition, or of frames with '
+                        '--drive (default: 100)')
     parser.add_argument('--drive', type=index, metavar='SEED',
                         help='use the first frames of one drive, in their order, instead of '
-                        'separate scenes. The frames are the images that street_camera publishes '
-                        'with this `seed`. Training may have used this drive, so use this option '
-                        'for a reference, and not to measure the accuracy')
+                        'separate scenes. A drive is the simulated trip that the node '
+                        'street_camera shows with this `seed`. Training may have used this drive, '
+                        'so use this option for a reference, and not to measure the accuracy')
     parser.add_argument('--fps', type=positive, metavar='N',
                         help='frames per second of the drive, as the parameter `fps` of '
                         'street_camera (default: 30)')

@@ -24,9 +24,10 @@ def add_command(commands: Commands) -> None:
         'inspect',
         help='describe an ONNX network and suggest a model card, or describe a TensorRT plan',
         description='For an ONNX network, show the inputs, the outputs and a suggested model '
-        'card. For a TensorRT plan, show the kernels, the precisions and the memory. If the ONNX '
-        'network is not a segmentation network, the command prints comments instead of a card. '
-        'In this case, one line on stderr gives the reason, and the exit code is 1.')
+        'card. For a TensorRT plan (an engine in a file), show the kernels, the precisions and '
+        'the memory. If the ONNX network is not a segmentation network, the command prints '
+        'comments instead of a card. In this case, one line on stderr gives the reason, and the '
+        'exit code is 1.')
     parser.add_argument('file', type=Path, metavar='MODEL.onnx | PLAN',
                         help='file of an ONNX network or of a plan')
     set_options(parser, InspectOptions)

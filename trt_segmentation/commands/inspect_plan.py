@@ -14,7 +14,7 @@ from ..view.plan_text import plan_text
 
 
 def is_plan(path: Path) -> bool:
-    """Return whether a file has the suffix of a plan, or a JSON file about a plan beside it."""
+    """Return whether a file has the suffix of a plan, or lies beside a JSON file about a plan."""
     if path.suffix in PLAN_SUFFIXES:
         return True
     # is_file() comes first, because sidecar_path() fails for a folder such as . or /.
@@ -29,7 +29,7 @@ def inspect_plan(path: Path) -> str:
     plan = load_signed_plan(path)
     try:
         return printable(plan_text(str(path), plan))
-    # The hash in a sidecar protects only the plan, so the sidecar may contain any JSON.
+    # The hash in the JSON file protects only the plan, so the JSON file may contain anything.
     except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise CacheError(f'{path}: {sidecar_path(path).name} beside this plan was not written by '
                          f'`trt_seg build` ({type(error).__name__}: {error}); build the plan '

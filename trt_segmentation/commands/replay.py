@@ -100,7 +100,7 @@ def _print_error(line: str) -> None:
 
 
 def check_out(out: Path, overwrite: bool, sources: list[Path]) -> None:
-    """Refuse an output folder that exists already, or that contains one of the ``sources``.
+    """Refuse an output folder that exists already, or that contains a bag that is read.
 
     With ``overwrite``, accept a folder with a bag that ``trt_seg replay`` wrote.
 

@@ -49,7 +49,7 @@ def user_cache_folder() -> Path:
 
 
 def profile_export() -> str:
-    """Return a shell command. Programs that the shell starts later use the profile fastdds.xml."""
+    """Return the shell command that gives later programs the profile fastdds.xml."""
     try:
         path = str(share_path('config', 'fastdds.xml'))
     except FileNotFoundError:

@@ -184,7 +184,7 @@ def test_ros_by_what_is_installed(monkeypatch):
 
 def test_libraries_on_a_machine_with_a_gpu(everything):
     assert libraries.tensorrt(H200, 0) == Check('TensorRT', OK, 'TensorRT 10.13.0')
-    assert libraries.onnx_runtime(H200).status == OK
+    assert libraries.onnx_runtime(H200, 0).status == OK
     rtx(everything)
     assert libraries.tensorrt(H200, 0).run == pip_install('tensorrt-cu13')
     assert libraries.tensorrt(RTX, 0).status == OK
@@ -195,8 +195,17 @@ def test_libraries_on_a_machine_with_a_gpu(everything):
     assert libraries.tensorrt(NONE, 0).status == OK
     import onnxruntime
     everything.setattr(onnxruntime, 'get_available_providers', lambda: ['CPUExecutionProvider'])
-    assert 'onnxruntime-gpu' in libraries.onnx_runtime(H200).run
-    assert libraries.onnx_runtime(NONE).status == OK
+    assert "'onnxruntime-gpu[cuda,cudnn]>=1.27'" in libraries.onnx_runtime(H200, 0).run
+    assert libraries.onnx_runtime(NONE, 0).status == OK
+
+
+def test_a_driver_for_cuda_12_gets_no_packages_for_cuda_13(everything):
+    import onnxruntime
+    everything.setattr(libraries, 'tensorrt_or_why_not', lambda: ('', 'no library'))
+    everything.setattr(onnxruntime, 'get_available_providers', lambda: ['CPUExecutionProvider'])
+    old = Driver('550.1', (12, 4), H200.gpus)
+    assert libraries.tensorrt(old, 0).run == libraries.NO_TENSORRT
+    assert "'onnxruntime-gpu[cuda,cudnn]<1.27'" in libraries.onnx_runtime(old, 0).run
 
 
 def test_cuda_python_newer_than_the_driver(everything):

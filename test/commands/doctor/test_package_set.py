@@ -11,6 +11,7 @@ import pytest
 
 from trt_segmentation.commands.doctor import package_set
 from trt_segmentation.commands.doctor.choice import EngineChoice
+from trt_segmentation.commands.doctor.libraries import NO_TENSORRT
 from trt_segmentation.commands.doctor.package_set import advise_faster, choose_set
 from trt_segmentation.engines.nvidia_driver import Driver, DriverGpu
 from trt_segmentation.installed.pip_names import GPU_SETS, pip_install
@@ -67,7 +68,9 @@ def test_no_packages_have_a_reason(monkeypatch: pytest.MonkeyPatch, found: Drive
     (machine((8, 9)), CUDA, 'faster: ' + pip_install(*GPU_SETS['tensorrt-rtx'])),
     (machine((9, 0)), CUDA, 'faster: '
      + pip_install('tensorrt-cu13', 'onnx', 'onnxslim', 'filelock')),
-    (machine((9, 0)), TENSORRT, 'nothing to install: TensorRT is the fastest engine')])
+    (machine((9, 0), (12, 8)), CUDA, 'nothing to install: ' + NO_TENSORRT),
+    (machine((7, 0)), CUDA, 'nothing to install: ' + NO_TENSORRT),
+    (machine((9, 0)), TENSORRT, 'nothing to install: the best engine, tensorrt, is already used')])
 def test_one_command_makes_the_machine_faster(
         monkeypatch: pytest.MonkeyPatch, tmp_path: Path, found: Driver, choice: EngineChoice,
         line: str) -> None:

@@ -22,10 +22,10 @@ Commands: TypeAlias = 'argparse._SubParsersAction[Any]'
 
 
 def set_options(parser: argparse.ArgumentParser, options: type[_Dataclass]) -> None:
-    """Let ``parsed.make_options(parsed)`` return the options of the command.
+    """Connect a parser with the options class of its command.
 
-    ``parsed`` is the result of ``parser.parse_args()``. Call this function after all arguments
-    were added to the parser.
+    If ``parsed`` is the result of ``parser.parse_args()``, ``parsed.make_options(parsed)`` then
+    returns the options. Call this function after all arguments were added to the parser.
 
     :param options: frozen dataclass. Each field has the same name as its argument. The default of
         the field becomes the default of the argument. A list becomes a tuple.

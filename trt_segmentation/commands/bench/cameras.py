@@ -23,7 +23,10 @@ _LEAD = 0.05
 
 @dataclass(frozen=True)
 class DueFrame:
-    """A frame of a simulated camera, and the time.monotonic() at which it is due."""
+    """A frame of a simulated camera.
+
+    :param arrived: the due time: the time.monotonic() at which the camera sends the frame.
+    """
 
     frame: Frame
     arrived: float

@@ -54,7 +54,7 @@ class Latency:
 
     @property
     def drift(self) -> float:
-        """Median of the last third of the frames, divided by the median of the first third.
+        """Median time of the last third of the frames, divided by that of the first third.
 
         A value above 1 means that frames became slower.
         """

@@ -75,7 +75,8 @@ def add_command(commands: Commands) -> None:
                         help='size of the images (1920x1080)')
     parser.add_argument('--encoding', help='encoding of the images (%(default)s)')
     parser.add_argument('--cameras', type=counts, metavar='N,N,…',
-                        help='numbers of cameras to measure (default: 1,2,4,8)')
+                        help='numbers of simulated cameras, one measurement for each number '
+                        '(default: 1,2,4,8)')
     parser.add_argument('--fps', type=positive, metavar='HZ',
                         help='frames per second of each camera (%(default)s)')
     parser.add_argument('--seconds', type=positive, metavar='S',

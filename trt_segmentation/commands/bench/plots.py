@@ -129,8 +129,8 @@ def rate_plot(run: Run, other: Run | None) -> go.Figure:
 
 
 def delay_plot(run: Run, other: Run | None) -> go.Figure:
-    """Draw p50 and p99 of the time from due time to result, over the number of cameras."""
-    figure = _cameras_figure('ms from due time to result', run, other)
+    """Draw p50 and p99 of the time from sending to result, over the number of cameras."""
+    figure = _cameras_figure('ms from sending to result', run, other)
     for found, color, name in _runs(run, other):
         _curve(figure, found, lambda camera: camera['p99_ms'], color, 'solid', f'p99{name}', 'top')
         _curve(figure, found, lambda camera: camera['p50_ms'], color, 'dot', f'p50{name}')
@@ -152,7 +152,7 @@ def _cameras_figure(title: str, run: Run, other: Run | None) -> go.Figure:
 
 def _curve(figure: go.Figure, run: Run, value: Callable[[dict[str, float]], float], color: str,
            dash: str, name: str, side: str = 'bottom') -> None:
-    """Add a curve. At the end of a curve of this run, ``side`` (top or bottom) has its name."""
+    """Add a curve. The name of a curve of this run is at its end, at ``side`` (top or bottom)."""
     cameras = run['cameras']
     end = '' if ',' in name else f' {name}'
     figure.add_scatter(

@@ -109,7 +109,7 @@ class _BenchRun:
                                   self._bars.add_bar('measuring throughput, s', round(seconds)))
         self._report.add('throughput', rate, 'frames/s')
         self._note_memory('throughput')
-        step = self._bars.add_bar('numbers of cameras', len(options.camera_counts))
+        step = self._bars.add_bar('measuring cameras', len(options.camera_counts))
         served = [self._serve(frames, number, done, step)
                   for done, number in enumerate(options.camera_counts)]
         self._add_memory()

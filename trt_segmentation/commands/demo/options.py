@@ -30,12 +30,12 @@ def add_command(commands: Commands) -> None:
         'demo', help='run a simulated street camera, the segmentation node and a recorder, and '
         'write a report')
     parser.add_argument('--seconds', type=positive,
-                        help='length of the drive in seconds (%(default)s)')
+                        help='length of the simulated drive in seconds (%(default)s)')
     parser.add_argument('--out', type=Path, metavar='DIR',
                         help='folder for the report (%(default)s)')
     parser.add_argument('--ground', action='store_true',
-                        help='compute the ground grid of each frame, and show it in the montage; '
-                        'this needs the package nav_msgs')
+                        help='compute a ground grid (a map of the ground) from each frame, and '
+                        'show some of the grids in montage.png; this needs the package nav_msgs')
     add_view(parser)
     add_model(parser)
     parser.add_argument('--cpu', action='store_const', dest='engine', const='onnxruntime-cpu',

@@ -54,7 +54,7 @@ class LiveRun:
 
     @property
     def topics(self) -> dict[str, str]:
-        """The topics that the montage shows, with the content of each topic."""
+        """The topics that montage.png shows, with the content of each topic."""
         return {**TOPICS, **({f'{NODE}/ground': 'ground'} if self.has_ground else {})}
 
     @property
@@ -67,7 +67,7 @@ class LiveRun:
 
 @dataclass(frozen=True)
 class SentFrame:
-    """A frame that the camera published: its number in the drive, condition and stamp."""
+    """A frame that the camera published: its number, counted from 0, condition and stamp."""
 
     frame: int
     condition: str
@@ -80,7 +80,9 @@ class DemoReport:
 
     :param tree: content of report.json.
     :param drops: stamps of the dropped frames in nanoseconds.
-    :param caption: one line about the run, below the montage and the plot.
+    :param rows: the frames of montage.png.
+    :param times: the times of each segmented frame, for latency.png.
+    :param caption: one line about the run, below both pictures.
     """
 
     tree: dict[str, Any]
@@ -126,7 +128,7 @@ def make_report(out: Path, card: ModelCard, live: LiveRun, bars: ProgressBars) -
 
 
 def ground_parameters() -> dict[str, float]:
-    """Return the node's parameters for ground grids of the street camera."""
+    """Return the node's parameters for ground grids, which are maps of the ground in metres."""
     height, pitch = Drive(SEED).mount
     return {'ground_range': 20.0, 'ground_resolution': 0.2, 'walkable_cost': WALKABLE_COST,
             'camera_height': height, 'camera_pitch': pitch}

@@ -8,7 +8,7 @@ from importlib import import_module, metadata
 from importlib.util import find_spec
 
 from ...engines.nvidia_driver import Driver
-from ...installed.pip_names import pip_install, PIP_NAMES
+from ...installed.pip_names import GPU_SETS, pip_install, PIP_NAMES
 from .check import Check, ERROR, OK, WARNING
 
 BASE = {name: PIP_NAMES[name] for name in ('numpy', 'cv2', 'onnxruntime', 'yaml')}
@@ -18,6 +18,9 @@ BUILDER = ('onnx', 'onnxslim', 'filelock')
 CUDA = {'cuda.core': 'cuda-core[cu13]', 'cuda.bindings': 'cuda-bindings'}
 TOOLS = ('rich', 'rosbags', 'matplotlib', 'PIL')
 RTX_CAPABILITIES = 'compute capability 7.5, 8.x and 12.x'
+OLDEST = (7, 5)
+"""Lowest compute capability that CUDA 13 supports."""
+NO_TENSORRT = 'tensorrt-cu13 needs a driver for CUDA 13 and compute capability 7.5 or more'
 
 
 def base_packages() -> list[Check]:
@@ -62,28 +65,34 @@ def rtx_fits(library: str, capability: tuple[int, int]) -> bool:
     return 'RTX' not in library or capability == (7, 5) or capability[0] in (8, 12)
 
 
+def can_run_cuda13(found: Driver, gpu: int) -> bool:
+    """Return whether a GPU and its driver can run packages that were built for CUDA 13."""
+    chosen, _ = found.gpu_or_why_not(gpu)
+    return found.cuda >= (13, 0) and (chosen is None or chosen.capability >= OLDEST)
+
+
 def tensorrt(found: Driver, gpu: int) -> Check:
     """Check TensorRT or TensorRT-RTX, and the packages that a build needs."""
     library, why_not = tensorrt_or_why_not()
     if not library:
         if not found.gpus:
             return Check('TensorRT', OK, 'not installed, and not needed without a GPU')
-        return Check('TensorRT', WARNING, why_not, pip_install(PIP_NAMES['tensorrt']))
+        return Check('TensorRT', WARNING, why_not, _install_tensorrt(found, gpu))
     chosen, _ = found.gpu_or_why_not(gpu)
     if chosen and not rtx_fits(library, chosen.capability):
         return Check('TensorRT', WARNING, f'{library} runs on {RTX_CAPABILITIES}, but GPU {gpu} '
                      f'has {chosen.capability[0]}.{chosen.capability[1]}',
-                     pip_install(PIP_NAMES['tensorrt']))
+                     _install_tensorrt(found, gpu))
     if missing := absent(*BUILDER):
         return Check('TensorRT', WARNING, f'{library}, but building an engine also needs '
                      f'{", ".join(missing)}', _install(missing))
     return Check('TensorRT', OK, library + (
         '; without a GPU, `trt_seg build --out` calibrates, and tries whether a network can be '
-        'built. Nodes do not load its plan'
+        'built. ROS nodes do not load this engine'
         if 'RTX' in library and not found.gpus else ''))
 
 
-def onnx_runtime(found: Driver) -> Check:
+def onnx_runtime(found: Driver, gpu: int) -> Check:
     """Check the execution providers of ONNX Runtime."""
     try:
         import onnxruntime
@@ -92,9 +101,9 @@ def onnx_runtime(found: Driver) -> Check:
         return Check('ONNX providers', WARNING, f'ONNX Runtime cannot be imported: {error}')
     text = ', '.join(name.removesuffix('ExecutionProvider') for name in providers)
     if found.gpus and 'CUDAExecutionProvider' not in providers:
+        packages = GPU_SETS['cuda13' if can_run_cuda13(found, gpu) else 'cuda12']
         return Check('ONNX providers', WARNING, f'{text}; this build of ONNX Runtime cannot use '
-                     'the GPU', 'pip uninstall --yes onnxruntime && '
-                     + pip_install('onnxruntime-gpu[cuda,cudnn]'))
+                     'the GPU', f'pip uninstall --yes onnxruntime && {pip_install(packages[0])}')
     return Check('ONNX providers', OK, text)
 
 
@@ -135,6 +144,10 @@ def tools() -> Check:
         return Check('tools', OK, ', '.join((*TOOLS, *BUILDER)))
     return Check('tools', WARNING, f'{", ".join(missing)} not installed; some of the commands '
                  'replay, eval, demo and build need these packages', _install(missing))
+
+
+def _install_tensorrt(found: Driver, gpu: int) -> str:
+    return pip_install(PIP_NAMES['tensorrt']) if can_run_cuda13(found, gpu) else NO_TENSORRT
 
 
 def _install(missing: list[str]) -> str:

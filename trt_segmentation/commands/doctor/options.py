@@ -35,9 +35,10 @@ def add_command(commands: Commands) -> None:
     parser.add_argument('--json', action='store_true', help='print the result as JSON')
     parser.add_argument('--out', type=Path, metavar='FILE.zip',
                         help='run the self-test, and write one file for an issue. The zip has '
-                        'versions, the GPU, the kernels of the plan, label agreement and latency '
-                        'of every engine, and logs. It has no file, image or network of yours. '
-                        'Names of users and hosts, passwords in environment variables, and '
-                        'private paths are replaced')
+                        'versions, the GPU, the kernels of the TensorRT engine, the latency of '
+                        'every engine, the fraction of its labels that agree with the CPU, and '
+                        'logs. It has no file, image or network of yours. Names of users and '
+                        'hosts, passwords in environment variables, and private paths are '
+                        'replaced')
     add_gpu(parser)
     set_options(parser, DoctorOptions)

@@ -13,10 +13,7 @@ import sys
 from ...engines.nvidia_driver import ask_driver, Driver
 from ...installed.pip_names import GPU_SETS, pip_install
 from .choice import choose_engine, EngineChoice
-from .libraries import rtx_fits
-
-OLDEST = (7, 5)
-"""Lowest compute capability that CUDA 13 supports."""
+from .libraries import can_run_cuda13, NO_TENSORRT, rtx_fits
 
 PYTHON = sys.version_info[:2]
 
@@ -34,7 +31,7 @@ def choose_set(found: Driver, gpu: int = 0) -> tuple[str, str]:
     if PYTHON < (3, 11):
         return '', ('the packages for the GPU need Python 3.11 or newer, and this is '
                     f'Python {PYTHON[0]}.{PYTHON[1]}')
-    if found.cuda >= (13, 0) and chosen.capability >= OLDEST:
+    if can_run_cuda13(found, gpu):
         return 'tensorrt-rtx' if rtx_fits('RTX', chosen.capability) else 'cuda13', ''
     if found.cuda >= (12, 0):
         return 'cuda12', ''
@@ -46,12 +43,14 @@ def advise_faster(found: Driver, choice: EngineChoice, gpu: int = 0) -> str:
     """Return one line: the command that makes segmentation faster, or why there is none."""
     name, why_not = choose_set(found, gpu)
     if choice.taken == 'tensorrt':
-        return 'nothing to install: TensorRT is the fastest engine'
+        return 'nothing to install: the best engine, tensorrt, is already used'
     if 'without a driver' in why_not:
         return 'faster: sudo ubuntu-drivers install, then restart the machine'
     if not name:
         return f'nothing to install: {why_not}'
-    if choice.taken == 'onnxruntime-cuda' and name != 'tensorrt-rtx':
+    if choice.taken == 'onnxruntime-cuda' and name == 'cuda12':
+        return f'nothing to install: {NO_TENSORRT}'
+    if choice.taken == 'onnxruntime-cuda' and name == 'cuda13':
         return f'faster: {pip_install("tensorrt-cu13", "onnx", "onnxslim", "filelock")}'
     if (Path(sys.prefix) / 'installed').exists():   # ./dev made this environment
         return 'faster: ./dev demo'

@@ -65,7 +65,7 @@ def _print_progress(line: str) -> None:
 def examine(found: Driver, gpu: int) -> list[Check]:
     """Run all checks that need no open engine."""
     return [python(), *base_packages(), driver(found), *gpus(found), tensorrt(found, gpu),
-            onnx_runtime(found), cuda_python(found), video(), tools(), distro(), rmw(),
+            onnx_runtime(found, gpu), cuda_python(found), video(), tools(), distro(), rmw(),
             dds_profile(), shared_memory(), receive_buffer()]
 
 
