@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Open the TensorRT engine of a model card, with a plan from the cache or a new plan."""
+"""Open the TensorRT engine of a model card, with a plan from the cache or a new plan.
+
+A plan holds the bytes of an engine.
+"""
 
 from __future__ import annotations
 
@@ -82,10 +85,14 @@ def open_engine(card: ModelCard, gpu: int, stream: int, recipe: Recipe = Recipe(
     """Load the engine of a card. If the cache has no plan of the card, build the plan first.
 
     :param gpu: index of the GPU in CUDA's order. The GPU's CUDA context must be current.
+    :param stream: CUDA stream of the engine.
     :param cache: the plans; None for the cache in the default folder.
-    :param load: makes an engine of a plan and its kernels; None for a :class:`TensorRtEngine`.
+    :param log: receives one line for each slow operation and for each problem.
+    :param load: makes an engine of a plan and the plan's kernel cache; None for a
+        :class:`TensorRtEngine` on ``stream``.
     :raises EngineError: if TensorRT cannot build or load the plan.
     :raises GraphError: if the network cannot become an engine.
+    :raises CacheError: if the cache folder cannot be used.
     """
     plans = cache or EngineCache(log=log)
     calibration = find_calibration(card, recipe, log)

@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Keeps the arrays of viewports in GPU memory. See :mod:`trt_segmentation.viewport`."""
+"""Keeps the arrays of viewports in GPU memory.
+
+A viewport is the part of an image that the network sees; see :mod:`trt_segmentation.viewport`.
+"""
 
 from __future__ import annotations
 

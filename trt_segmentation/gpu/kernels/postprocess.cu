@@ -328,9 +328,10 @@ __device__ __forceinline__ Result result_at(const Postprocess& p, const View& vi
 }
 
 #else
-// Return the index of the cell that gives a pixel its label. A rounded float position could lie in
-// a neighbouring cell. `part` is the length of the part of the image that the network sees.
-// `resized` is this length in network pixels. `shift` is the network position of pixel 0 * `part`.
+// Return the index of the cell that gives a pixel its label. The numbers are integers, because a
+// rounded float position could lie in a neighbouring cell. `part` is the length of the part of the
+// image that the network sees. `resized` is this length in network pixels. `shift` is the network
+// position of pixel 0, times `part`.
 __device__ __forceinline__ int cell(int pixel, int resized, int part, int shift, int net, int size)
 {
     const long long over = (2LL * pixel + 1) * resized + 2LL * shift;
