@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The CUDA streams of a pipeline. They let the GPU work on several frames at the same time."""
+"""The CUDA streams of a pipeline. They let the GPU work on several frames at the same time.
+
+A slot is the memory of one batch. One run of the network computes a part of a batch.
+"""
 
 from __future__ import annotations
 
