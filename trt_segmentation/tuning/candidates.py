@@ -48,7 +48,7 @@ with ``DEFAULT`` took 24 to 670 ms on an H200."""
 FIRST = tuple(name for name in CANDIDATES
               if 'heuristic' in name and not CANDIDATES[name].fused)
 """The names of the four candidates that are measured for every network. At the end, only the
-fastest candidate is measured with an exhaustive search of algorithms. This search needs seconds."""
+fastest candidate is measured with an exhaustive search of algorithms, which needs seconds."""
 FUSED = tuple(name for name in CANDIDATES if 'heuristic' in name and CANDIDATES[name].fused)
 """The names of the four candidates that are measured only for a network with attention layers."""
 
