@@ -34,7 +34,8 @@ class KernelReport:
     :param kernels: kernels of the plan.
     :param fp16: kernels of the fp16 plan of the same network.
     :param not_int8: the nodes that should be INT8 but are not. Maps the name of each such node to
-        the precision of its kernel; empty if the plan lists no kernel of the node.
+        the precision of its kernel. The precision is empty if the plan lists no kernel of the
+        node.
     :param asked: number of the nodes that should be INT8.
     """
 

@@ -159,7 +159,7 @@ class EngineCache:
         return freed
 
     def timing(self, key: EngineKey) -> bytes:
-        """TensorRT's timing cache for the GPU of a key; empty if no trusted file exists.
+        """TensorRT's timing cache for a key's GPU and version; empty if no trusted file exists.
 
         A timing cache has the measured times of kernels and makes the next build faster.
         """

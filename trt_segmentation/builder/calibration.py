@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measure the INT8 ranges of a network on real frames, and store them for later builds.
 
-A range is the smallest and the largest value of an activation. Before the measurement, the
+A range is the smallest and the largest value of an activation. Before the ranges are measured, the
 channels of some convolutions are balanced: each channel is multiplied by a power of two, so that
 INT8 rounds it less. See int8/channel_balance.py.
 """
@@ -35,7 +35,7 @@ from .settings import METHODS
 MAX_FILE = 64 << 20
 """Largest size of a file of ranges, in bytes. One activation needs about 100 bytes."""
 MAX_EXPONENT = 16
-"""Largest absolute exponent of these powers of two in a file. Measured exponents are smaller."""
+"""Largest absolute exponent of a channel's power of two in a file. Measured ones are smaller."""
 Tensor = npt.NDArray[Any]
 
 

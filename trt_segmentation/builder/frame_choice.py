@@ -106,7 +106,7 @@ def group_by_light(light: Numbers) -> npt.NDArray[np.intp]:
 
 
 def _deal_out(sizes: npt.NDArray[np.intp], count: int) -> npt.NDArray[np.intp]:
-    """Return how many frames each group gives. ``sizes`` is how many frames each group has."""
+    """Divide ``count`` frames evenly among groups. Group ``i`` has only ``sizes[i]`` frames."""
     shares = np.zeros_like(sizes)
     left = min(count, int(sizes.sum()))
     while left:
