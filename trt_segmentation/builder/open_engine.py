@@ -103,13 +103,8 @@ def open_engine(card: ModelCard, gpu: int, stream: int, recipe: Recipe = Recipe(
     def build() -> Plan:
         supports_operator = OperatorSupport()       # must exist until the plan is built
         graph = apply_precision(read_graph(card, recipe, supports_operator), recipe, calibration)
-        for finding in graph.findings:
-            log(str(finding))
-        plan, timing = build_graph(graph, recipe, options, plans.timing(key))
-        if timing:
-            plans.keep_timing(key, timing)
-        built.append(plan)
-        return plan
+        built.append(_build_and_keep_timing(graph, recipe, options, key, plans, log))
+        return built[-1]
 
     def load_plan(plan: Plan) -> TensorRtEngine:
         # Each attempt gets a new kernel cache, without the kernels of a plan that did not load.
@@ -120,6 +115,16 @@ def open_engine(card: ModelCard, gpu: int, stream: int, recipe: Recipe = Recipe(
     engine = plans.get(key, build, load_plan)
     engine.cache = 'built' if built else 'hit'
     return engine
+
+
+def _build_and_keep_timing(graph: PreparedGraph, recipe: Recipe, options: BuildOptions,
+                           key: EngineKey, plans: EngineCache, log: Log) -> Plan:
+    for finding in graph.findings:
+        log(str(finding))
+    plan, timing = build_graph(graph, recipe, options, plans.timing(key))
+    if timing:
+        plans.keep_timing(key, timing)
+    return plan
 
 
 def write_plan(plan: Plan, path: Path) -> None:
