@@ -138,6 +138,8 @@ class Client:
             self.spin(PAUSE_SECONDS)
             memory.append(memory_mb(process.pid))
         self.span = first, time.time_ns()
+        # The newest frame must not wait until the camera process has ended.
+        self.spin(PAUSE_SECONDS)
         return self.seen, memory
 
     def spin(self, seconds: float) -> None:

@@ -62,7 +62,7 @@ class Peer:
             self._executor.add_node(node)
 
     def until(self, what: Callable[[], Any]) -> None:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while not what():
             assert time.monotonic() < deadline, 'the condition did not become true'
             self._executor.spin_once(timeout_sec=0.05)

@@ -9,10 +9,9 @@ from contextlib import contextmanager
 import os
 from pathlib import Path
 import random
-import tempfile
+import socket
 from typing import Any
 
-from filelock import FileLock, Timeout
 import pytest
 
 DOMAINS = range(215, 230)
@@ -24,18 +23,20 @@ PROFILE = Path(__file__).parents[1] / 'config' / 'fastdds.xml'
 
 @contextmanager
 def own_domain() -> Iterator[int]:
-    """Reserve a domain that no other test run on this machine uses at the same time."""
+    """Reserve a domain that no other test run on this machine uses at the same time.
+
+    A bound port is the lock, because test runs share a domain if they share the loopback device.
+    They need not share a folder for temporary files. The port is the last one before the ports of
+    the domain.
+    """
     for domain in random.sample(DOMAINS, len(DOMAINS)):
-        lock = FileLock(Path(tempfile.gettempdir()) / f'trt_segmentation_domain_{domain}.lock')
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            continue
-        try:
+        with socket.socket() as lock:
+            try:
+                lock.bind(('127.0.0.1', 7400 + 250 * domain - 1))
+            except OSError:  # another test run has bound the port
+                continue
             yield domain
-        finally:
-            lock.release()
-        return
+            return
     raise RuntimeError(f'other test runs use all ROS domains from {DOMAINS[0]} to '
                        f'{DOMAINS[-1]}; wait for one to end')
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A fake network camera on loopback. It is an RTSP server that sends H.264 over TCP."""
 
+from contextlib import suppress
 import socket
 import struct
 import threading
@@ -38,7 +39,7 @@ class RtspCamera:
 
     def __exit__(self, *_: object) -> None:
         self._server.close()
-        self._thread.join(20)
+        self._thread.join(60)
 
     def _serve(self) -> None:
         connection, _ = self._server.accept()
@@ -72,11 +73,14 @@ class RtspCamera:
 
 
 def _read_request(lines: BinaryIO) -> tuple[str, str] | None:
+    """Return method and number of the next request. None if the client closed the connection."""
     method, sequence = '', ''
-    while line := lines.readline().decode():
-        method = method or line.partition(' ')[0]
-        if line.lower().startswith('cseq:'):
-            sequence = line.partition(':')[2].strip()
-        if line == '\r\n':
-            return method, sequence
+    # a client that closes the connection before it has read all packets resets the connection
+    with suppress(ConnectionResetError):
+        while line := lines.readline().decode():
+            method = method or line.partition(' ')[0]
+            if line.lower().startswith('cseq:'):
+                sequence = line.partition(':')[2].strip()
+            if line == '\r\n':
+                return method, sequence
     return None

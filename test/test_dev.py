@@ -84,7 +84,7 @@ def installed(checkout: Path) -> list[str]:
 
 def dev(checkout: Path, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run([checkout / 'dev', *arguments], cwd=cwd, text=True, check=False,
-                          capture_output=True, timeout=30, env=environment(checkout))
+                          capture_output=True, timeout=100, env=environment(checkout))
 
 
 def environment(checkout: Path) -> dict[str, str]:
@@ -114,7 +114,24 @@ def test_paths_belong_to_the_callers_folder(
 def test_tests_run_in_the_checkout(checkout: Path, tmp_path: Path) -> None:
     done = dev(checkout, 'test', 'test/test_dev.py', cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, '')
-    assert done.stdout.splitlines()[-1] == f'python -m pytest test/test_dev.py in {checkout}'
+    assert done.stdout.splitlines() == [f'{line} in {checkout}' for line in (
+        'ruff check', 'codespell', 'python -m pytest test/test_dev.py', 'mypy', 'mypy training',
+        'mypy --config-file test/mypy.ini test')]
+
+
+@pytest.mark.parametrize(('program', 'said'), [
+    ('ruff', ['ruff check']),
+    ('python', ['ruff', 'codespell', 'python', 'mypy', 'mypy', 'mypy']),
+    ('mypy', ['ruff', 'codespell', 'python', 'mypy'])])
+def test_a_check_that_fails_fails_the_tests(
+        checkout: Path, program: str, said: list[str]) -> None:
+    """The tests and mypy run at the same time, so the failure of one does not stop the other."""
+    path = checkout / '.venv' / 'bin' / program
+    path.write_text(f'#!/bin/sh\necho {program} "$@"\nexit 3\n')
+    done = dev(checkout, 'test', cwd=checkout)
+    assert done.returncode == 3
+    lines = done.stdout.splitlines()
+    assert len(lines) == len(said) and all(map(str.startswith, lines, said))
 
 
 @pytest.mark.parametrize('command, said', [
@@ -164,7 +181,7 @@ def test_a_second_dev_waits_until_the_first_has_installed(bare: Path, tmp_path: 
     assert installed(bare) == REST[:1]
     (bare / 'slow').unlink()
     for process, output in ((first, 'camera\n'), (second, 'node\n')):
-        out, _ = process.communicate(timeout=30)
+        out, _ = process.communicate(timeout=100)
         assert (process.returncode, out) == (0, output)
     assert installed(bare) == REST  # only the first ./dev has installed packages
 
@@ -174,7 +191,7 @@ def test_a_file_system_without_locks_is_named(checkout: Path, tmp_path: Path) ->
     (tmp_path / 'flock').chmod(0o755)
     done = subprocess.run(
         [checkout / 'dev', 'run', 'echo', 'node'], cwd=checkout, text=True, check=False,
-        capture_output=True, timeout=30,
+        capture_output=True, timeout=100,
         env={**environment(checkout), 'PATH': f'{tmp_path}:{os.environ["PATH"]}'})
     assert (done.returncode, done.stdout) == (0, 'node\n')
     assert done.stderr == ('./dev: this file system has no locks, so do not start a second ./dev '
@@ -202,7 +219,7 @@ def test_a_file_that_disappears_does_not_stop_the_progress(bare: Path, tmp_path:
                                      ' sleep; sleep; sleep'))
     done = subprocess.run(
         [bare / 'dev', 'demo', '--cpu'], cwd=bare, text=True, check=False, capture_output=True,
-        timeout=30, env={**environment(bare), 'PATH': f'{tmp_path}:{os.environ["PATH"]}'})
+        timeout=100, env={**environment(bare), 'PATH': f'{tmp_path}:{os.environ["PATH"]}'})
     assert done.returncode == 0, done.stderr
     assert done.stderr.count('unpacking; .venv has 42') > 1, done.stderr
     assert 'unbound' not in done.stderr

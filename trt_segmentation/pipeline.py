@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -25,7 +25,7 @@ Log = Callable[[str], None]
 
 @dataclass(frozen=True)
 class EngineSettings:
-    """How GPU engines are built, tuned and cached. The CPU engine ignores these settings.
+    """How an engine is opened. The CPU engine uses only the last two settings.
 
     :param cache: folder for the built engines and the tuned options. If ``cache`` is empty, the
         folder is ``trt_segmentation`` in the user's cache folder (usually ``~/.cache``).
@@ -38,6 +38,8 @@ class EngineSettings:
         is still in use, ``exchange`` is the number of this exchange; the first exchange has
         number 1. In an exchange, the opening disturbs the old network less, and ONNX Runtime
         is not tuned: it uses stored measurements, or its plain options.
+    :param wait_for_pause: in an exchange, the CPU engine calls this function before the test run
+        of the new network. The function returns when the test run delays no frame.
     """
 
     cache: str = ''
@@ -45,6 +47,7 @@ class EngineSettings:
     level: int = BuildOptions.level
     tune: bool = True
     exchange: int = 0
+    wait_for_pause: Callable[[], None] = field(default=lambda: None, compare=False)
 
 
 class Pipeline(Protocol):
@@ -237,7 +240,7 @@ def _open_onnxruntime_cpu(card: ModelCard, precision: str, settings: EngineSetti
     pipeline = HostPipeline(card, reason=reason)
     try:
         if settings.exchange:
-            pipeline.warm_up_network()
+            pipeline.test_network(settings.wait_for_pause)
         else:
             pipeline.warm_up()
     except EngineError:

@@ -28,8 +28,8 @@ INTRODUCTION = """\
 `docs/generate/topics.py` writes this page. `~` stands for the node's name: `/trt_segmentation`,
 unless you rename the node. With `cameras: [front]` the node uses `front/image` and
 `front/camera_info` instead of `image` and `camera_info`, and `front/segmentation/label_map`
-instead of `~/label_map`. The names of `~/overlay`, `~/confidence`, `~/health`, `~/camera_info`
-and `~/label_info` change in the same way.
+instead of `~/label_map`. The names of `~/overlay`, `~/confidence`, `~/health`, `~/ground`,
+`~/camera_info` and `~/label_info` change in the same way.
 """
 ABOUT_DIAGNOSTICS = """\
 ## Diagnostics
@@ -136,10 +136,11 @@ KEYS = {
         'consecutive_processing_delay_ms': 'milliseconds since the last frame that was in '
                                            'time; 0 if the newest frame was in time',
         'late_frames_in_row': 'number of late frames since the last frame that was in time',
-        'drift': 'how far the newest frames are from the reference of the model. A drift above 1 '
-                 'is rare for frames like the reference. Until the window is full, a text such '
-                 'as 29 of 60 frames. Without a reference, a text that says how to write one. '
-                 'This key and the next four need `health: true`.',
+        'drift': 'how far the newest frames are from the reference, a file with the figures of '
+                 'typical frames. A drift above 1 is rare for such frames. Until `drift_frames` '
+                 'frames have arrived, the value is a text such as `29 of 60 frames`. If there is '
+                 'no reference, the value is a text that says how to write one. This key and the '
+                 'next four need `health: true`.',
         'entropy': 'mean entropy of the newest frame, from 0 (certain) to 1 (every class is '
                    'equally likely)',
         'margin_p5': '5 % of the pixels of the newest frame have a smaller margin. The margin is '

@@ -452,7 +452,7 @@ def test_a_node_and_the_command_load_the_kernels_once(tmp_path, card, images, mo
         return new
     monkeypatch.setattr(trt, 'Builder', count)
     assert cli.main(['build', card, '--precision', 'int8', '--calibrate', images, '--out',
-                     'net.plan']) == 0
+                     'net.plan', '--hold-out-frames', '1']) == 0
     assert alone == [True, False, False]        # the check, the int8 plan, the fp16 plan
     open_engine(load_card(card), 0, 0, identity=lambda index: GpuIdentity('G', 'sm_89', '580'),
                 load=lambda plan, kernels: SimpleNamespace(data=plan.data))  # type: ignore[return-value]
@@ -469,7 +469,7 @@ def test_ctrl_c_ends_the_command_and_writes_nothing(tmp_path, card, images, monk
             os.kill(os.getpid(), signal.SIGINT)
     monkeypatch.setattr(ProgressBars, 'show_phase', press)
     assert cli.main(['build', card, '--precision', 'int8', '--calibrate', images, '--out',
-                     'net.plan']) == 130
+                     'net.plan', '--hold-out-frames', '1']) == 130
     assert ('trt_seg: error: stopped: the build was interrupted, and its plan was not written'
             in capsys.readouterr().err)
     assert pressed == ['Building engine']

@@ -19,7 +19,9 @@ class Old:
         self.pipeline: Any = FakePipeline()
         self.has_ended = False
         self.events: list[str] = []
-        self.closing = Closing(self.pipeline, lambda: self.has_ended, self.events.append,
+        self.closing = Closing(self.pipeline, lambda: self.has_ended,
+                               lambda: self.events.append(f'pause, {self.pipeline.closed}'),
+                               self.events.append,
                                lambda: self.events.append(f'closed {self.pipeline.closed}'))
 
 
@@ -30,7 +32,7 @@ def test_it_waits_for_the_worker_and_for_the_memory() -> None:
     old.has_ended = True
     assert not old.closing.wait(0.05)
     old.pipeline.lends_memory = False
-    assert old.closing.wait(TIMEOUT) and old.events == ['closed 1']
+    assert old.closing.wait(TIMEOUT) and old.events == ['pause, 0', 'closed 1']
 
 
 def test_a_pipeline_that_cannot_be_closed_is_a_warning() -> None:
@@ -41,14 +43,15 @@ def test_a_pipeline_that_cannot_be_closed_is_a_warning() -> None:
     old.pipeline.close = fail
     old.has_ended = True
     assert old.closing.wait(TIMEOUT)
-    assert old.events == ['the old network cannot be closed: OSError: broken', 'closed 0']
+    assert old.events == ['pause, 0', 'the old network cannot be closed: OSError: broken',
+                          'closed 0']
 
 
 def test_it_keeps_no_reference_to_the_closed_pipeline() -> None:
     pipeline = FakePipeline()
     found = weakref.ref(pipeline)
     closing = Closing(pipeline, lambda: True,  # type: ignore[arg-type]  # a fake
-                      lambda text: None, lambda: None)
+                      lambda: None, lambda text: None, lambda: None)
     del pipeline
     assert closing.wait(TIMEOUT)
     until(lambda: found() is None)

@@ -83,6 +83,12 @@ def test_done_lists_every_other_file(shards: dict[str, Path]) -> None:
                                if p.is_file()} - {'DONE'}
 
 
+def test_a_damaged_coco_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / 'coco.json').write_text('{"images": [')
+    with pytest.raises(FleetError, match=f'{tmp_path}/coco.json is damaged .* Delete the folder'):
+        list(read_labels(tmp_path, 'coco', 255))
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(FleetError, match=f'{tmp_path} is not complete'):
         list(read_labels(tmp_path, 'png', 255))

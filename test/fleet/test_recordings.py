@@ -94,7 +94,7 @@ def test_two_contents_with_one_identity_are_refused(tmp_path: Path, kind: str) -
     with pytest.raises(SourceError) as caught:
         find_recordings([str(tmp_path)])
     first, second = paths if kind == 'file' else [path.parent for path in paths]
-    assert str(caught.value).startswith(f'{first} and {second} have the same size')
+    assert str(caught.value).startswith(f'{first} and {second} seem to be copies')
     assert 'One of them may be damaged' in str(caught.value)
 
 

@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 import pytest
 from recordings import image_messages, Message, pictures, write_bag
 
-from trt_segmentation.errors import FleetError
+from trt_segmentation.errors import FleetError, OutputError
 from trt_segmentation.fleet import local_store
 from trt_segmentation.fleet import run as run_module
 from trt_segmentation.fleet.local_workers import LocalWorkers
@@ -359,6 +359,15 @@ def test_two_drivers_of_one_run_are_refused(tmp_path: Path, source: Path) -> Non
     with closing(open_store(str(tmp_path / 'out'))), pytest.raises(
             FleetError, match='another process writes to'):
         run_fleet(make_job(tmp_path / 'out'), source)
+
+
+def test_a_disk_without_locks_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, 'No locks available')
+
+    monkeypatch.setattr('trt_segmentation.fleet.local_store.fcntl.flock', refuse)
+    with pytest.raises(OutputError, match=f'{tmp_path}/out cannot be locked: No locks available'):
+        open_store(str(tmp_path / 'out'))
 
 
 def test_temporary_files_of_a_killed_run_are_swept(tmp_path: Path, source: Path) -> None:

@@ -13,7 +13,6 @@ import pytest
 from trt_segmentation.engines.onnxruntime_cpu import OnnxRuntimeEngine
 from trt_segmentation.errors import EngineError, FrameError
 from trt_segmentation.frame import Frame, Wanted
-from trt_segmentation.host import pipeline as pipeline_module
 from trt_segmentation.host.pipeline import HostPipeline, WARM_UP_RUNS
 from trt_segmentation.model.card import InputCard, OutputCard
 from trt_segmentation.pipeline import EngineSettings, open_pipeline
@@ -286,22 +285,21 @@ def test_an_opened_pipeline_has_run_its_network(tmp_path, monkeypatch):
     pipeline.close()
 
 
-def test_beside_a_network_at_work_a_rest_follows_each_run(tmp_path, monkeypatch):
-    rests, run, now = [], OnnxRuntimeEngine.run, [0.0]
+def test_beside_a_network_at_work_a_network_runs_once_after_a_pause(tmp_path, monkeypatch):
+    events, run = [], OnnxRuntimeEngine.run
 
     def noted(self, tensor):
-        now[0] += 0.25
+        events.append('run')
         return run(self, tensor)
 
     monkeypatch.setattr(OnnxRuntimeEngine, 'run', noted)
-    monkeypatch.setattr(pipeline_module, 'perf_counter', lambda: now[0])
-    monkeypatch.setattr(pipeline_module, 'sleep', rests.append)
     path = color_classifier(tmp_path / 'm.onnx', COLORS, height=40, width=60)
-    card = color_card(path, COLORS)
-    with closing(open_pipeline(card, 'onnxruntime-cpu', settings=EngineSettings(exchange=1))):
-        assert rests == [0.75] * WARM_UP_RUNS
-    with closing(open_pipeline(card, 'onnxruntime-cpu')):
-        assert len(rests) == WARM_UP_RUNS
+    for exchange, expected in ((1, ['pause', 'run']), (0, ['run'] * WARM_UP_RUNS)):
+        events.clear()
+        with closing(open_pipeline(
+                color_card(path, COLORS), 'onnxruntime-cpu', settings=EngineSettings(
+                    exchange=exchange, wait_for_pause=lambda: events.append('pause')))):
+            assert events == expected
 
 
 @pytest.mark.parametrize('exchange', [0, 1])

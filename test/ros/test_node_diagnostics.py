@@ -445,15 +445,16 @@ def test_a_forward_clock_that_two_threads_read_at_once_does_not_run_ahead(
 
 def test_a_second_node_of_the_same_name_is_named_once(
         make_rig: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    rig = make_rig(cli_args=['--ros-args', '-p', 'diagnostics_period:=60.0'])
+    rig = make_rig(cli_args=['--ros-args', '-p', 'diagnostics_period:=60.0', '-r',
+                             '__node:=twins'])
     log, now = rig.log(), 100.0
     monkeypatch.setattr(monitor, 'time', SimpleNamespace(monotonic=lambda: now))
 
     def count_nodes() -> int:
-        return rig.node.get_node_names_and_namespaces().count(('trt_segmentation', '/'))
+        return rig.node.get_node_names_and_namespaces().count(('twins', '/'))
 
     for seconds in (29.0, 30.0, 30.0):  # the first node ends too early for a warning
-        twin = Node('trt_segmentation', context=rig.node.context, enable_rosout=False)
+        twin = Node('twins', context=rig.node.context, enable_rosout=False)
         rig.until(lambda: count_nodes() == 2)
         for pause in (0.0, seconds, 0.0, 99.0 if seconds == 30.0 else 0.0):
             now += pause
@@ -464,4 +465,4 @@ def test_a_second_node_of_the_same_name_is_named_once(
     rig.node.get_logger().info('the end')
     rig.until(lambda: [line for line in log if line.msg == 'the end'])
     found = [line.msg for line in log if 'another node has the name' in line.msg]
-    assert len(found) == 2 and 'the name /trt_segmentation too' in found[0]
+    assert len(found) == 2 and 'the name /twins too' in found[0]

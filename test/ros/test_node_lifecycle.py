@@ -227,6 +227,14 @@ def test_model_and_engine_change_while_unconfigured(rig: Any) -> None:
     assert rig.pipeline.card.name == 'other'
 
 
+def test_a_function_runs_at_the_beginning_of_each_activation(make_rig: Any) -> None:
+    rig, subscribers = make_rig(start=False), []
+    rig.node.begin(lambda: subscribers.append(rig.node.count_subscribers('/image')))
+    assert rig.node.state == 'active'
+    assert rig.node.trigger_deactivate() == rig.node.trigger_activate() == SUCCESS
+    assert subscribers == [0, 0]
+
+
 def test_three_full_cycles_answer_and_leave_nothing_behind(rig: Any) -> None:
     maps = rig.hear(Image, f'{NODE}/label_map')
     for cycle in range(1, 4):

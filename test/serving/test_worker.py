@@ -16,6 +16,7 @@ from serving.doubles import (
     FakePipeline,
     FakeSettings,
     sticky_error,
+    TIMEOUT,
     until,
 )
 
@@ -218,3 +219,17 @@ def test_an_answer_that_is_too_old_is_dropped_and_the_next_is_published(serving:
     serving.settings.max_age = 0.0
     serving.segment(FakeImage(5000))
     assert serving.camera.counts['out'] == 2
+
+
+def test_a_wait_ends_with_the_next_batch_and_not_with_an_old_one(serving: Serving) -> None:
+    serving.segment(FakeImage(1))
+    until(serving.worker._batch_ended.is_set)
+    assert not serving.worker.wait_for_batch_end(0.01)
+    results: list[bool] = []
+    waiting = threading.Thread(
+        target=lambda: results.append(serving.worker.wait_for_batch_end(TIMEOUT)))
+    waiting.start()
+    while waiting.is_alive():
+        serving.segment(FakeImage())
+        waiting.join(0.002)
+    assert results == [True]

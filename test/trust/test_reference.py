@@ -87,6 +87,12 @@ def test_a_reference_of_another_model_is_refused(card, path, change, message):
         load_reference(path, card)
 
 
+def test_a_reference_with_too_many_numbers_is_refused(card, path, monkeypatch):
+    monkeypatch.setattr(reference, 'MOST_NUMBERS', 2)
+    with pytest.raises(TrustError, match=r'`frames` has \d+ numbers; expected at most 2\b'):
+        load_reference(path, card)
+
+
 @pytest.mark.parametrize('text', [
     '', '[]', '{"written_by": "me"}', f'{{"written_by": "{MARKER}"}}', '[' * 100_000,
     *(f'{{"written_by": "{MARKER}", "model": "m", "network": "n", "temperature": {temperature}, '

@@ -51,17 +51,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize('environment', ASCII, ids=['PYTHONIOENCODING', 'LC_ALL'])
-@pytest.mark.parametrize(('command', 'shown'), [
-    ('inspect net.onnx', b'# input '), ('doctor', b'\n                         -> '),
-    ('replay bag --model net.yaml --out {out}', b'2 of 2 frames'),
-    ('eval --model net.yaml --images images --labels labels', b'Stra\\xdfe'),
-    ('bench --model net.yaml --size 64x48 --cameras 1 --seconds 0.2 --out {out}', b'latency p50'),
-    ('cache list --folder cache', b'0 engines')])
+@pytest.mark.parametrize(('environment', 'command', 'shown'), [
+    (0, 'inspect net.onnx', b'# input '), (1, 'doctor', b'\n                         -> '),
+    (0, 'replay bag --model net.yaml --out {out}', b'2 of 2 frames'),
+    (0, 'eval --model net.yaml --images images --labels labels', b'Stra\\xdfe'),
+    (1, 'eval --model net.yaml --images images --labels labels', b'Stra\\xdfe'),
+    (1, 'bench --model net.yaml --size 64x48 --cameras 1 --seconds 0.2 --out {out}',
+     b'latency p50'), (1, 'cache list --folder cache', b'0 engines')])
 def test_every_command_prints_ascii_on_an_ascii_terminal(
-        folder: Path, tmp_path: Path, command: str, shown: bytes, environment: dict[str, str]
-        ) -> None:
-    process = start(folder, *command.format(out=tmp_path / 'out').split(), env=environment)
+        folder: Path, tmp_path: Path, environment: int, command: str, shown: bytes) -> None:
+    process = start(folder, *command.format(out=tmp_path / 'out').split(), env=ASCII[environment])
     out, errors = process.communicate(timeout=100)
     assert process.returncode == 0, errors.decode()
     assert shown in out and (out + errors).isascii()

@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Chooses the image topics of a bag that come from cameras. Other topics are left out."""
+"""Chooses the image topics of a bag that come from cameras.
+
+Other topics are left out, such as topics of label maps (images of class ids).
+"""
 
 from __future__ import annotations
 

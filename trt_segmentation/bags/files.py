@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Check the files of a bag before a library opens them."""
+"""Checks the files of a bag before a library opens them."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Compares the label maps of a replay with the expected label maps in a bag."""
+"""Compares new label maps of recorded images with the expected label maps in a bag."""
 
 from __future__ import annotations
 

@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Reads the chunks of an MCAP file in several threads, and copies no message."""
+"""Reads the chunks of an MCAP file in several threads, and copies no message.
+
+An MCAP file consists of records. A chunk is a record that holds a group of messages.
+"""
 
 from __future__ import annotations
 

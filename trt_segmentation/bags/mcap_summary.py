@@ -36,8 +36,8 @@ def count_images(fs: Any, path: str) -> Counter[str]:
     """Return a mapping from each image topic to its number of messages.
 
     :param fs: file system of fsspec.
-    :raises Exception: if the file cannot be read, or if it has no summary. Each object store has
-        its own error classes.
+    :raises Exception: if the file cannot be read, or if it has no summary. Each file system
+        has its own error classes.
     """
     if not path.endswith('.mcap'):
         raise ReaderError('only an .mcap file has a summary')

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Read images from rosbag2 recordings without a ROS installation."""
+"""Reads images from rosbag2 recordings without a ROS installation."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ IMAGE_TYPES = (IMAGE, COMPRESSED, *VIDEO_TYPES)
 CAMERA_INFO = 'sensor_msgs/msg/CameraInfo'
 OCCUPANCY_GRID = 'nav_msgs/msg/OccupancyGrid'
 RESULTS = ('label_map', 'overlay', 'confidence')
-"""Last parts of the names of the image topics that the node and the replay publish."""
+"""Last parts of the names of the image topics with results of this package."""
 
 unpack_within_limits()
 
@@ -59,12 +59,12 @@ def stamp_text(stamp_ns: int | None) -> str:
 
 @dataclass(frozen=True)
 class Recorded:
-    """One message of a bag. :meth:`BagReader.messages` decodes only the messages of a video.
+    """One message of a bag. :meth:`BagReader.messages` decodes it only if it belongs to a video.
 
     :param number: position among the messages of its topic, from 1.
     :param log_time_ns: time of the recording, in nanoseconds since 1970.
     :param data: the message in CDR, the binary format of ROS 2 messages, with the encapsulation
-        header of four bytes. A memoryview keeps a whole chunk of the bag in memory.
+        header of four bytes. A memoryview keeps a whole chunk (a group of messages) in memory.
     :param picture: the decoded frame of a video message; None if the message has no frame.
     :param problem: why a video message has no frame; empty if it has one.
     """
@@ -238,7 +238,8 @@ class BagReader:
                  end_ns: int | None = None) -> Generator[Recorded, None, None]:
         """Yield every message of the given topics in the order of their log times.
 
-        If a video has B-frames, its messages come later, in the order in which frames are shown.
+        If a video has B-frames (frames that depend on a later frame), its messages come later, in
+        the order in which the frames are shown.
 
         :param begin_ns: earliest log time in nanoseconds. :attr:`Recorded.number` counts from the
             first message of the iteration.

@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Write segmentations to a rosbag2 recording without a ROS installation."""
+"""Writes segmentations to a rosbag2 recording without a ROS installation.
+
+A segmentation is the label map of an image, and often an overlay: the image with class colours.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +54,7 @@ class BagWriter:
     time and the header of its image.
 
     :param path: a new folder. It must not exist.
-    :param card: the model. The card gives the class names and the encoding of the label maps.
+    :param card: the model card. It gives the class names and the encoding of the label maps.
     :param namespace: namespace of the topics ``label_map``, ``overlay``, ``camera_info`` and
         ``label_info``. PNG label maps have the topic ``label_map/compressed``, as image_transport
         requires.

@@ -144,10 +144,13 @@ def _configure_builder(config: trt.IBuilderConfig, options: BuildOptions) -> Non
         # Without this flag, TensorRT-RTX may allocate memory while a CUDA graph is captured.
         config.set_flag(flag)
     if options.arch:
-        rtx: Any = config       # only TensorRT-RTX has these members
-        capability = find_compute_capability(options.arch)
-        rtx.num_compute_capabilities = 1
-        rtx.set_compute_capability(capability, 0)
+        _set_compute_capability(config, find_compute_capability(options.arch))
+
+
+def _set_compute_capability(config: Any, capability: Any) -> None:
+    if hasattr(trt, 'ComputeCapability'):       # only TensorRT-RTX has this enum
+        config.num_compute_capabilities = 1
+        config.set_compute_capability(capability, 0)
 
 
 def find_compute_capability(arch: str) -> Any:
@@ -156,7 +159,7 @@ def find_compute_capability(arch: str) -> Any:
     :raises EngineError: if TensorRT cannot build for this GPU.
     """
     known = getattr(trt, 'ComputeCapability', None)
-    if known is None:       # only TensorRT-RTX has this enum
+    if known is None:
         raise EngineError(f'{LIBRARY} cannot build for {arch}. {LIBRARY} builds only for the GPU '
                           f'of this machine. Build without --arch')
     name = arch.replace('_', '').upper()

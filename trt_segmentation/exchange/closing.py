@@ -19,17 +19,20 @@ class Closing:
     """Closes one pipeline in its own thread, because closing takes some milliseconds.
 
     This object first waits until ``has_ended`` returns True, and until all images in the memory of
-    the pipeline are released.
+    the pipeline are released. Then it calls ``wait_for_pause``.
 
     :param has_ended: returns True if no thread uses the pipeline any more.
+    :param wait_for_pause: called directly before the pipeline is closed. It returns when other
+        work delays no frame. While ONNX Runtime frees a network, no other Python thread can run.
     :param warn: called with one line if the pipeline cannot be closed.
     :param then: called at the end, in the same thread, even if the pipeline cannot be closed.
     """
 
     def __init__(self, pipeline: Pipeline, has_ended: Callable[[], bool],
-                 warn: Callable[[str], None], then: Callable[[], None]) -> None:
+                 wait_for_pause: Callable[[], None], warn: Callable[[str], None],
+                 then: Callable[[], None]) -> None:
         self._pipeline: Pipeline | None = pipeline
-        self._has_ended = has_ended
+        self._has_ended, self._wait_for_pause = has_ended, wait_for_pause
         self._warn, self._then = warn, then
         self._is_closed = threading.Event()
         start_unstoppable(self._run)
@@ -42,6 +45,7 @@ class Closing:
         assert self._pipeline is not None
         while not self._has_ended() or self._pipeline.lends_memory:
             self._is_closed.wait(POLL_SECONDS)
+        self._wait_for_pause()
         try:
             self._pipeline.close()
         except Exception as error:

@@ -82,7 +82,7 @@ class BagLabels(LabelWriter):
 
 
 class PngLabels(LabelWriter):
-    """Writes a PNG of class ids for each frame. The file is named by frame number and stamp."""
+    """Writes a PNG of class ids for each frame. Its name has the frame number and the stamp."""
 
     def __init__(self, folder: Path, card: ModelCard) -> None:
         self._folder = folder / LABELS
@@ -155,7 +155,8 @@ def read_labels(folder: Path, label_format: str, unlabelled: int) -> Iterator[np
 
     :param folder: folder of a complete shard.
     :param unlabelled: value of the pixels without a class.
-    :raises FleetError: if a file of the shard is missing, or if a PNG file is damaged.
+    :raises FleetError: if a file of the shard is missing, or if a PNG or COCO file is damaged.
+    :raises BagError, FrameError: if the bag or one of its label maps is damaged.
     """
     reader = {'bag': _read_bag, 'png': _read_png}.get(label_format)
     try:
@@ -180,7 +181,11 @@ def _read_png(folder: Path) -> Iterator[npt.NDArray[Any]]:
 
 def _read_coco(folder: Path, unlabelled: int) -> Iterator[npt.NDArray[Any]]:
     from pycocotools import mask as masks
-    tree = json.loads((folder / COCO).read_bytes())
+    try:
+        tree = json.loads((folder / COCO).read_bytes())
+    except ValueError as error:
+        raise FleetError(f'{folder / COCO} is damaged ({error}). Delete the folder of this shard, '
+                         'and run `trt_seg label` again') from error
     for image in tree['images']:
         labels = np.full((image['height'], image['width']), unlabelled,
                          np.uint8 if unlabelled == 255 else np.uint16)

@@ -27,12 +27,12 @@ from .shards import Shard
 class ShardFrame:
     """The position and the times of one frame of a shard.
 
-    :param number: position in the shard, from 1.
+    :param number: position among the frames that :func:`read_shard` yields, from 1.
     :param stamp_ns: header stamp of a bag message, or time of a video frame since the start of the
-        video, in nanoseconds; None if the time is unknown.
-    :param log_time_ns: log time of a bag message in nanoseconds. For a video frame, this time is
-        equal to ``stamp_ns``. If the time of a damaged video frame is unknown, this is the time
-        of the next good frame, or the end of the shard.
+        video, in nanoseconds. None is possible only for a frame that cannot be decoded.
+    :param log_time_ns: time at which a bag message was recorded, in nanoseconds. For a video
+        frame, this time is equal to ``stamp_ns``. If ``stamp_ns`` of a video frame is None, this
+        is the time of the next good frame, or the end of the shard.
     """
 
     number: int
@@ -54,8 +54,8 @@ def read_shard(shard: Shard, path: Path, allocate: Allocate | None = None,
     :param allocate: allocates the memory of the images of a bag; see :attr:`.Pipeline.allocate`.
     :param pool: the threads that decode the images of a bag; None for new threads.
     :param every_s: 0 yields every frame. A larger number divides the shard into periods of this
-        many seconds, and only the first frame of each period is yielded. Bad frames of a video are
-        always yielded.
+        many seconds, and only the first frame of each period is yielded. Frames of a video that
+        cannot be decoded are always yielded.
     :raises BagError, VideoError: if the recording cannot be read.
     :raises FileNotFoundError: if there is no recording at ``path``.
     """
@@ -91,8 +91,8 @@ def decode_message(message: Recorded, shard: Shard, allocate: Allocate | None = 
     """Decode an image of a shard.
 
     :param allocate: see :func:`read_shard`.
-    :returns: the frame id and the image. If the image cannot be decoded, an empty text and a
-        BadImage.
+    :returns: the frame id and the image. If the image cannot be decoded, the frame id is empty,
+        and the image is a BadImage.
     """
     origin = f'{shard.recording.name} {shard.topic} {message.log_time_ns}'
     try:
@@ -128,7 +128,7 @@ def _read_video(shard: Shard, path: Path, is_wanted: _Sampler) -> Generator[_Fra
     told = 0
     with VideoReader(path, window=(shard.begin_ns, shard.end_ns)) as reader:
         for frame in reader:
-            # The reader decodes ahead, so it may already list parts after this frame.
+            # The reader decodes ahead, so it may already list damage after this frame.
             while told < len(reader.damaged) and (
                     end := reader.damaged[told].end_ns) is not None and end <= frame.time_ns:
                 yield from _bad(shard, reader.damaged[told])
@@ -143,7 +143,7 @@ def _read_video(shard: Shard, path: Path, is_wanted: _Sampler) -> Generator[_Fra
 
 
 def _bad(shard: Shard, part: DamagedPart) -> Iterator[_Frame]:
-    """Yield each lost frame. If the times are unknown, yield as many as the message names."""
+    """Yield a BadImage for each lost frame of a damaged part of a video."""
     image = BadImage(shard.recording.name, VideoError(part.line))
     for time_ns in part.times_ns:
         yield time_ns, time_ns, '', image

@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Keeps the results of a run in a folder on a disk."""
+"""Keeps the results of a run in a folder on a disk.
+
+A run processes recordings in parts. These parts are called shards.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ import shutil
 import tempfile
 from typing import Any
 
-from ..errors import FleetError
+from ..errors import FleetError, OutputError
 from ..untrusted.output_files import raise_output_errors
 from ..untrusted.regular_file import replace_file
 from .store import describe_shard, DONE, SHARDS, Store
@@ -30,21 +33,25 @@ class LocalStore(Store):
     :param is_driver: True in the process that leads the run. This process locks the folder and may
         call all methods. False in a worker, which may only make and commit shards.
     :raises FleetError: if another process leads this run already.
+    :raises OutputError: if the folder cannot be made or locked.
     """
 
     def __init__(self, root: Path, is_driver: bool) -> None:
         self.root = root
         self._lock: int | None = None
         if is_driver:
-            with raise_output_errors(root, '--out'):
+            with raise_output_errors(root):
                 root.mkdir(parents=True, exist_ok=True)
                 self._lock = os.open(root / 'lock', os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o666)
             try:
                 fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
                 os.close(self._lock)
-                raise FleetError(f'another process writes to {root}; wait until that process '
-                                 'ends') from error
+                if isinstance(error, BlockingIOError):
+                    raise FleetError(f'another process writes to {root}. Wait until that process '
+                                     'ends') from error
+                raise OutputError(f'{root} cannot be locked: {error.strerror or error}. Choose a '
+                                  'folder on another disk for the results') from error
 
     def read(self, name: str) -> bytes | None:
         with suppress(FileNotFoundError):

@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The interface of a group of workers, and a group whose workers are processes of this machine."""
+"""The interface of a group of workers, and a group whose workers are processes of this machine.
+
+The workers do the tasks of a run: they divide recordings into parts, and process these parts.
+"""
 
 from __future__ import annotations
 
@@ -33,15 +36,16 @@ class Workers(Protocol):
         """Number of workers that should run now."""
 
     def start(self) -> int:
-        """Start a worker, and return its number. The first event is Ready, Failed or Lost."""
+        """Start a worker, and return its number. Its first event is Ready, Failed or Lost."""
 
     def give(self, worker: int, task: Task) -> None:
         """Give a task to a free worker."""
 
     def wait(self, seconds: float) -> Sequence[tuple[int, Event]]:
-        """Return the new events. If there are none, wait up to ``seconds`` for the first event.
+        """Return the new events, each with the number of its worker.
 
-        After the event Lost, the worker does not exist any more.
+        If there are none, wait up to ``seconds`` for the first event. After the event Lost, the
+        worker does not exist any more.
         """
 
     def stop(self, worker: int) -> None:

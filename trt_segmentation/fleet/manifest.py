@@ -1,6 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The manifest: a Parquet table with one row for each frame."""
+"""The manifest of a run: a Parquet table with one row for each frame.
+
+A run processes recordings in parts, which are called shards. Each shard has a table of its frames.
+The manifest joins these tables.
+"""
 
 from __future__ import annotations
 
@@ -120,9 +124,10 @@ def join_manifest(store: Store, shards: Sequence[str], new: Container[str],
                   classes: Sequence[str]) -> dict[str, tuple[int, int]]:
     """Write the manifest of a run, in the order of ``shards``.
 
-    The rows of a shard come from the old manifest, if possible. The other tables are read.
+    The rows of a shard come from the manifest of an earlier command, if possible. Otherwise the
+    table of the shard is read.
 
-    :param new: names of the shards whose rows in the old manifest are not used.
+    :param new: names of the shards whose rows in the earlier manifest are not used.
     :returns: a mapping from each shard to its numbers of good and bad frames.
     :raises FleetError: if the table of a shard is missing.
     """

@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Keeps the results of a run in an object store, such as S3."""
+"""Keeps the results of a run in an object store, such as S3.
+
+A run processes recordings in parts. These parts are called shards.
+"""
 
 from __future__ import annotations
 

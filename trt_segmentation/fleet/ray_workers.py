@@ -26,10 +26,10 @@ ASK_SECONDS = 5.0
 
 
 class RayWorkers(Workers):
-    """Workers on a Ray cluster. Every worker is an actor. Ray never restarts an actor.
+    """Workers on a Ray cluster. Every worker is an actor, which is a process that Ray starts.
 
-    If an actor is lost, a new actor replaces it. An actor gets a task only after it has started.
-    So no task waits for an actor that the cluster cannot start.
+    Ray never restarts an actor. If an actor is lost, a new actor replaces it. An actor gets a task
+    only after it has started. So no task waits for an actor that the cluster cannot start.
 
     :param address: ``auto``, or the address of a cluster. If this process is connected to a
         cluster already, this connection is used.

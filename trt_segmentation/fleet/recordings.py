@@ -26,10 +26,11 @@ SUFFIXES = frozenset(MAGIC) | VIDEO_SUFFIXES
 IMAGES, LABELS = 'images', 'labels'
 """Names of the two folders in a folder of labelled images."""
 EDGE = 1 << 16
-"""Number of bytes that are read at the start and at the end of each file of a local recording. The
-identity of the recording depends on these bytes, the sizes of the files, and some blocks."""
+"""Number of bytes that are read at the start and at the end of each file of a local recording.
+:attr:`Recording.identity` depends on these bytes, on the blocks below, and on the file sizes."""
 BLOCKS, BLOCK = 64, 1 << 14
-"""Number of these blocks, which are spread evenly over the file, and the bytes in a block."""
+"""Number of blocks that are also read from each file, and the number of bytes in a block. The
+blocks are spread evenly over the file."""
 PIECE = 1 << 24
 """A remote file is copied in pieces of this number of bytes."""
 _EXPECTED = {
@@ -37,16 +38,17 @@ _EXPECTED = {
            'such as .mp4',
     True: 'with label maps at {name}. Such a recording is a rosbag2 folder, an .mcap or .db3 '
           f'file, or a folder with the folders {IMAGES} and {LABELS}. A video has no label maps'}
-"""The end of the message that there is no recording, without and with label maps."""
+"""The end of an error message that begins with "there is no recording". The text for True is used
+if the recordings must have label maps."""
 _TAGS = ('ETag', 'etag', 'md5Hash')
 _TIMES = ('LastModified', 'updated', 'mtime', 'created')
-"""Keys under which stores give a digest and the time of an object. The first one that exists is
-used. Two contents may have one time, so a time is used together with the URL."""
+"""Object stores give a digest or a time of each file under one of these keys. If there is only a
+time, it is used together with the URL, because two different files may have the same time."""
 
 
 @dataclass(frozen=True)
 class Recording:
-    """A bag or a video file.
+    """A bag, a video file, or a folder of labelled images.
 
     :param name: last part of the path, without a suffix.
     :param url: address for fsspec, such as ``file:///data/drive.mcap`` or ``s3://bucket/drive``.
@@ -68,7 +70,7 @@ class Recording:
 
 def find_recordings(names: Sequence[str], labelled: bool = False, out: str | None = None,
                     say: Callable[[str], None] = lambda line: None) -> list[Recording]:
-    """Find all bags and videos. Folders are searched with all their subfolders.
+    """Find recordings. Folders are searched with all their subfolders.
 
     If two recordings have the same content, only the first one is returned.
 
@@ -81,8 +83,8 @@ def find_recordings(names: Sequence[str], labelled: bool = False, out: str | Non
     :param say: called with one line of text for each copy that is left out, and with one line if
         videos are left out because ``labelled`` is True.
     :raises SourceError: if no recording is found for a name, if a name is inside ``out``, or if
-        the files cannot be read. Also if two local recordings have one identity, but their
-        contents differ.
+        the files cannot be read. This error is also raised if two local recordings have the same
+        identity, but different contents.
     """
     found: dict[str, list[Recording]] = {}
     videos: list[str] = []
@@ -127,8 +129,8 @@ def _check_copy(first: Recording, copy: Recording) -> None:
                           ) from error
     if not is_equal:
         raise SourceError(
-            f'{old} and {new} have the same size and identity, but some of their bytes differ. '
-            'One of them may be damaged. Leave the damaged recording out of the SOURCEs')
+            f'{old} and {new} seem to be copies, but some of their bytes differ. One of them may '
+            'be damaged. Leave the damaged recording out of the SOURCEs')
 
 
 def shorten_error(error: Exception, names_file: bool = False) -> str:
@@ -159,7 +161,8 @@ def is_inside(url: str, folder: str) -> bool:
 def copy_recording(recording: Recording, folder: Path) -> Iterator[Path | None]:
     """Copy a remote recording into a folder.
 
-    :returns: an iterator. It yields None after each piece. Its last item is the path of the copy.
+    :returns: an iterator. It yields None after each piece of a file. Its last item is the path of
+        the copy.
     :raises OSError: if the recording cannot be read, or if the disk is full.
     """
     fs, root = open_filesystem(recording.url)
@@ -192,7 +195,7 @@ class RecordingCopies:
         return path
 
     def fetch(self, recording: Recording) -> Iterator[Path | None]:
-        """Copy a remote recording, as :func:`copy_recording` does. Its last item is the path."""
+        """Copy a remote recording. Yield None after each piece, and at the end the local path."""
         if (local := recording.local) is not None:
             yield local
             return
@@ -218,7 +221,7 @@ def open_filesystem(url: str) -> tuple[Any, str]:
 
 
 def find_url(name: str) -> str:
-    """Return the URL of a SOURCE or a folder. A URL stays unchanged."""
+    """Return the URL of a path. A URL stays unchanged."""
     return name if '://' in name else f'file://{expand_home(name).absolute()}'
 
 
@@ -270,7 +273,10 @@ def _group(fs: Any, files: Mapping[str, Any], labelled: bool) -> Iterator[Record
 
 
 def _version(fs: Any, file: str, info: Mapping[str, Any]) -> str:
-    """Return a text that changes if the content of a file changes."""
+    """Return a text that stands for the content of a file.
+
+    For a local file, the text depends only on the bytes at its edges and in its blocks.
+    """
     if 'file' in (fs.protocol if isinstance(fs.protocol, tuple) else (fs.protocol,)):
         # The modification time is not used, because a copy may have another modification time.
         size = info['size']

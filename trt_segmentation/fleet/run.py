@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Leads a run: gives tasks to workers until each shard is complete or in quarantine.
 
-A shard is a part of a recording. A task that fails too often is put into quarantine.
+A shard is a part of a recording. A task is to divide a recording into shards, or to process a
+shard. A task that fails too often is put into quarantine.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ RATE_SECONDS = 30.0
 
 
 class FleetRun:
-    """A run over all recordings. Shards that are already complete are not processed again.
+    """A run over recordings. Shards that are already complete are not processed again.
 
     :param store: the folder of the run, see :func:`.open_store`.
     :param lease: see :data:`LEASE`.
@@ -111,7 +112,7 @@ class FleetRun:
         return self._result
 
     def _join(self, classes: Sequence[str]) -> None:
-        """Join the results, and forget the shards of recordings that have changed since."""
+        """Join the results. Forget the plans of recordings that changed after earlier commands."""
         old = find_old_plans(self._folder_plans, self._recordings)
         shards = sort_shards((plan for name, plan in self._folder_plans.items()
                               if name not in old), self._job)

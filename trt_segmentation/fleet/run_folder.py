@@ -1,6 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Finds, opens and checks the folders of runs."""
+"""Finds, opens and checks the folders of runs.
+
+The folder of a run has the results of one model with one set of options. The name of the folder
+ends with the key of the run, which is a digest of all settings that change the results.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +26,8 @@ _Job = TypeVar('_Job', bound=FleetJob)
 FACTS = 'run.json'
 """Name of the file with the options of a run."""
 QUARANTINE = 'quarantine'
-"""Folder with a file for each task that was given up."""
+"""Folder with a file for each task that was given up. A task is to divide a recording into parts
+(shards), or to process a shard."""
 PLANS = 'plans'
 """Folder with one file for each recording. The file lists the shards of the recording."""
 
@@ -49,7 +54,7 @@ def place_job(card: ModelCard, job: _Job) -> _Job:
 
 
 def claim_run(store: Store, job: FleetJob, card: ModelCard) -> None:
-    """Write :data:`FACTS` into a new folder, or call :func:`check_folder_of`."""
+    """Call :func:`check_folder_of`. If the folder is new, write :data:`FACTS` into it."""
     if not check_folder_of(job, store):
         store.write(FACTS, dump_json({'classes': card.classes, **asdict(job)}))
 
@@ -63,13 +68,13 @@ def check_folder_of(job: FleetJob, store: Store) -> bool:
     """
     data = store.read(FACTS)
     if data is None and store.find('') - {'lock'}:
-        raise FleetError(f'{job.out} holds files of another program. Give another folder with '
-                         '--out')
+        raise FleetError(f'{job.out} holds files of another program. Give another folder for the '
+                         'results')
     if data is None:
         return False
     facts = json.loads(data)
     if facts.get('key') != job.key:
-        raise FleetError(f'{job.out} belongs to another run. Give another folder with --out')
+        raise FleetError(f'{job.out} belongs to another run. Give another folder for the results')
     if (earlier := facts['window_s']) != job.window_s:
         raise FleetError(
             f'the shards in {job.out} last {earlier:g} s. With shards of {job.window_s:g} s, all '
@@ -115,14 +120,14 @@ def _read_folder(store: Store, folder: str) -> dict[str, dict[str, Any]]:
 
 
 def forget_quarantine(store: Store) -> None:
-    """Empty the quarantine, so that the next run tries all tasks again."""
+    """Empty the quarantine, so that the present command tries all its tasks again."""
     for name in store.find(QUARANTINE):
         store.remove(f'{QUARANTINE}/{name}')
 
 
 def remove_old_quarantine(store: Store, complete: Sequence[Recording], done: Container[str]
                           ) -> None:
-    """Remove the tasks from quarantine that later succeeded.
+    """Remove the tasks from quarantine that nobody needs to try again.
 
     These tasks are the shards that are complete now, the recordings that are complete now, and
     the tasks of an earlier content of a complete recording.

@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The waiting and running tasks of a run, and the status and the result of the run."""
+"""The waiting and running tasks of a run, and the status and the result of the run.
+
+A task is to divide a recording into parts, or to process one part. The parts are called shards.
+"""
 
 from __future__ import annotations
 
@@ -70,10 +73,10 @@ class FleetResult:
 
     @property
     def exit_code(self) -> int:
-        """Exit code after the run.
+        """Exit code after the run: 128 + N if signal N stopped the run.
 
-        128 + N after signal N. Otherwise 1 if a task is in quarantine or if a frame cannot be
-        decoded. Otherwise 0.
+        Otherwise, the exit code is 1 if a task is in quarantine or if a frame cannot be decoded,
+        and 0 if all frames are processed.
         """
         if self.stopped_by:
             return 128 + self.stopped_by
@@ -87,7 +90,7 @@ def recording_of(task: Task) -> Recording:
 
 @dataclass
 class _Queue:
-    """The waiting tasks of a recording, and the number of workers that have its other tasks."""
+    """The waiting tasks of a recording, and the number of workers that work on the recording."""
 
     tasks: deque[Task] = field(default_factory=deque)
     workers: int = 0

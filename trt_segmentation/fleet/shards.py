@@ -31,7 +31,7 @@ from .recordings import Recording
 from .store import Store
 
 SCHEMA = 4
-"""Version of the file formats of a run. The run key depends on this version."""
+"""Version of the file formats of a run. The result of :func:`run_key` depends on this version."""
 WINDOW = 60.0
 """Default of :attr:`FleetJob.window_s`."""
 _SECOND = 1_000_000_000
@@ -127,7 +127,10 @@ class Shard:
     frames: int
 
     def name(self, job: FleetJob) -> str:
-        """Return a name for the results. It ends with a hash of all that changes the results."""
+        """Return the name of the folder of the results.
+
+        The name ends with a digest of everything that changes the results.
+        """
         causes = [job.key, self.recording.identity, self.topic, self.begin_ns, self.end_ns]
         digest = hashlib.sha256(json.dumps(causes).encode()).hexdigest()[:16]
         parts = [self.recording.name[:80], self.topic.strip('/')[:80], f'{self.number:04d}',
@@ -165,10 +168,9 @@ def plan_shards(recording: Recording, path: Path, job: FleetJob) -> ShardPlan:
     """Divide a recording into shards.
 
     A shard of a video begins at a keyframe, because a keyframe can be decoded without other
-    frames. A shard lasts at most ``job.window_s`` seconds. If two keyframes are further apart than
-    this, the shard is longer and ends at the second keyframe. A bag topic without video needs no
-    keyframes: each of its shards lasts ``job.window_s`` seconds, and only the last shard may be
-    shorter.
+    frames. A shard lasts at most ``job.window_s`` seconds. If two keyframes are further apart, the
+    shard between them is longer. A bag topic without video needs no keyframes: each of its shards
+    lasts ``job.window_s`` seconds, and only the last shard may be shorter.
 
     :param path: the recording on this machine.
     :raises BagError, VideoError: if the recording cannot be read.

@@ -17,8 +17,8 @@ from ..threads.ordered_map import map_ahead
 from ..untrusted.output_files import KEY, MARKER
 
 DONE = 'DONE'
-"""A shard is complete if it has a file of this name. The file DONE lists
-all other files of the shard."""
+"""A shard is complete if it has a file of this name. The file DONE lists all other files of the
+shard."""
 SHARDS = 'shards'
 """Folder of the complete shards."""
 _READERS = 16

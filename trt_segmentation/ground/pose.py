@@ -14,15 +14,15 @@ from ..errors import GroundError
 from ..lens.lens import Floats
 
 _OPTICAL = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
-"""(3, 3) rotation from optical coordinates to coordinates with x forward, y left and z up."""
+"""(3, 3) rotation from optical coordinates (x right, y down, z forward) to coordinates with x
+forward, y left and z up."""
 
 
 @dataclass(frozen=True, eq=False)
 class Pose:
     """Pose of a camera in the ground frame. The ground is the plane z = 0, and z points up.
 
-    :param turn: (3, 3) rotation from optical coordinates to the ground frame. In optical
-        coordinates, x points right, y down and z forward.
+    :param turn: (3, 3) rotation from optical coordinates to the ground frame.
     :param position: (3,) position of the camera in metres.
     :raises GroundError: if the camera is not above the ground.
     """

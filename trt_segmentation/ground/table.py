@@ -1,6 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Computes ground grids from label maps, with a table that is made once for each pose."""
+"""Computes ground grids from label maps.
+
+For each cell of a grid, a table says which pixel shows this cell. A new table is made only if
+the lens or the pose of the camera has changed, or the size of the grid.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +24,8 @@ from .values import OCCUPIED, UNKNOWN, Values
 MOST_CELLS = 1000
 """Largest number of cells along each side of a grid."""
 STEPS = 2
-"""Number of steps of a ray per cell length. Longer steps could miss a low obstacle."""
+"""A ray is a line on the ground that starts below the camera. It is checked for obstacles at this
+number of points per cell length. Fewer points could miss a low obstacle."""
 
 Cells = npt.NDArray[np.int8]
 Index = npt.NDArray[np.intp]
@@ -57,9 +62,9 @@ class GroundTable:
 
     Several threads may call :meth:`read` at the same time.
 
-    Each cell gets the value of the pixel that shows the middle of the cell. In addition, rays run
-    along the ground from the point below the camera to the sides of the grid. If a ray meets an
-    obstacle, the cell at this point is occupied. The cells behind this cell are unknown.
+    Each cell gets the value of the class at the pixel that shows the middle of the cell. In
+    addition, rays run to the sides of the grid. If a ray meets an obstacle, the cell at this point
+    is occupied. The cells behind this cell are unknown.
 
     :raises GroundError: if the camera sees no cell of the grid.
     """

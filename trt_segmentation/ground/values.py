@@ -21,19 +21,20 @@ MOST_NAMES = 40
 EXAMPLES = {'drivable': ('road', 'floor', 'path', 'lane'),
             'walkable': ('sidewalk', 'pavement', 'terrain', 'grass', 'ground'),
             'obstacle': ('person', 'car', 'vehicle', 'wall', 'building', 'tree', 'vegetation')}
-"""If a class name has one of these words, an error message suggests a list for this class."""
+"""Each key is the name of a list in the model card. If a class name has one of the words of this
+key, an error message suggests the class for this list."""
 Values = npt.NDArray[np.int8]
 
 
 def make_values(classes: Sequence[str], ground: Mapping[str, Sequence[str]],
                 walkable_cost: int) -> Values:
-    """Return the value of a cell for each label.
+    """Return the value of a cell for each number in a label map.
 
     :param ground: the section ``ground`` of the model card. It maps each of
         :data:`.GROUND_KINDS` to names of ``classes``. The cells of all other classes are unknown.
     :param walkable_cost: value of a cell of walkable ground, 0 to 99.
-    :returns: (256,) int8, or (65536,) int8 if there are more than 255 classes. The index is a
-        label.
+    :returns: (256,) int8, or (65536,) int8 if there are more than 255 classes. The index is
+        the number in the label map.
     :raises GroundError: if the card names neither a drivable nor a walkable class.
     """
     if not any(ground.get(kind) for kind in ('drivable', 'walkable')):

@@ -217,7 +217,8 @@ def _has_one_scan(raw: bytes) -> bool:
 def _ends_with_detail(raw: bytes) -> bool:
     """Return whether the last scan of a JPEG only adds detail to blocks of earlier scans.
 
-    The scans of a progressive JPEG have this order. So if such a scan begins, no block is missing.
+    In a progressive JPEG, the scans that begin the blocks come before the scans that add detail.
+    So if the last scan adds detail, no block is missing.
     """
     at = raw.rfind(bytes([0xff, _SCAN])) + 4
     at += 1 + 2 * int.from_bytes(raw[at:at + 1], 'big')     # two bytes for each component

@@ -23,7 +23,7 @@ def encode_label_png(labels: npt.NDArray[Any]) -> bytes:
 
     Neighbouring rows of a label map are almost equal. So the PNG filter "up" with run-length
     encoding makes small files. If zlib-ng is installed, zlib-ng packs the rows in less than a
-    quarter of the time. The file then has other bytes, but the same class ids.
+    quarter of the time of zlib. The file then has other bytes, but the same class ids.
 
     :param labels: (height, width) uint8 or uint16.
     """

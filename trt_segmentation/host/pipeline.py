@@ -1,12 +1,15 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The pipeline on the CPU, for machines without a GPU. It is also the reference in tests."""
+"""The pipeline on the CPU, for machines without a GPU. It computes the labels of camera images.
+
+Tests compare the results of the GPU with the results of this pipeline.
+"""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
-from time import perf_counter, sleep
+from collections.abc import Callable, Sequence
+from time import perf_counter
 from typing import NamedTuple
 
 import numpy as np
@@ -27,10 +30,6 @@ from .preprocess import Preprocess, rectify
 
 WARM_UP_RUNS = 3
 """Number of blank images in a warm-up. In the first run, ONNX Runtime plans its memory."""
-REST = 3.0
-"""Length of a rest in :meth:`HostPipeline.warm_up_network`, divided by the length of the run
-before the rest. A run delays one frame of the old pipeline. During the rest, no frame is delayed.
-"""
 
 
 class _Waiting(NamedTuple):
@@ -49,7 +48,7 @@ class HostPipeline:
 
     Any thread may set :attr:`alpha` and :attr:`palette`. Later segmentations use the new values.
 
-    :param reason: why this pipeline was chosen; a part of :attr:`identity`.
+    :param reason: why this pipeline was chosen, for :attr:`identity`, which describes the engine.
     :param threads: number of threads of ONNX Runtime; 0 for one thread per core. To limit the
         threads of OpenCV in the whole process, call ``cv2.setNumThreads``.
     :raises EngineError: if the model cannot be opened, or if the model does not fit its card.
@@ -91,26 +90,25 @@ class HostPipeline:
             self._preprocess(waiting.pixels, waiting.geometry, tensor[0])
             self._segment(waiting, self._engine.run(tensor)[0], wanted)
 
-    def warm_up_network(self) -> None:
-        """Run only the network on blank images, with a rest after each run.
+    def test_network(self, wait_for_pause: Callable[[], None]) -> None:
+        """Run only the network, once, on a blank image, after ``wait_for_pause`` has returned.
 
-        Use this method instead of :meth:`warm_up` while an old pipeline is in use in this process.
-        The old pipeline has already warmed up OpenCV.
+        Use this method instead of :meth:`warm_up` to replace an old pipeline that is still in use
+        in this process. More runs would delay more frames of the old pipeline. With one run, the
+        first frame of the new pipeline is a few milliseconds slower than its later frames.
 
         :raises EngineError: if the network failed.
         """
         tensor = self._tensor_for(1)
         tensor[:] = 0
-        for _ in range(WARM_UP_RUNS):
-            began = perf_counter()
-            self._engine.run(tensor)
-            sleep(REST * (perf_counter() - began))
+        wait_for_pause()
+        self._engine.run(tensor)
 
     def run_network(self, frame: Frame) -> tuple[npt.NDArray[np.float32], Geometry]:
         """Run the network on one frame.
 
-        :returns: the network output, (channels, h, w) finite float32, which the caller owns; and
-            the mapping from camera pixels to this grid.
+        :returns: the network output as a (channels, h, w) grid of finite float32 values, and the
+            mapping from camera pixels to the grid. The caller owns the grid.
         :raises FrameError: if the frame cannot be decoded.
         :raises EngineError: if the network failed.
         """

@@ -28,14 +28,18 @@ Grid = npt.NDArray[np.float32]
 Certainty = npt.NDArray[np.uint8] | None
 
 NEVER = np.float32(-1e30)
-"""The value that replaces NaN in a cell. A class with this value cannot win near the cell."""
+"""The value that replaces NaN in a cell of the network output. Near this cell, the class cannot
+have the largest value."""
 NO_NUMBER = np.float32(-1e20)
-"""If the largest value at a pixel is below this value, no class can win at the pixel: every class
-has :data:`NEVER` in at least one of the four cells around the pixel."""
+"""If the largest value at a pixel is below this value, the pixel has no label: every class has
+:data:`NEVER` in at least one of the four cells around the pixel."""
 
 
 class LabelledImage(NamedTuple):
-    """The labels, the confidence and the tally of one image, as in :class:`.Segmentation`."""
+    """The labels, the confidence and the tally of one image, as in :class:`.Segmentation`.
+
+    The tally counts classes and certainty; see :mod:`trt_segmentation.trust.tally`.
+    """
 
     labels: npt.NDArray[Any]
     confidence: npt.NDArray[np.uint8] | None
@@ -205,7 +209,7 @@ class Postprocess:
 
 
 def label_bands(grid: Grid, bands: Sequence[Band], labels: npt.NDArray[Any]) -> None:
-    """Label the bands of an image in parallel threads. OpenCV and NumPy release the GIL.
+    """Label the bands (groups of rows) of an image in parallel. OpenCV and NumPy release the GIL.
 
     In one band, fewer classes can win than in the whole image. Often only one class can win.
     """

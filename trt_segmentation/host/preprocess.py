@@ -24,7 +24,7 @@ class Preprocess:
     """Fills the part of an input tensor that belongs to one image.
 
     Only one thread at a time may call the object. The resize rounds to uint8. So a pixel differs
-    from the exact value by at most 1 level of 255. If colours are converted to gray, or if only
+    from the exact value by at most 1 of 255 levels. If colours are converted to gray, or if only
     one axis shrinks by more than :data:`AREA_FROM`, pixels are rounded twice. The difference is
     then at most 2 levels.
     """

@@ -20,7 +20,8 @@ from ..model.geometry import Geometry
 from .decode_raw import as_array
 
 BAND_ROWS = 180
-"""Largest number of rows of a band. With 1920 columns, such a band has 1.4 MB as float32."""
+"""Largest number of rows of a band, a part of the image that one thread computes. With 1920
+columns, such a band has 1.4 MB as float32."""
 
 Plane = npt.NDArray[np.float32]
 Upsample = Callable[..., Plane]
@@ -73,7 +74,9 @@ def _blend(grid: Plane, taps: Taps, axis: int, out: Plane | None) -> Plane:
 
 @lru_cache(maxsize=64)
 def make_upsampler(geometry: Geometry, grid: tuple[int, int]) -> Upsample:
-    """Make a function that interpolates a grid of network values to the visible camera pixels.
+    """Make a function that interpolates a grid of network values to camera pixels.
+
+    The function computes the pixels that the network sees, which are called visible.
 
     :param grid: (h, w), the shape of the grid.
     :returns: a function of an (h, w) float32 grid and an optional output array. The function

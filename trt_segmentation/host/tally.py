@@ -68,6 +68,8 @@ def _measure_certainty(values: Values, kind: OutputKind, sharpness: np.float32
                        ) -> tuple[Values, Values]:
     """Return the entropy (0 to 1) and the margin of each pixel.
 
+    The margin is the largest class probability minus the second largest.
+
     :param values: (channels, n) network output at n pixels.
     """
     if kind.is_binary:

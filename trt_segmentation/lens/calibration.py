@@ -13,9 +13,9 @@ from .lens import Floats, Lens
 
 
 class Rectified(NamedTuple):
-    """The pinhole camera that would take the rectified image.
+    """The pinhole camera that would take the rectified image, which has no distortion.
 
-    :param lens: the lens of the pinhole camera, without distortion.
+    :param lens: the lens of the pinhole camera.
     :param turn: (3, 3) rotation from the coordinates of the real camera to the coordinates of the
         pinhole camera.
     """

@@ -1,6 +1,8 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Makes lookups. A lookup has the position in the camera image for each rectified pixel."""
+"""Makes lookups. A rectified image is a camera image without the distortion of the lens. For each
+pixel of a rectified image, a lookup has the position of this pixel in the camera image.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,7 @@ position reads only pixels outside the camera image."""
 
 
 def make_lookup(lens: Lens, rectified: Rectified) -> npt.NDArray[np.float32]:
-    """Return the position in the camera image for each pixel of the rectified image.
+    """Return the lookup of one camera.
 
     :returns: (height, width, 2) float32: column and row in the camera image, in pixels, rounded
         to multiples of 1 / :data:`STEP`. If the camera image does not show a pixel, its

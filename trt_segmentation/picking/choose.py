@@ -1,6 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Chooses the frames of a labelling run that are most useful to annotate."""
+"""Chooses the frames of a labelling run that are most useful to annotate.
+
+A labelling run is the work of ``trt_seg label``: a model labels the frames of many recordings. A
+shard is a part of a recording.
+"""
 
 from __future__ import annotations
 
@@ -32,8 +36,8 @@ from ..sources.image import SourceImage
 class Pick:
     """A frame that can be chosen for annotation.
 
-    :param shard: name of the part of the recording that has the frame.
-    :param number: position of the frame in the shard, from 1.
+    :param shard: name of the shard that has the frame.
+    :param number: position among the frames that the run took from the shard, from 1.
     :param camera: URL of the recording, and topic.
     :param condition: light of the frame: ``dark``, ``dim`` or ``bright``.
     :param score: frames with high scores are chosen first.
@@ -96,7 +100,7 @@ def score_by_disagreement(picks: Sequence[Pick], store: Store, card: ModelCard, 
 
     Classes are compared by name. Several threads read the label maps of all frames.
 
-    :param other: store, card and job of the second run.
+    :param other: store, card and job of the second run. A job has the options of a run.
     :param shards: shards of the first run by name.
     :param scratch: empty folder for copies of label maps from an object store.
     :raises FleetError: if a shard is missing in a run.

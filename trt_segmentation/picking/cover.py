@@ -22,11 +22,11 @@ comparison: the light alone gives two frames a squared distance of 2 on average.
 def describe_frames(table: pa.Table, picks: Sequence[Pick], classes: Sequence[str]) -> Features:
     """Return the features of frames: light, class shares, and time in the recording.
 
-    Each feature has the mean 0. If one of these three kinds has n features, each of them has the
-    standard deviation 1 / √n. So the kinds have the same weight. A feature that is the same for
-    all frames is 0.
+    These are three kinds of features. Each feature has the mean 0. If a kind has n features, each
+    of these n features has the standard deviation 1 / √n. So the kinds have the same weight. A
+    feature that is the same for all frames is 0.
 
-    :param table: manifest of the frames, see :func:`.make_schema`.
+    :param table: manifest: a table with one row for each frame, see :func:`.make_schema`.
     :param picks: result of :func:`.read_picks` for this manifest.
     :returns: (frames, features) float32, in the order of ``picks``.
     """

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from .optics.ground_output import GroundOutput
 
 BAD_INFO = 'bad camera_info'
-"""A kind of problem for ``warn``: a camera_info message could not be read."""
+"""The kind of a problem that :class:`Camera` reports: a camera_info could not be read."""
 
 
 class Camera:
@@ -44,7 +44,7 @@ class Camera:
     :param stats: counts of this camera. ``node_stats`` has the counts of all cameras together.
     :param warn: called with the camera's name, the kind of a problem, and the exception.
     :param value: returns the value of the parameter with the given name.
-    :param ground: publishes the ground grid; None if the node publishes no ground grid.
+    :param ground: publishes the ground grid, a map of the ground; None if the node publishes none.
     """
 
     def __init__(self, node: LifecycleNode, name: str, card: ModelCard, transport: Transport, *,

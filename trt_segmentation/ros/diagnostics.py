@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Makes the content of /diagnostics: the status of the pipeline, the engine, and each camera."""
+"""Makes the content of /diagnostics: a status for each task.
+
+The tasks are the pipeline, the engine, and each camera.
+"""
 
 from __future__ import annotations
 
@@ -59,7 +62,8 @@ class CameraReport:
     :param ground_missing: number of ground grids that could not be computed; None if the node
         publishes no ground grid.
     :param ground_error: why the newest missing grid could not be computed.
-    :param health: health of the newest frame. None if the health was not measured.
+    :param health: numbers that show whether the newest result can be trusted. None if the
+        health was not measured.
     :param unpublished: why too few results are published.
     :param late_frames: if this many consecutive frames are late, the status is ERROR; 0 for never.
     """
@@ -97,7 +101,7 @@ class CameraReport:
 class NodeReport:
     """The state of the node at one moment. A text is empty if there is nothing to report.
 
-    :param node: the node's name. The name of every task begins with the node's name.
+    :param node: the node's name. The name of every status begins with the node's name.
     :param state: lifecycle state, such as active.
     :param trouble: why the last transition ``configure`` or ``activate`` failed.
     :param snapshot: counts and latencies of all cameras together.
@@ -130,7 +134,7 @@ class NodeReport:
 
 
 def tasks(report: NodeReport) -> list[DiagnosticStatus]:
-    """Return the status of every task: the pipeline, the engine, and each camera."""
+    """Return the status of every task."""
     return [pipeline(report), engine(report),
             *(camera(report, one) for one in report.cameras)]
 

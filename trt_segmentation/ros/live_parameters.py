@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Reads the parameters that a worker needs for every frame, and checks changed parameters."""
+"""Reads the parameters that a :class:`.Worker` needs for every frame, and checks new values."""
 
 from __future__ import annotations
 

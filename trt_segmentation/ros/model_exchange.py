@@ -251,5 +251,5 @@ class ModelExchange:
     def _close(self, pipeline: Pipeline, has_ended: Callable[[], bool]) -> None:
         # Without the last argument, malloc would keep some of the freed memory, and the process
         # would grow during the first exchanges.
-        self._closing = Closing(pipeline, has_ended, self._node.get_logger().warning,
-                                give_back_freed_memory)
+        self._closing = Closing(pipeline, has_ended, self._supervisor.wait_for_pause,
+                                self._node.get_logger().warning, give_back_freed_memory)

@@ -35,7 +35,7 @@ from .process.clock import ForwardClock
 from .process.guarded import Guarded
 from .process.python_log import forward_python_log
 from .process.requests import answer_requests
-from .process.run import run
+from .process.run import run, skip_present_objects
 from .transport.choose import choose_transport, Transport
 from .transport.messages import check_image_transport
 
@@ -63,6 +63,7 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
         """Why the last transition ``configure`` or ``activate`` failed. Empty if it succeeded."""
         self.progress = ''
         """What the transition ``configure`` does now. Empty if this transition is not running."""
+        self._prepare: Callable[[], None] = lambda: None  # see begin
         self.cameras: list[Camera] = []
         self.stats = Stats()
         self._camera_stats: dict[str, Stats] = {}  # by camera name; also kept after `cleanup`
@@ -103,8 +104,12 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
         return bool(self.trigger_configure() == success
                     and self.trigger_activate() == success)
 
-    def begin(self) -> None:
-        """Call :meth:`start` if the parameter ``autostart`` is true."""
+    def begin(self, prepare: Callable[[], None] = lambda: None) -> None:
+        """Call :meth:`start` if the parameter ``autostart`` is true.
+
+        :param prepare: called at the beginning of each transition ``activate``.
+        """
+        self._prepare = prepare
         if self.value('autostart'):
             self.start()
 
@@ -153,6 +158,7 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Start the worker, and subscribe to the images."""
+        self._prepare()
         self._supervisor.start(self.cameras)  # before the first image can arrive
         try:
             for camera in self.cameras:
@@ -206,7 +212,7 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
                              settings=EngineSettings(
                                  self.value('engine_cache'), self.value('workspace_mib') << 20,
                                  self.value('optimization_level'), self.value('tune'),
-                                 exchange))
+                                 exchange, self._supervisor.wait_for_pause))
 
     def _make_ground_outputs(self, names: list[str], card: ModelCard) -> dict[str, GroundOutput]:
         if not self.value('ground'):
@@ -272,7 +278,8 @@ def main(args: list[str] | None = None) -> int:
     """Run the node until a signal ends it, and return the exit code."""
     # Without this call, the process would grow, because each exchange of the model starts threads.
     limit_arenas()
-    return run(SegmentationNode, SegmentationNode.begin, args, lambda node: node.exit_code)
+    return run(SegmentationNode, lambda node: node.begin(skip_present_objects), args,
+               lambda node: node.exit_code)
 
 
 if __name__ == '__main__':

@@ -52,7 +52,8 @@ class Recorder(Node):  # type: ignore[misc]  # rclpy has no types
         super().__init__('segmentation_recorder')
         self._tap = tap
         self.diagnostics: dict[str, dict[str, str]] = {}
-        """The newest diagnostics of the segmentation node: the keys and values of each task."""
+        """The newest diagnostics of the segmentation node. Maps each task, such as ``engine``, to
+        the keys and values of its status."""
         self.trouble = ''
         """The engine error that the segmentation node reports. Empty if there is no error."""
         self.arrived: dict[int, int] = {}

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The state of a node's engine, and the reason for this state."""
+"""The state of a node's engine, which runs the network, and the reason for this state."""
 
 from __future__ import annotations
 

@@ -1,6 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Segments every frame of a source once, in order, and keeps the network busy."""
+"""Segments every frame of a source once, in order, and keeps the network busy.
+
+A source gives items, for example the messages of a bag. An item has one frame or none. The
+receiver is the code that iterates over the answers.
+"""
 
 from __future__ import annotations
 
@@ -60,8 +64,9 @@ class EveryFrame(Generic[Item, Answer]):
         instead of the segmentation. The arrays of the segmentation are valid only during the call.
     :param stop_source: wakes the reading thread if this thread waits for a camera. Any thread must
         be able to call this function.
-    :param batch: number of frames in a full batch. A batch waits until it is full, or until the
-        source ends. So the batches of a recording are the same in each run. Use 1 for a camera.
+    :param batch: number of frames in a full batch. A batch that has a frame waits until it is
+        full, until it has :data:`MOST_ITEMS` items, or until the source ends. So the batches of a
+        recording are the same in each run. Use 1 for a camera.
     :param describe: returns a name for the items of a batch. If the engine fails, the message of
         the error begins with this name. None for messages without a name.
     """

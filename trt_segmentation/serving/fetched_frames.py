@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The frames that a worker fetched and has neither published nor dropped yet."""
+"""The frames that a :class:`.Worker` fetched and has neither published nor dropped yet."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .recovery import EngineHealth
 
 
 class FetchedFrames:
-    """Holds the frames that a worker processes now, and counts and reports each dropped frame.
+    """Holds the frames that the worker processes now, and counts and reports each dropped frame.
 
     Any thread may use this object.
 

@@ -24,7 +24,7 @@ DEVICES = {'/dev/stdout': 1, '/dev/stderr': 2}
 """Devices that may be used instead of a regular file, each with its file descriptor."""
 
 _FLAGS = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK | os.O_NOFOLLOW
-"""Flags for an existing file. With O_NONBLOCK, opening a FIFO does not wait for a reader."""
+"""Flags for a new or an existing file. With O_NONBLOCK, opening a FIFO does not wait."""
 
 _NOT_REGULAR = 'it is not a regular file, but a link, a folder, a pipe or a device'
 
@@ -35,13 +35,14 @@ class FrameLog:
     A segmented frame gives ``{"stamp_ns", "done_ns", "timings": {stage: ms}}``. A dropped frame
     gives ``{"stamp_ns", "done_ns", "dropped": reason}``. ``stamp_ns`` is null if the message had
     no readable header. ``done_ns`` is the time of the system clock when the line is written. If
-    the camera has a name, the object also has the key ``camera``. When the file is opened, the
-    line ``{"trt_segmentation_frame_log": 1, "opened_ns"}`` is written first. An existing frame
-    log keeps its lines.
+    the camera has a name, the object also has the key ``camera``. When the file is opened, a line
+    that begins with :data:`MARKER` is written first. Its key ``opened_ns`` has the time of the
+    system clock. An existing frame log keeps its lines.
 
     :param path: a new or empty file, a frame log, /dev/stdout or /dev/stderr; empty for no log.
     :param warn: called with one line if the file cannot be written any more, for example because
-        the disk is full. The log then ends, and the node continues.
+        the disk is full, or because the reader of a pipe is too slow. The log then ends, and the
+        node continues.
     :raises FrameLogError: if the path is another kind of file, or cannot be opened. A file at
         this path stays unchanged.
     """
@@ -51,7 +52,7 @@ class FrameLog:
         self._lock = threading.Lock()
         self._file: IO[str] | None = None
         if path:
-            # Each line is written at once, so a killed process leaves only complete lines.
+            # Each line is written at once, so a killed process loses no earlier line.
             self._file = open(_open(path), 'a', buffering=1, encoding='utf-8')  # noqa: SIM115
             self._path = path
             self._write_line(f'{MARKER.decode()}, "{output_files.KEY}": "{output_files.MARKER}", '
@@ -102,9 +103,12 @@ class FrameLog:
                 self._warn_of_end(error)
 
     def _warn_of_end(self, error: OSError) -> None:
-        self._warn(f'frame_log: cannot write {self._path}: {error.strerror or error}. The log '
-                   'ends here. The node goes on. To log again, free space or set another file. '
-                   'Then deactivate, clean up, configure and activate the node')
+        why, cure = error.strerror or error, 'free space'
+        if isinstance(error, BlockingIOError):
+            why, cure = 'the program that reads it is too slow', 'let this program read faster'
+        self._warn(f'frame_log: cannot write {self._path}: {why}. The log ends here. The node '
+                   f'goes on. To log again, {cure}, or set another file. Then deactivate, clean '
+                   'up, configure and activate the node')
 
 
 def _open(path: str) -> int:
@@ -130,9 +134,9 @@ def _open(path: str) -> int:
 
 
 def _reopen(descriptor: int) -> int:
-    """Open stdout or stderr again in non-blocking mode. A write then never waits for a reader."""
+    """Open stdout or stderr again. A write to a pipe or a terminal then waits for no reader."""
     mode = os.fstat(descriptor).st_mode
-    if stat.S_ISFIFO(mode) or stat.S_ISCHR(mode):   # only a pipe and a terminal can block
+    if stat.S_ISFIFO(mode) or stat.S_ISCHR(mode):   # a socket cannot be opened again
         with suppress(OSError):
             return os.open(f'/proc/self/fd/{descriptor}',
                            os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
@@ -140,7 +144,7 @@ def _reopen(descriptor: int) -> int:
 
 
 def _check_frame_log(path: str, file: int) -> None:
-    """Check that an open file is a frame log or empty. Complete the last line if necessary."""
+    """Check that an open file is a frame log or empty. End the last line if it is incomplete."""
     found = os.fstat(file)
     if not stat.S_ISREG(found.st_mode):  # the file was replaced after the first check
         raise _refused(path, _NOT_REGULAR)

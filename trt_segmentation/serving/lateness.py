@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Counts the consecutive late frames of a camera."""
+"""Counts the consecutive late frames of a camera.
+
+A frame is late if its latency is above a limit, or if its result was too old to be published.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +42,7 @@ class Lateness:
         """Count a published frame.
 
         :param now: current time in seconds, from a clock that never goes back.
-        :param limit_ms: a frame is late if its latency is above this number.
+        :param limit_ms: the limit of the latency in milliseconds.
         """
         if latency_ms > limit_ms:
             self._count_late(now, latency_ms)
@@ -47,7 +50,7 @@ class Lateness:
             self._state = (latency_ms, 0, now)
 
     def count_too_old(self, now: float) -> None:
-        """Count a frame as late, because its result was too old to be published."""
+        """Count a frame whose result was too old to be published."""
         self._count_late(now, self._state[0])
 
     def read(self, now: float) -> LateFrames:

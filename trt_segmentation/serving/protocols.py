@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Protocols of what a worker uses: images, cameras, clock and settings. No ROS is needed."""
+"""Protocols of the objects that a :class:`.Worker` uses: images, cameras, clock and settings.
+
+A worker segments the frames of all cameras of a node. This file needs no ROS.
+"""
 
 from __future__ import annotations
 
@@ -13,14 +16,14 @@ from ..memory import Memory
 
 
 class IncomingImage(Hashable, Protocol):
-    """A camera image that the transport delivered. The receiver must call :meth:`release`.
+    """A camera image that came as a message. The receiver must call :meth:`release`.
 
     Any thread may use the image, but only one thread at a time.
     """
 
     @property
     def arrived(self) -> float:
-        """time.monotonic() when the transport received the image."""
+        """time.monotonic() when the message was received."""
 
     @property
     def stamp_ns(self) -> int:
@@ -101,7 +104,9 @@ class ServedCamera(Hashable, Protocol):
         """
 
     def set_viewport(self, frame: Frame) -> Frame:
-        """Return the frame with its viewport. The thread that submits batches calls this.
+        """Return the frame with its viewport: the part of the image that the network sees.
+
+        The thread that submits batches calls this.
 
         :raises FrameError: if the viewport does not fit the frame.
         """

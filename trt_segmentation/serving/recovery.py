@@ -13,7 +13,8 @@ from .engine_state import EngineState, EngineStatus
 from .stopping import start_unstoppable
 
 FIRST_SECONDS, MOST_SECONDS = 0.1, 5.0
-"""Shortest and longest wait in seconds, after two or more failures in a row."""
+"""Shortest and longest wait in seconds after two or more failures in a row. After the wait, the
+next batch is computed, or the next attempt to open the pipeline begins."""
 
 REOPEN_AFTER = 5
 """After this many failures in a row, the pipeline is reopened before the next batch."""
@@ -33,8 +34,9 @@ class EngineHealth:
     """Counts failures in a row and keeps the engine's state. Any thread may use this object.
 
     The state LOST is final. Only :meth:`note_reopened`, :meth:`start_afresh`, :meth:`note_lost`
-    and a sticky :class:`.EngineError` end the state REOPENING. A batch that was submitted before
-    the failure and succeeds later does not end REOPENING.
+    and a sticky :class:`.EngineError` end the state REOPENING. An error is sticky if only a new
+    process can use the GPU again. A batch that was submitted before the failure and succeeds later
+    does not end REOPENING.
     """
 
     def __init__(self) -> None:

@@ -23,10 +23,14 @@ STALLED_SECONDS = 10.0
 """If one batch takes longer than this many seconds, diagnostics report that the engine hangs."""
 
 
+PAUSE_SECONDS = 0.25
+"""Longest time in seconds that :meth:`Supervisor.wait_for_pause` waits."""
+
+
 def buffers_per_camera(pipeline: Pipeline) -> int:
     """Return how many images of one camera may be held at the same time.
 
-    One image waits, one image is being decoded, and ``depth`` images are in the pipeline.
+    One image waits, one image is being decoded, and ``pipeline.depth`` images are in the pipeline.
     """
     return 2 + pipeline.depth
 
@@ -60,12 +64,12 @@ class CameraSink:
 
 
 class Supervisor:
-    """Owns the pipeline of a configured node, and the worker of an active node.
+    """Owns the pipeline of a configured node, and the :class:`.Worker` of an active node.
 
-    Use this object in the executor's thread. Only :attr:`status` and :meth:`allocate` may be used
-    in any thread. While a failed engine is being reopened, :attr:`pipeline` is the old pipeline,
-    which is closed, and :attr:`worker` is the old worker. The threads of this worker have ended,
-    so the worker only counts and drops new frames.
+    Use this object in the executor's thread. Only :attr:`status`, :meth:`allocate` and
+    :meth:`wait_for_pause` may be used in any thread. While a failed engine is being reopened,
+    :attr:`pipeline` is the old pipeline, which is closed, and :attr:`worker` is the old worker.
+    The threads of this worker have ended, so the worker only counts and drops new frames.
 
     :param make_worker: called with a pipeline. It makes a worker for this pipeline. If
         :meth:`exchange` calls this function, the parameters ``newest`` and ``begin`` of
@@ -200,6 +204,15 @@ class Supervisor:
         old.newest.pause(0.0)  # end a pause after failures of the old pipeline
         self.pipeline, self.worker = pipeline, worker
         self._reallocate()
+
+    def wait_for_pause(self) -> None:
+        """Wait until the worker has published its next batch.
+
+        Until the next frame arrives, other work then delays no frame. If no batch is published
+        in time, this method returns too. Only one thread at a time may call this method.
+        """
+        if worker := self.worker:
+            worker.wait_for_batch_end(PAUSE_SECONDS)
 
     def stop(self, timeout: float, attend: Callable[[], bool] = lambda: False) -> bool:
         """End the worker. Returns False if the worker did not finish its frames in time.

@@ -61,6 +61,7 @@ class Worker:
         self._is_given_up = False  # stop() timed out, so nothing is published any more
         self._is_retired = False  # the waiting frames and the health belong to the next worker
         self._fetched = FetchedFrames(log, warn, health)
+        self._batch_ended = threading.Event()
         self._threads = [
             threading.Thread(target=self._run, args=[run], name=run.__name__.strip('_'),
                              daemon=True)
@@ -95,6 +96,14 @@ class Worker:
     def has_ended(self) -> bool:
         """Whether all threads of the worker have ended."""
         return not any(thread.is_alive() for thread in self._threads)
+
+    def wait_for_batch_end(self, seconds: float) -> bool:
+        """Wait until the next batch is published. Return False if ``seconds`` are too short.
+
+        Only one thread at a time may call this.
+        """
+        self._batch_ended.clear()
+        return self._batch_ended.wait(seconds)
 
     def end(self, reason: str = ENGINE_DOWN) -> None:
         """Accept no more frames. This method does not wait until the threads end.
@@ -208,7 +217,7 @@ class Worker:
 
     def _collect_batches(self) -> None:
         while self._collect(self._submitted.get()):
-            pass
+            self._batch_ended.set()
 
     def _collect(self, jobs: list[Job]) -> bool:
         if not jobs:

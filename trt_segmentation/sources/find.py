@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Finds the sources that a user names: files, folders, globs, cameras, bags and ``street``."""
+"""Finds the sources that a user names: files, folders, globs, cameras, bags and drawn streets."""
 
 from __future__ import annotations
 
@@ -91,7 +91,10 @@ def open_sources(names: Sequence[str | Path], options: SourceOptions = SourceOpt
 
 
 def name_kind(name: str | Path) -> str:
-    """Return the kind of a source for messages, such as ``a video``; empty for a picture file."""
+    """Return the kind of a source for messages, such as ``a video``.
+
+    :returns: an empty string for a picture file or for an unknown source.
+    """
     text = str(name)
     if isinstance(name, str) and text in ('-', 'street'):
         return 'standard input' if text == '-' else 'the drawn street scenes'

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The images that a program gives to a Segmenter: arrays, picture files and names of sources."""
+"""The images that a program gives to this package: arrays, picture files and other sources."""
 
 from __future__ import annotations
 
@@ -75,7 +75,8 @@ def read_image(image: Image, color: str, index: int | None = None) -> SourceImag
 
     :param color: order of the channels of an array. A file is always read as ``bgr``.
     :param index: index of an array in its list, for the error message; None for a single array.
-    :raises FrameError: if an array is wrong, or if the path names another source, such as a video.
+    :raises FrameError: if the shape or type of an array is wrong, or if the path names another
+        source, such as a video.
     :raises PictureError: if the file cannot be read as a picture.
     """
     if not isinstance(image, (str, Path)):

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from ..bags.reader import Recorded
 
 USUAL_RATE = Fraction(10)
-"""Assumed rate of a bag, in images per second, if the log times of the bag give no rate."""
+"""Assumed rate of a bag, in images per second, if the log times (the times of recording) give no
+rate."""
 MAX_RATE = Fraction(240)
 """Largest accepted rate of a bag, in images per second. For a higher rate, USUAL_RATE is used."""
 

@@ -75,10 +75,12 @@ class PinholeCamera:
         return (self.height - 1) / 2 + self.focal * math.tan(angle)
 
     def ground(self, scale: float, period: float) -> Floats:
-        """Return the (3, 3) homography from image pixels to the texels of a ground tile.
+        """Return the (3, 3) homography from image pixels to the pixels of a tile.
 
-        :param scale: texels per metre.
-        :param period: side of the tile in texels. The tile repeats after this distance.
+        Copies of the tile, a square picture, cover the ground.
+
+        :param scale: pixels of the tile per metre.
+        :param period: side of the tile in pixels.
         """
         u, v = (self.width - 1) / 2, (self.height - 1) / 2
         cosine, sine = math.cos(self.pitch), math.sin(self.pitch)

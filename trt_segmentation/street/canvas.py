@@ -50,7 +50,7 @@ class Texture:
 
     The fourth channel is the opacity.
 
-    :param solid: whether every texel is opaque.
+    :param solid: whether every texel (pixel of the picture) is opaque.
     """
 
     def __init__(self, picture: Bytes, solid: bool = False) -> None:
@@ -130,8 +130,8 @@ class Canvas:
               part: tuple[float, float] = (0.0, 1.0)) -> None:
         """Stretch a texture over a (4, 2) quad: top left, top right, bottom right, bottom left.
 
-        The colours of the texture become colour * gain + haze. Transparent texels change
-        neither colour nor class id.
+        The colours become colour * gain + haze. Transparent texels change neither colour nor class
+        id. If the texture is opaque, a small quad gets only the mean colour of the texture.
 
         :param part: start and end of the shown part, as fractions of the texture's width.
         """
@@ -153,7 +153,7 @@ class Canvas:
         target = np.ascontiguousarray(quad - low, np.float32)
         matrix = cv2.getPerspectiveTransform(np.ascontiguousarray(source, np.float32), target)
         table = ramp(gain, haze)
-        # Apply the table to the smaller picture, which is the texture or the warped texture.
+        # Apply the table before or after the warp, to the picture that has fewer pixels.
         first = rows * columns < int(size[0]) * int(size[1])
         warped = cv2.warpPerspective(
             cv2.LUT(picture, table) if first else picture, matrix, (int(size[0]), int(size[1])),

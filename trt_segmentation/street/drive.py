@@ -33,7 +33,7 @@ class Scene:
 
     :param image: (height, width, 3) uint8 BGR.
     :param truth: (height, width) uint8, the class id of every pixel.
-    :param condition: one of :data:`CONDITIONS`.
+    :param condition: the weather or the light: one of :data:`CONDITIONS`.
     """
 
     image: npt.NDArray[np.uint8]
@@ -49,8 +49,8 @@ class Drive:
     time.
 
     :param fps: frames per second of the camera.
-    :raises ValueError: if the condition is unknown, the seed is negative, a side is below 64
-        pixels, or ``fps`` is not a positive number.
+    :raises ValueError: if the condition is unknown, the seed is negative, a side of the image is
+        below 64 pixels, or ``fps`` is not a positive number.
     """
 
     def __init__(self, seed: int, condition: str = 'day', width: int = 1280, height: int = 720,
@@ -140,7 +140,11 @@ class Drive:
         self._horizon.draw(view)
 
     def _visible(self, view: SceneView) -> list[tuple[float, float, Thing]]:
-        """Return (s, t, thing) for each thing that may be visible, the farthest thing first."""
+        """Return (s, t, thing) for each thing that may be visible, the farthest thing first.
+
+        The place of the thing is ``s`` metres along the road and ``t`` metres left of the centre
+        line.
+        """
         found = []
         for thing in self._layout.things:
             s, t = thing.place(view.time, view.s)

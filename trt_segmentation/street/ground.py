@@ -18,13 +18,13 @@ from .view import FAR, SceneView
 _PAINT_REACH = 62.0
 """Markings are drawn up to this many metres ahead of the camera."""
 _TEXELS = 40.0
-"""Resolution of the grain, in texels per metre."""
+"""Resolution of the noise that makes the ground look rough, in pixels of the noise per metre."""
 
 
 class Ground:
     """The ground of one street.
 
-    :param tile: (512, 512) uint8 from :func:`make_grain`.
+    :param tile: (512, 512) uint8 noise from :func:`make_grain`.
     :param period: metres after which the street repeats.
     """
 
@@ -116,7 +116,7 @@ class Ground:
                         colour, ROAD)
 
     def _paint(self, view: SceneView) -> None:
-        """Draw all lane markings."""
+        """Draw the lane markings, the zebra stripes and the stop lines."""
         plan, half = self._plan, self._plan.mark / 2
         fade = self._wear
         paint = [a * (1 - fade) + b * fade for a, b in zip(view.look.paint, view.look.road)]
@@ -142,7 +142,7 @@ class Ground:
         return any(abs(s % self._length - place) < 3.2 for place in self._plan.crossings)
 
     def _band(self, view: SceneView, near: Floats, t: float, half: float) -> list[Floats]:
-        """Return the outlines of a solid line. Crossings interrupt the line."""
+        """Return the outlines of a solid line. Pedestrian crossings interrupt the line."""
         outlines: list[Floats] = []
         run: list[float] = []
         for s in [*near.tolist(), None]:
@@ -180,7 +180,7 @@ class Ground:
         view.canvas.fill(outlines, paint, MARKING)
 
     def roughness(self, view: SceneView) -> Bytes:
-        """Return the brightness of the grain on the ground up to 45 m from the camera.
+        """Return the brightness of the noise on the ground up to 45 m from the camera.
 
         :returns: (N, width) uint8, 128 on average. The N rows are the lowest rows of the image.
         """
@@ -189,7 +189,7 @@ class Ground:
         if top >= canvas.height:
             return np.zeros((0, canvas.width), np.uint8)
         matrix = camera.ground(_TEXELS, 512.0)
-        # Half the resolution is enough for the grain, and needs only a quarter of the time.
+        # Half the resolution is enough for the noise, and needs only a quarter of the time.
         matrix = matrix @ np.array([[2, 0, 0.5], [0, 2, top + 0.5], [0, 0, 1.0]])
         size = (canvas.width, canvas.height - top)
         half = cv2.warpPerspective(

@@ -26,8 +26,9 @@ _ROOFS: tuple[Colour, ...] = ((60, 74, 150), (70, 72, 80), (50, 60, 96), (100, 9
 class Side:
     """One side of the street.
 
-    ``edge``, ``verge``, ``walk`` and ``front`` are distances from the centre line in metres. At
-    these distances the carriageway, the verge, the pavement and the front gardens end.
+    ``edge``, ``verge``, ``walk`` and ``front`` are distances from the centre line in metres. The
+    carriageway ends at the first distance, the verge at the second, the pavement at the third, and
+    the front gardens at the last.
 
     :param sign: -1 for the right side, 1 for the left side.
     :param parking: whether cars park between the lanes and the edge.
@@ -47,11 +48,12 @@ class StreetPlan:
     """The cross-section of a street, and the side streets and pedestrian crossings along it.
 
     :param lane: width of a lane in metres.
-    :param mark: width of a marking in metres.
+    :param mark: width of a lane marking in metres.
     :param junctions: (distance along the road, width, side) of each side street. The distance and
         the width are in metres. The side is -1 for right or 1 for left.
     :param crossings: distance of each pedestrian crossing along the road, in metres.
-    :param dash: length of a dash, and distance between the starts of two dashes, in metres.
+    :param dash: for dashed lane markings, the length of a dash and the distance between the starts
+        of two dashes, in metres.
     """
 
     lane: float
@@ -65,7 +67,7 @@ class StreetPlan:
 
 
 def draw_plan(rng: np.random.Generator, period: float) -> StreetPlan:
-    """Choose a street plan at random."""
+    """Choose a street plan at random. The street repeats after ``period`` metres."""
     style = str(rng.choice(['urban', 'suburb', 'park'], p=(0.5, 0.32, 0.18)))
     lane = rng.uniform(2.9, 3.6)
     one_way = bool(rng.random() < 0.2)
@@ -118,7 +120,7 @@ class Layout:
         return np.random.Generator(np.random.PCG64([self._seed, purpose]))
 
     def is_free(self, sign: float, start: float, end: float) -> bool:
-        """Whether this side of the road has no side street between two distances."""
+        """Whether this side of the road has no side street between two distances in metres."""
         return all(side != sign or s + width / 2 + 2.5 < start or s - width / 2 - 2.5 > end
                    for s, width, side in self.plan.junctions)
 

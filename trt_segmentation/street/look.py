@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The light, haze and palette of a drive under each condition."""
+"""The light, haze and colours of a drive along a street in each condition, such as snow."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CONDITIONS: tuple[str, ...] = ('day', 'night', 'rain', 'snow')
 
 @dataclass(frozen=True)
 class Look:
-    """Light and palette of one drive. Colours are blue, green, red, 0 to 255.
+    """The light and the colours of one drive. Colours are blue, green, red, 0 to 255.
 
     :param reach: distance in metres that sets the haze. A larger value makes the haze thinner.
     :param facade: brightness of house fronts without sun.
@@ -154,7 +154,7 @@ def _day(rng: np.random.Generator, pick: _Pick, azimuth: float, elevation: float
 
 def choose_look(condition: str, rng: np.random.Generator, azimuth: float, elevation: float
                 ) -> Look:
-    """Choose random light and a random palette for a drive under this condition."""
+    """Choose random light and random colours for a drive under this condition."""
     def pick(*colour: float, spread: float = 8.0) -> _Tone:
         level = rng.normal(0, spread)
         blue, green, red = (min(max(part + level + rng.normal(0, spread / 4), 4), 250)

@@ -24,9 +24,8 @@ _HAIR: tuple[Colour, ...] = ((25, 25, 30), (40, 60, 90), (90, 150, 200), (150, 1
 class Person(Thing):
     """A person who stands, or walks along or across the road.
 
-    :param crossing: 0 if the person does not cross the road. Otherwise, this is the speed of
-        a camera in metres per second. A camera with this speed arrives after the person has
-        crossed.
+    :param crossing: a speed in metres per second. The person crosses the road before a camera with
+        this speed arrives. If the speed is 0, the person does not cross.
     """
 
     tail = 0.2

@@ -34,7 +34,8 @@ class Solid:
 
         :param points: counter-clockwise, seen from outside.
         :param glow: smallest brightness of the polygon; above 0 for a lamp that is lit.
-        :param fine: whether the polygon is left out if the vehicle is small in the image.
+        :param fine: whether the polygon is left out if the vehicle is small in the image. A lamp
+            is never left out.
         :param lamp: 1 if the polygon is a lamp, which may have a halo; otherwise 0.
         """
         self._polygons.append((points, colour, glow, fine, lamp, self.ahead))

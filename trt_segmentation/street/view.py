@@ -19,7 +19,7 @@ class SceneView:
     """Camera, canvas and light of one frame.
 
     :param s: distance of the camera along the road in metres.
-    :param time: seconds since the start of the drive.
+    :param time: seconds since the camera started to drive along the road.
     :param lamps: (pixel, radius, colour) of each lit lamp. A thing that draws a lamp adds the
         lamp to this list.
     """
@@ -33,7 +33,7 @@ class SceneView:
     lamps: list[tuple[Floats, float, Colour]] = field(default_factory=list)
 
     def upright(self, s: float, t: float) -> tuple[Floats, float, float]:
-        """Project a thing that stands on the ground at (s, t).
+        """Project a thing that stands on the ground at (s, t), as in :meth:`.Road.point`.
 
         :returns: the foot as (2,) pixels, the pixels per metre, and the depth in metres.
         """
@@ -52,13 +52,14 @@ class SceneView:
 
 
 BEHIND = 14.0
-"""Things that are more than this many metres behind the camera reappear one period ahead."""
+"""Things that are more than this many metres behind the camera reappear in front of the camera,
+because the road repeats."""
 FAR = 230.0
 """Distance in metres from the camera to the end of the road. The horizon is drawn there."""
 
 
 def wrap_distance(s: float, camera: float, period: float) -> float:
-    """Move ``s`` by whole periods to the period that begins at ``camera - BEHIND`` metres."""
+    """Move ``s`` by whole periods of the road to the period that begins at ``camera - BEHIND``."""
     return camera - BEHIND + (s - camera + BEHIND) % period
 
 

@@ -34,7 +34,10 @@ class Weather:
         self._table = np.rint(table).astype(np.uint8).reshape(1, 256, 3)
 
     def reflect(self, image: Bytes, truth: Bytes, camera: PinholeCamera) -> None:
-        """Draw reflections of the scene on the wet road. The image is changed in place."""
+        """Draw reflections of the scene on the wet road. The image is changed in place.
+
+        :param truth: (height, width) uint8 class ids.
+        """
         top = round(camera.horizon)
         height, width = truth.shape
         if not 8 < top < height - 8:
@@ -121,7 +124,7 @@ def light_ground(
 
     :param shadows: (N, 2) outlines in pixels.
     :param pools: (outline, strength) of the light on the ground below each lamp.
-    :param rough: grain of the ground in the lowest N rows, (N, width) uint8 from
+    :param rough: (N, width) uint8 noise for the ground in the lowest N rows, from
         :meth:`.ground.Ground.roughness`.
     """
     top = max(int(camera.horizon), 0)
@@ -152,7 +155,7 @@ def light_ground(
 
 
 def _paint(small: Bytes, outline: Floats, top: int, level: float) -> None:
-    """Fill an outline in the light map. The light map has a quarter of the ground's resolution."""
+    """Fill an outline in a picture of light or shadow with a quarter of the image's resolution."""
     if len(outline) > 2:
         points = (outline - (0, top)) / 4
         points = np.rint(np.clip(points, -8000, 8000) * 16).astype(np.int32)

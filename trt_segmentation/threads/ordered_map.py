@@ -21,7 +21,7 @@ CORES = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os
 BYTES_AHEAD = 256 << 20
 """Largest total size of the results that wait for the receiver, in bytes."""
 NICENESS = 10
-"""Niceness of the threads. Other threads have niceness 0, so they get the CPU cores first."""
+"""Smallest niceness of the threads. Threads with a smaller niceness get the CPU cores first."""
 _FIRST = 2
 """Number of calls that are started before the size of the first result is known."""
 

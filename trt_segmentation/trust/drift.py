@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measures how far the newest frames of a camera are from the reference of the model.
 
-Each frame has several figures, such as the share of each class. The reference has the figures of
-the frames on which the model was evaluated.
+Each frame has several figures: the share of each class, the entropy and the margin (explained in
+:mod:`.tally`). The reference has the figures of the frames on which the model was evaluated.
 
 A single frame says little, because streets differ. So the mean of the newest frames is compared
 with the mean of the reference. The compared frames are called a window. The distance between the
@@ -87,7 +87,7 @@ class Drift:
     def add(self, figures: FrameFigures) -> float | None:
         """Add a frame, and return the drift of the window. Return None until the window is full.
 
-        A frame without a labelled pixel counts with the largest distance, :data:`LARGEST`.
+        A frame whose pixels are all unlabelled counts with the largest distance, :data:`LARGEST`.
         """
         row = features_of(figures)
         if row is None or len(row) != self._newest.shape[1]:

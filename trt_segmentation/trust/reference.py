@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The reference of a model: the figures of the frames on which the model was evaluated.
 
-Figures are numbers about a frame, such as the share of each class.
-``trt_seg eval --save-reference`` writes the reference beside the model card. The node compares the
-frames of a camera with the reference; see :mod:`.drift`.
+Figures are numbers about a frame, such as the share of each class. They are computed from a sample
+of the frame's pixels; see :mod:`.tally`. ``trt_seg eval --save-reference`` writes the reference
+beside the model card. The node compares the frames of a camera with the reference; see
+:mod:`.drift`.
 """
 
 from __future__ import annotations
@@ -42,7 +43,8 @@ class Reference:
     """The figures of the frames on which a model was evaluated.
 
     :param network: SHA-256 of the ONNX file.
-    :param temperature: the temperature in the model card. It changes entropy and margin.
+    :param temperature: the number in the model card by which the scores are divided. It changes
+        entropy and margin.
     :param frames: (n, features) float64, in the order of the frames. Each row has the numbers
         that :func:`features_of` returns.
     """
@@ -56,7 +58,8 @@ class Reference:
     def save(self, path: Path, option: str = '') -> None:
         """Write the reference to a JSON file, and mark the file as written by trt_segmentation.
 
-        :param option: name of the command-line option for the file; empty if there is none.
+        :param option: command-line option with which the user named the file. An error message
+            names this option. Empty if there is no such option.
         :raises OutputError: if the file cannot be written, or if ``path`` holds a file of another
             program.
         """
@@ -75,7 +78,7 @@ def features_of(figures: FrameFigures) -> list[float] | None:
     """Return the numbers of a frame that a reference keeps.
 
     :returns: the share of each class, then entropy and margin. Entropy and margin are left out if
-        the network gives class ids. None if no sampled pixel of the frame is labelled.
+        the network gives class ids. None if the network gave no class to any sampled pixel.
     """
     if not figures.shares.any():
         return None
@@ -128,7 +131,9 @@ _ADVICE = 'To write a new reference, run `trt_seg eval` with --save-reference'
 
 def _read_rows(tree: Any) -> Rows:
     rows = np.array(tree, np.float64)
-    if rows.ndim != 2 or not rows.size or rows.size > MOST_NUMBERS:
+    if rows.size > MOST_NUMBERS:
+        raise ValueError(f'`frames` has {rows.size} numbers; expected at most {MOST_NUMBERS}')
+    if rows.ndim != 2 or not rows.size:
         raise ValueError(f'`frames` has shape {rows.shape}; expected a row for each frame')
     if not ((rows >= 0) & (rows <= 1)).all():
         raise ValueError('`frames` has a number that is not from 0 to 1')

@@ -9,9 +9,10 @@ A tally is an array of C + 258 numbers, where C is the number of classes:
 - number C + 1: the sum of the entropies of the labelled pixels, in steps of 1 / 65535;
 - the last 256 numbers: a histogram of the margins of the labelled pixels, from 0 to 1.
 
-The entropy of a pixel is the entropy of its class probabilities, divided by the largest possible
-entropy. So the result is between 0 and 1. The margin of a pixel is the difference between its two
-largest probabilities. If the network gives class ids, the entropy and the histogram are zero.
+A pixel is unlabelled if it has no class in the label map. The entropy of a pixel is the entropy of
+its class probabilities, divided by the largest possible entropy. So the result is between 0 and 1.
+The margin of a pixel is the difference between its two largest probabilities. If the network gives
+class ids instead of probabilities, the entropy and the histogram are zero.
 
 host/tally.py on the CPU and gpu/kernels/postprocess.cu on the GPU give equal tallies.
 """
@@ -52,7 +53,7 @@ def sample_pixels(first: int, stop: int) -> range:
 
 @dataclass(frozen=True)
 class FrameFigures:
-    """The figures of one frame.
+    """The figures of one frame: numbers that are computed from its tally.
 
     :param shares: (classes,) float64, the share of each class in the labelled sampled pixels. All
         shares are 0 if no sampled pixel is labelled.

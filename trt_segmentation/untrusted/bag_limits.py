@@ -23,7 +23,8 @@ ROSBAGS = 'rosbags>=0.11,<0.12'
 """Versions of rosbags whose internals this module can change. setup.py and requirements.in name
 the same versions."""
 MAX_MESSAGE = 1 << 30
-"""Largest size of an unpacked message or chunk, in bytes. A 16384×16384 bgr8 image has 0.8 GB."""
+"""Largest size of an unpacked message or chunk (a group of messages), in bytes. A bgr8 image of
+16384×16384 pixels has 0.8 GB."""
 MAX_METADATA = 8 << 20
 """Largest size of metadata.yaml, in bytes. For a bag of 1440 files, metadata.yaml has 0.5 MB."""
 SPARE_DISK = 1 << 30

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Reads messages in CDR, the binary format of DDS and of bags. No length in them is trusted."""
+"""Reads messages in CDR, the binary format of DDS and of bags. No stated length is trusted."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ class CdrReader:
 
         :param kind: ``i``, ``I``, ``Q`` or ``B``, as in the module struct.
         """
-        # From the end of the encapsulation header, each number has an offset that is a multiple of
-        # its size.
+        # Counted from the end of the encapsulation header, the offset of each number is a multiple
+        # of its size.
         size = struct.calcsize(f'={kind}')
         self.take(-(self.offset - _ENCAPSULATION_BYTES) % size, f'padding before {field}')
         start = self.take(size, field)

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Finds the Resize operator that enlarges the scores at the end of a network, and removes it.
 
-The pipelines enlarge the scores to the size of the camera image in any case. Without the Resize,
-the network output is smaller, so the labels are computed faster.
+The scores are the values of the classes. This package enlarges the scores to the size of the
+camera image in any case. Without the Resize, the network output is smaller, so the labels are
+computed faster.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from .protobuf import Fields
 from .regular_file import open_regular, size_of
 
 _SAME_AS_OURS = ('half_pixel', 'pytorch_half_pixel')
-"""Coordinate modes of Resize that give the same result as the pipelines of this package."""
+"""Coordinate modes with which Resize gives the same result as this package."""
 _FEW_STEPS = 8
 """Largest number of operators that are followed back from the output to the Resize."""
 

@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Summarises an ONNX file without the onnx package, and refuses a file that is unsafe to load."""
+"""Summarises an ONNX file without the onnx package, and refuses a file that is unsafe to load.
+
+An ONNX file is a protobuf message, whose fields can hold inner messages.
+"""
 
 from __future__ import annotations
 
@@ -110,7 +113,7 @@ def summarise(path: Path) -> OnnxSummary:
 
 
 def hash_model(path: Path) -> str:
-    """Return the SHA-256 of an ONNX file and of all its external files, as hex digits.
+    """Return one SHA-256 of an ONNX file and all its external weight files, as hex digits.
 
     :raises EngineError: if a file cannot be read or is not ONNX.
     """

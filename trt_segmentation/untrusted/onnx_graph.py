@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Finds the meaning of each output of an ONNX network, without the onnx package."""
+"""Finds whether each output of an ONNX network holds probabilities, scores or class ids."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ MOST_OUTPUTS = 32
 MOST_STEPS = 200
 """Largest number of operators that are followed back from an output towards the input."""
 _Grouped = defaultdict[int, list[int | Bytes]]
-"""Maps each field number of a message to the values of the field."""
+"""Maps each field number of a protobuf message to the values of the field."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class OnnxNode:
         return _Grouped(list)
 
     def find_text(self, name: str, default: str) -> str:
-        """Return the value of an attribute that is a text."""
+        """Return the value of an attribute that is a text; ``default`` if there is none."""
         return _first_text(self.find_attribute(name)[4]) or default
 
 

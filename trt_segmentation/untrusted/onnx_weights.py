@@ -32,7 +32,8 @@ class StoredTensor:
     :param kind: ONNX's id of the tensor's data type.
     :param dims: size of each axis.
     :param raw: number of bytes in raw_data.
-    :param typed: number of bytes in the fields of :data:`DATA`. A string has at least one byte.
+    :param typed: number of bytes in the fields of :data:`DATA`. Each string counts as at least one
+        byte.
     :param elsewhere: whether the field data_location says that another file holds the data.
     :param external: the keys and values of external_data, such as location, offset and length.
     """

@@ -1,9 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Reads and writes signed files, such as plans. Each signed file has a sidecar, a JSON file.
+"""Reads and writes signed files, such as plans (engines that TensorRT has built).
 
-There is no cryptographic signature. The sidecar holds the hash of the signed file. A signed file
-is loaded only if it belongs to this user, and if its hash is the hash in the sidecar.
+Each signed file has a sidecar: a JSON file with the hash of the signed file. There is no
+cryptographic signature. A signed file is loaded only if it belongs to this user, and if its hash
+is the hash in the sidecar.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from .output_files import is_ours, KEY, MARKER
 from .regular_file import open_regular, PART, PART_NAME, read_whole, replace_file
 
 SCHEMA = 1
-"""Version of the format of keys and sidecars. Files of another version are not loaded."""
+"""Version of the format of sidecars. Files of another version are not loaded."""
 MAX_FILE = 16 << 30
 """Largest number of bytes of a signed file."""
 MAX_SIDECAR = 64 << 20
@@ -31,7 +32,8 @@ MAX_SIDECAR = 64 << 20
 _PRIVATE = 0o600
 """Permission bits of stored files. Only the owner of a file can read and write it."""
 _ABANDONED_AFTER = 3600.0
-"""A part file that is older than this number of seconds is deleted. No process writes so long."""
+"""Age in seconds at which an incomplete file of a killed process is deleted. No process needs so
+long to write a file."""
 
 _TAG = 'CACHEDIR.TAG'
 """Name of the file that marks a cache folder, from the Cache Directory Tagging specification."""

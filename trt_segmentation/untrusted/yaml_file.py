@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Reads untrusted YAML files, such as model cards. A large or deeply nested file is refused."""
+"""Reads untrusted YAML files, such as model cards. A large or deeply nested file is refused.
+
+A model card describes a network and its classes.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,7 @@ class _PlainLoader(yaml.SafeLoader):
     reads each of these values as text.
     """
 
-    # PyYAML's patterns are removed here. The loop below this class adds ours.
+    # PyYAML's patterns are removed here. The loop below this class adds other patterns.
     yaml_implicit_resolvers = {}  # noqa: RUF012
 
     def __init__(self, text: str) -> None:
@@ -41,7 +44,7 @@ class _PlainLoader(yaml.SafeLoader):
         self._depth = self._nodes = 0
 
     def compose_node(self, parent: Any, index: Any) -> yaml.Node | None:
-        """Return the next node. If it is refused, raise an error before a later node is parsed."""
+        """Return the next value, list or mapping. If it is refused, raise an error at once."""
         event: Any = self.peek_event()      # type: ignore[no-untyped-call]
         if refused := self._find_refused(event, parent):
             raise ValueError(f'line {event.start_mark.line + 1}: {refused}')
@@ -52,7 +55,7 @@ class _PlainLoader(yaml.SafeLoader):
         return node
 
     def _find_refused(self, event: Any, parent: Any) -> str:
-        """Return why the node of an event is refused; empty if the node is accepted."""
+        """Return why the node that begins with an event is refused; empty if it is accepted."""
         if isinstance(event, yaml.AliasEvent):
             return f'*{event.anchor} is a reference. Write the value itself'
         if event.tag:

@@ -31,9 +31,10 @@ class DamageLog:
     """Adds one part for each group of consecutive damaged frames. Used by one thread.
 
     :param is_live: whether the source is a camera. The times of a camera's frames are unknown.
-    :param window: (begin, end). Only frames with begin <= time < end are listed; None for all.
+    :param window: (begin, end) in nanoseconds; None for all frames. Only frames with
+        begin <= time < end are listed.
     :ivar parts: the parts in order. Another thread may read this list and ``lines``.
-    :ivar lines: the messages of the parts. A part is added to ``parts`` first.
+    :ivar lines: the message of each part. A part is in ``parts`` before its message is here.
     :ivar waiting: number of damaged frames since the last good frame.
     """
 
@@ -56,8 +57,9 @@ class DamageLog:
         self.waiting += 1
 
     def end(self, time_ns: int | None = None) -> int:
-        """Note that the next good frame has this time, or None at the end of the video.
+        """Note that a good frame follows, or that the video ends.
 
+        :param time_ns: time of the good frame; None at the end of the video.
         :returns: number of lost frames since the last good frame. Frames outside the window are
             not counted.
         """
@@ -68,7 +70,7 @@ class DamageLog:
             return 0
         lost = past - {time_ns}
         times = tuple(sorted(time for time in lost if self._is_wanted(time)))
-        # The decoder does not report each lost frame, so the times are counted.
+        # The decoder does not report each lost frame, so the times of the lost frames are counted.
         count = len(times) if lost else waiting
         if count:
             which, reason = f'frame {self._first}', self._reason

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Finds lost frames of an H.264 stream by gaps in the frame numbers.
 
-If a packet is missing, FFmpeg repeats the last frame. FFmpeg then decodes the next frames with
-wrong pixels, and reports no error.
+If a packet (one compressed frame) is missing, FFmpeg repeats the last frame. FFmpeg then decodes
+the next frames with wrong pixels, and reports no error. A packet consists of NAL units.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class FrameNumbers:
         self._last: int | None = None
 
     def read_parameters(self, unit: NalUnit) -> None:
-        """Remember the parameters of an SPS or PPS unit. Other and damaged units are ignored."""
+        """Remember an SPS or a picture parameter set (PPS). Ignore other and damaged units."""
         bits = _BitReader(unit.head[1:])
         with suppress(IndexError):
             if unit.kind == H264_SPS:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Finds the keyframes of a video file. No frame is decoded."""
+"""Finds the keyframes of a video file: the frames that can be decoded without any other frame."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class VideoIndex:
 
 
 def find_keyframes(path: Path) -> VideoIndex:
-    """Return the index of a video file.
+    """Return the index of a video file. No frame is decoded.
 
     :raises VideoError: if the file cannot be read, or if no keyframe has a time stamp. The message
         names the file.

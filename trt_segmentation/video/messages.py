@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Reads the two message types that carry the packets of a video."""
+"""Reads the two message types that carry the packets (compressed frames) of a video."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FOXGLOVE = 'foxglove_msgs/msg/CompressedVideo'
 FFMPEG = 'ffmpeg_image_transport_msgs/msg/FFMPEGPacket'
 VIDEO_TYPES = (FOXGLOVE, FFMPEG)
 """The message types for video packets. To decode a packet, all packets since the last keyframe are
-needed."""
+needed. A keyframe needs no other packet."""
 
 
 @dataclass(frozen=True)

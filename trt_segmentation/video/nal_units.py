@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Finds the NAL units of an H.264 or H.265 packet. A packet consists of such units.
+"""Finds the NAL units of an H.264 or H.265 packet.
 
-The packet must be in the Annex B format of these standards. In this format, each unit begins after
-the bytes 0, 0, 1.
+A packet is usually the data of one frame. It consists of NAL units. The packet must be in the
+Annex B format of these standards. In this format, each unit begins after the bytes 0, 0, 1.
 """
 
 from __future__ import annotations

@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Decodes the packets of one H.264 or H.265 topic, and says why a packet gives no frame."""
+"""Decodes the packets of one H.264 or H.265 topic, and says why a packet gives no frame.
+
+A packet is usually the data of one frame. A keyframe can be decoded without any other frame.
+"""
 
 from __future__ import annotations
 
@@ -73,8 +76,8 @@ class PacketDecoder(Generic[Token]):
     damaged packet, no packet gives a frame until the next keyframe, because the frames would have
     wrong pixels.
 
-    If a stream has B-frames, the answer to a packet can come several packets later. The answers
-    come in the order in which the frames are shown.
+    If a stream has B-frames (frames that depend on a later frame), the answer to a packet can come
+    several packets later. The answers come in the order in which the frames are shown.
 
     :raises VideoError: if PyAV is missing.
     """

@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Reads the frames of a video file or a camera, and decodes the next frames in advance."""
+"""Reads the frames of a video file or a camera, and decodes the next frames in advance.
+
+The receiver is the thread that takes the frames from the reader.
+"""
 
 from __future__ import annotations
 
@@ -32,8 +35,9 @@ AHEAD_FRAMES = 8
 """Largest number of decoded frames that wait for the receiver."""
 _SECOND = 1_000_000_000
 _IN_ORDER = ('h264', 'hevc', 'mpeg4', 'vp9')
-"""If a video has no B-frames, these decoders return the frames before the damage, then the error,
-then the frames after the damage. Other decoders may return the error too early."""
+"""If a video has no B-frames (frames that depend on a later frame), these decoders return the
+frames before the damage, then the error, then the frames after the damage. Other decoders may
+return the error too early."""
 _USUAL_RATE = Fraction(30)
 """Assumed rate of a video that does not state its rate, in frames per second."""
 
@@ -56,7 +60,7 @@ class VideoFrame:
 
 
 class VideoReader:
-    """Iterates once over the frames of a video. A thread of the reader decodes them in advance.
+    """Iterates once over the frames of a video. A thread of the reader decodes in advance.
 
     From a file, the receiver gets every frame, even if the receiver is slow. A camera does not
     wait for a slow receiver: the receiver gets the newest frame, and older frames are dropped.
@@ -212,7 +216,7 @@ class VideoReader:
             self._check_end(last_ns)
 
     def _check_end(self, last_ns: int) -> None:
-        """Report that a file is cut off. For a Matroska file, FFmpeg reports no error."""
+        """Report that a file is cut off. FFmpeg itself reports no error for a Matroska file."""
         seconds = self._seconds()
         missing = seconds - Fraction(last_ns, _SECOND) - 1 / self.rate
         # A file with several streams is not checked. Its duration may be the duration of the

@@ -90,7 +90,7 @@ def find_source(source: str | Path) -> VideoSource:
     """Return the video source that a user names.
 
     :param source: path of a video file, ``/dev/video0`` or its number, or an ``rtsp://`` URL.
-    :raises VideoError: if the source is none of these. The message says what is expected.
+    :raises VideoError: if the source is none of these, or if the file cannot be read.
     """
     text = str(source)
     if isinstance(source, str) and '://' in text:

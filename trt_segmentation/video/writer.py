@@ -33,7 +33,7 @@ _ENCODERS: dict[str, dict[str, str]] = {
     'libx264': {'preset': 'superfast', 'crf': '20'}, 'libopenh264': {}, 'mpeg4': {}}
 """Encoders and their options, from the best to the worst. Not every FFmpeg can encode H.264.
 Compared with the preset ``veryfast``, ``superfast`` needs only 60 % of the time, but the files are
-1.7 times as large. Time is more important, because the network needs the same CPU cores."""
+1.7 times as large. Time is more important, because the neural network needs the same CPU cores."""
 _BITS_A_PIXEL = 0.2
 """Average number of bits per pixel, for encoders that have no setting for the quality."""
 _MOV_FLAGS = {'movflags': 'hybrid_fragmented+negative_cts_offsets', 'flush_packets': '1'}
@@ -53,8 +53,9 @@ class VideoWriter:
     :param rate: frames per second.
     :ivar codec: name of the encoder, such as ``libx264``. It is ``mpeg4`` if this PyAV cannot
         encode H.264.
-    :raises OutputError: if the file cannot be written, or if another program wrote it.
-    :raises VideoError: if PyAV is missing, or if the encoder refuses the size or the rate.
+    :raises OutputError: if the path cannot be written, or if another program wrote the file.
+    :raises VideoError: if PyAV is missing, if the encoder refuses the size or the rate, or if the
+        system refuses to create the file.
     """
 
     def __init__(self, path: Path, size: tuple[int, int], rate: Fraction) -> None:
@@ -99,8 +100,8 @@ class VideoWriter:
         :param time_ns: time of the frame in nanoseconds. The video starts at the time of the first
             frame. If ``time_ns`` is None, frame n is shown n / ``rate`` seconds after the start;
             the first frame has n = 0.
-        :raises VideoError: if the frame has another size, if an earlier frame could not be
-            written, or if the writer is closed.
+        :raises VideoError: if the frame has another size or type, if an earlier frame could not
+            be written, or if the writer is closed.
         """
         if self._is_closed:
             raise VideoError(f'{self._path} is closed; a frame cannot be added')

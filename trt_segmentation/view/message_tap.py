@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Shows the messages of a running node in a view. The caller gives each message to the tap."""
+"""Shows the messages of a running node in a view. The caller passes each message."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from ..errors import FrameError
 from .rerun_view import RerunView
 
 WAITING = 32
-"""Largest number of messages in the queue, and largest number of unpaired messages."""
+"""Largest number of messages in the queue, and largest number of messages that wait for the other
+message of their pair. An image and its label map are a pair."""
 
 
 class MessageTap:

@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Draws the montage of a report: rows of image, truth, label map and overlay."""
+"""Draws the montage of a report: rows of pictures.
+
+A row has a camera image, its true classes (truth), its label map and its overlay.
+"""
 
 from __future__ import annotations
 

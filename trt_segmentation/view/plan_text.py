@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Describes a TensorRT plan: the kernels with their precisions, the memory and the tensors."""
+"""Describes a TensorRT plan: the kernels with their precisions, the memory and the tensors.
+
+A plan is a file with a network that TensorRT has compiled for one kind of GPU.
+"""
 
 from __future__ import annotations
 
@@ -40,8 +43,8 @@ def summarise_plan(plan: SignedFile, out: Path | None = None) -> str:
             + _count_kernels(from_json(about['layers']), about['layers_are']))
     return text if out is None else (
         f'{text}\n→ {out}; `trt_seg inspect {out}` lists its kernels. Nodes do not load this '
-        'file. A node builds its own plan, from the card, the ONNX file and the ranges beside the '
-        'ONNX file')
+        'file. A node builds its own plan, from the card, the ONNX file and the INT8 ranges that '
+        'are stored beside the ONNX file')
 
 
 def _tensors(about: Mapping[str, Any]) -> Iterator[str]:

@@ -12,7 +12,8 @@ import numpy as np
 TO_NODE, TO_SUBSCRIBER, OTHER = 'camera to node', 'node to subscriber', 'other'
 STAGES = ('wait', 'decode', 'stage', 'upload', 'preprocess', 'inference', 'postprocess',
           'download')
-"""Stages before the node publishes, in this order. No pipeline has all of these stages."""
+"""Steps inside the node before it publishes, in this order. They are called stages. No pipeline
+has all of these stages."""
 
 
 def format_ms(ms: float) -> str:

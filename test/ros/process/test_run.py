@@ -23,12 +23,14 @@ from trt_segmentation.ros.process.run import ENDLESS
 from trt_segmentation.serving.stopping import BROKEN
 
 PROGRAM = """
+import gc
+
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.node import Node
 from rclpy.waitable import NumberOfEntities, Waitable
 
 from trt_segmentation.ros.process.guarded import Guarded
-from trt_segmentation.ros.process.run import run
+from trt_segmentation.ros.process.run import run, skip_present_objects
 
 
 class Program(Guarded, Node):
@@ -188,3 +190,19 @@ def test_a_node_that_cannot_even_stop_ends_all_the_same(
             self.raises()
     """))
     assert code == 75 and 'cannot end cleanly: RuntimeError: call 1' in log
+
+
+def test_present_objects_are_skipped_until_the_node_stops(
+        start: Callable[[str], subprocess.Popen[str]]) -> None:
+    code, log = ended(start("""
+        def setup(self):
+            skip_present_objects()
+            self.say(f'skips many: {gc.get_freeze_count() > 10_000}')
+
+        def stop(self):
+            self.say(f'skips {gc.get_freeze_count()}')
+
+        def ended(self):
+            return 0
+        """))
+    assert code == 0 and 'skips many: True' in log and 'skips 0' in log

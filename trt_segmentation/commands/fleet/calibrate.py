@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Chooses frames of many recordings for a calibration, with workers."""
+"""Chooses frames of many recordings for an INT8 calibration. Workers read the recordings."""
 
 from __future__ import annotations
 

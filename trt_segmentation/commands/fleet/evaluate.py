@@ -36,7 +36,8 @@ class FleetScores:
 
     :param scores: scores of each condition by name, and scores of all frames under ``all``. Empty
         if the run was stopped, or if no frame was scored.
-    :param has_work: whether the results of the shards are kept for the next command.
+    :param has_work: whether the results of the shards (parts of recordings) are kept for the next
+        command.
     """
 
     scores: dict[str, Scores]
@@ -68,7 +69,7 @@ def evaluate_recordings(card: ModelCard, job: EvaluateJob, sources: Sequence[str
     :raises SourceError: if a source cannot be read.
     :raises EvaluationError: if no frame has a label map, if a recording is a bag and the job has
         no label topic, or if the label topic has camera images.
-    :raises BagError: if no bag has one of the two topics.
+    :raises BagError: if no bag has the image topic, or if no bag has the label topic.
     :raises FleetError: see :meth:`.FleetRun.run`.
     """
     recordings = find_recordings(sources, labelled=True, say=print_line)

@@ -18,7 +18,10 @@ _BAR = 20
 
 
 class FleetProgress(ProgressBars):
-    """A progress bar on stderr. It counts shards, and shows the frame rate and the time left."""
+    """A progress bar on stderr. It counts shards, which are the parts of the recordings.
+
+    The bar also shows the frame rate and the time left.
+    """
 
     def __init__(self) -> None:
         super().__init__(columns=(

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Checks the topics of the options before any work, in the first bags that have these topics."""
+"""Checks that some bag has the topics that the user chose, before any work is done."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from .workers import print_line
 
 def check_topics(recordings: Sequence[Recording], image_topic: str | None,
                  label_topic: str | None = None, say: Callable[[str], None] = print_line) -> None:
-    """Check that a bag has images of the camera of ``image_topic``, and label maps.
+    """Check that a bag has images of the camera of ``image_topic``, and a bag has label maps.
 
     Bags are opened only until both topics are found. Bags on this machine that cannot be read are
     ignored here. No remote bag is copied.
 
     :param image_topic: the topic that the user chose; None for all cameras.
     :param label_topic: topic of the label maps; None if no label maps are needed.
-    :param say: called with one line of text for a check that needs a copy of a remote bag.
+    :param say: called with a line of text if a check would need a copy of a remote bag.
     :raises BagError: if no bag has a topic. The message lists the image topics of a bag.
     :raises EvaluationError: if the label topic of the first bag with this topic has camera images.
     """
@@ -61,7 +61,7 @@ def check_topics(recordings: Sequence[Recording], image_topic: str | None,
 
 
 def _read_topics(recording: Recording, label_topic: str | None) -> Mapping[str, int]:
-    """Return the image topics of a bag. On this machine, also check its label maps."""
+    """Return the image topics of a bag. Check the label maps if the bag is on this machine."""
     if recording.local is None:
         return _read_remote_topics(recording.url)
     if not is_bag(recording):

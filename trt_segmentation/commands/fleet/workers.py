@@ -64,7 +64,7 @@ def open_work_folder(work: str | None) -> Iterator[str]:
 
 
 def print_quarantine(quarantined: Mapping[str, str], can_retry: bool = True) -> None:
-    """Print the shards and recordings that were given up, and the reasons.
+    """Print the recordings and parts of recordings (shards) that were given up, and the reasons.
 
     :param quarantined: see :attr:`.FleetResult.quarantined`.
     :param can_retry: whether the results are kept, so that ``--retry`` is useful.

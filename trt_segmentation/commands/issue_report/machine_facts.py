@@ -39,7 +39,7 @@ LONGEST_S = 20.0
 
 
 def collect_facts() -> dict[str, Any]:
-    """Return all facts as JSON values. The facts still contain private words."""
+    """Return all facts as JSON values. The names of users, hosts and folders are still in them."""
     return {
         'trt_segmentation': {'version': version(), 'commit': commit()},
         'python': {'version': platform.python_version(), 'executable': sys.executable,

@@ -41,10 +41,11 @@ _PACKAGES = re.compile(r'/((?:site|dist)-packages/.*)')
 
 @dataclass(frozen=True)
 class PrivateWords:
-    """The private words of a machine, and their replacements.
+    """The private words of a machine. Each mapping goes from a word to its replacement.
 
-    :param folders: only the folder is replaced; the rest of a path stays in the text.
+    :param folders: paths of folders. The rest of a longer path stays in the text.
     :param words: names of users and hosts.
+    :param secrets: passwords and other secret values of environment variables.
     :param root: root of the file system. Only tests give another folder.
     """
 

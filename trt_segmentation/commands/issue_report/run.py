@@ -27,7 +27,8 @@ from .step_process import CANNOT_RUN, FAILED, OK, run_step, StepResult
 OPTION = '--out'
 STEP_NAMES = ('machine', 'checks', *reversed(ENGINES[1:]))
 """Names of the steps that always run, in their order. The CPU engine runs before the GPU engines.
-The step ``memory`` runs only if the GPU shares its memory with the CPU."""
+The last step is ``memory``. It runs only if an engine ran on a GPU that shares its memory with the
+CPU."""
 README, TEXT, JSON, PLAN = 'README.txt', 'report.txt', 'report.json', 'plan.txt'
 """Names of the first files in the zip. The logs and the pictures follow these files."""
 
@@ -42,20 +43,21 @@ logs/*.txt     what each step of the self-test printed, with the traceback of ea
 
 The self-test uses only the demo model and drawn street scenes. No network, image, recording or
 parameter file of yours is in this zip. report.json has a few environment variables, such as
-CUDA_VISIBLE_DEVICES and LD_LIBRARY_PATH. No other variables are in this zip. The names of users
-and hosts, and passwords in environment variables, are replaced by words such as <user> and <host>.
+CUDA_VISIBLE_DEVICES and LD_LIBRARY_PATH. No other variables are in this zip. If a text has the
+name of your user or your host, or a password from an environment variable, a word such as <user>
+or <host> replaces it. Very short names, and names that many machines have, such as ubuntu, stay.
 A path outside the system folders is replaced by <path>. If the path names a Python file or a
 shared library, the file name stays. Read the text files before you publish them.
 """
 
 
 def write_report(options: DoctorOptions) -> int:
-    """Run all steps, print the result, and write the zip to ``options.out``.
+    """Run the steps of the self-test, write the zip to ``options.out``, and print the result.
 
     :returns: the exit code: 1 if a step failed, else 0. A step that cannot run on this machine has
         not failed.
-    :raises OutputError: if the zip cannot be written, if ``trt_seg`` did not write the file that
-        it would replace, or if the name does not end in .zip.
+    :raises OutputError: if the name does not end in .zip, if the zip would replace a file of the
+        user, or if the zip cannot be written.
     """
     assert options.out is not None
     if options.out.suffix != '.zip':

@@ -63,7 +63,7 @@ def run_checks(asked: Found, found: Found) -> None:
 
 
 def try_one_engine(asked: Found, found: Found) -> None:
-    """Check the labels of an engine, and find its latency, its plan and its libraries."""
+    """Check the labels of an engine, and find its latency, its libraries and its TensorRT plan."""
     from ..doctor.choice import choose_engine
     from ..doctor.selftest import draw_scenes, label_on_cpu, try_engine
     engine, gpu = asked['step'], asked['gpu']
@@ -98,7 +98,10 @@ def _run_all(parts: Sequence[Callable[[], None]]) -> None:
 
 
 def compare_memory(asked: Found, found: Found) -> None:
-    """Measure mapped memory and copies. The GPU must share its memory with the CPU."""
+    """Measure whether copies are faster than mapped memory, which the GPU uses without a copy.
+
+    The GPU must share its memory with the CPU.
+    """
     from ..doctor.memory_choice import measure_memory
     choice = measure_memory(asked['engine'], asked['gpu'], True, log.info)
     found |= choice.tree() | {'text': str(choice)}

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Names the recordings that have frames without label maps, because they cannot be decoded."""
+"""Names the recordings with frames that cannot be decoded. These frames have no label maps."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MOST_DAMAGED = 10
 def print_damaged(table: pa.Table) -> None:
     """Print each damaged recording, its number of lost frames, and the reason.
 
-    :param table: rows of a manifest.
+    :param table: rows of a manifest, which is the table of the frames of a run.
     """
     bad = table.filter(pc.is_valid(table['decode_error'])).select(['url', 'decode_error'])
     reasons: dict[str, list[str]] = {}

@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Checks that the run of the options exists, and names the other runs in the folder."""
+"""Checks that an earlier command has labelled frames with the same options.
+
+The results of one model and one set of options are called a run. Each run has its own folder.
+"""
 
 from __future__ import annotations
 
@@ -18,11 +21,11 @@ _OPTIONS = {'model': '--model', 'engine': '--engine', 'precision': '--precision'
 
 
 def check_run(options: LabelOptions, job: LabelJob) -> None:
-    """Check that an earlier command made the run.
+    """Check that the run of the options exists.
 
     :param job: the job of the options.
-    :raises FleetError: if there is no such run. The message names the runs, and the options that
-        choose them.
+    :raises FleetError: if there is no such run. The message names the existing runs, and the
+        options that choose them.
     """
     runs = list_runs(options.out)
     if any(facts['key'] == job.key for facts in runs.values()):

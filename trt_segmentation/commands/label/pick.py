@@ -29,7 +29,8 @@ def write_picks(job: LabelJob, card: ModelCard, store: Store, options: LabelOpti
     """Choose frames, segment them again, and write them into the folder of the run.
 
     :raises FleetError: if the run has no manifest, which is the table of its frames. With
-        ``disagree``, this error is also raised if ``against`` does not name one of several runs.
+        ``disagree``, this error is also raised if ``against`` names no other run, or if it is
+        None and there is not exactly one other run.
     :raises SegmentationError: if a recording cannot be read any more.
     """
     assert options.pick

@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Finds the recordings of ``trt_seg label``. The results of other runs are left out."""
+"""Finds the recordings that ``trt_seg label`` reads, which are its arguments SOURCE.
+
+Bags with label maps that an earlier command wrote are left out.
+"""
 
 from __future__ import annotations
 

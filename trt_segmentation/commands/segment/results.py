@@ -91,7 +91,7 @@ def _check_old_classes(out: Path, names: set[str], card: ModelCard) -> None:
 
 
 def _list_names(source: ImageSource, options: SegmentOptions) -> list[str]:
-    """Return the results of a source and the old maps of a video, as paths below --out."""
+    """Return the results of a source and the old label maps of a video, as paths below --out."""
     if source.name is not None:
         return [*[source.name + VIDEO] * options.overlay, *_list_old_maps(source.name, options)]
     names = source.picture_names
@@ -103,7 +103,8 @@ def _list_names(source: ImageSource, options: SegmentOptions) -> list[str]:
 def _list_old_maps(name: str, options: SegmentOptions) -> list[str]:
     """Return the label maps and confidences that an earlier run may have written for this video.
 
-    This run may skip their frames. Only kinds of files that this run writes are returned.
+    This run may skip the frames of these files. Only kinds of files that this run writes are
+    returned.
     """
     folders = ['labels'] * options.wants_labels(True) + ['confidence'] * options.confidence
     return [str(path.relative_to(options.out)) for folder in folders

@@ -1,6 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The job that measures the accuracy of a model. It adds the pixel counts of all shards."""
+"""The job that measures the accuracy of a model on recordings.
+
+The parts of the recordings are called shards. The pixels of each shard are counted by their true
+and their predicted class, and the counts of all shards are added.
+"""
 
 from __future__ import annotations
 
@@ -41,14 +45,14 @@ from .segment_ahead import segment_ahead
 from .truth import find_pairs, is_labelled_folder, PAIR_NS, read_labelled
 
 COUNTS = 'counts.json'
-"""Name of the file with the sums, in the folder of each shard and in the folder of the run."""
+"""Name of the file with the counts, in the folder of each shard and in the folder of the run."""
 
 
 @dataclass
 class EvaluationSums:
-    """Sums over the frames of a shard or of a run.
+    """The counts of all frames of a shard or of a run.
 
-    :param conditions: sums of each condition by name, see :data:`.manifest.CONDITIONS`. A
+    :param conditions: counts of each light condition by name, see :data:`.manifest.CONDITIONS`. A
         condition without frames has no entry.
     :param unusable: numbers of frames that are not scored. ``bad``: the frame or its label map
         cannot be decoded. ``unlabelled``: the frame has no label map.
@@ -117,8 +121,8 @@ class EvaluateJob(FleetJob):
         """Divide a recording into shards.
 
         :raises EvaluationError: if a bag is given without ``label_topic``, or if this topic has
-            camera images. Also if an image of a folder has no label map, or if a label map has no
-            image.
+            camera images. This error is also raised if an image of a folder has no label map, or
+            if a label map has no image.
         :raises BagError: if a topic is not in the bag, or if ``topic`` is None and the bag does
             not have exactly one camera.
         """

@@ -28,8 +28,7 @@ class LabelJob(FleetJob):
     """Labels frames. :class:`.FleetJob` explains the other settings.
 
     :param label_format: see :func:`.open_writer`.
-    :param every_s: divide each shard into parts of this length in seconds, and label one frame of
-        each part; 0 labels every frame.
+    :param every_s: label one frame in each period of this many seconds; 0 labels every frame.
     """
 
     label_format: str = 'bag'

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Segments the images of a shard, and processes the results in other threads."""
+"""Segments images, and processes the results in other threads."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ def segment_ahead(segmenter: Segmenter, items: Generator[tuple[Item, AnyImage], 
                   pool: ThreadPoolExecutor) -> Generator[Result, None, None]:
     """Segment images, and yield the result of ``work`` for each image, in order.
 
-    :param items: pairs of an item and its image. Another thread reads and closes this generator.
+    :param items: pairs of an item and its image. An item is any object that ``work`` needs.
+        Another thread reads and closes this generator.
     :param work: called with the item of an image and the segmented image. If the image cannot be
         segmented, ``work`` gets a BadImage with the reason.
     :param pool: the threads that call ``work``.

@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Reads the frames of a shard together with their label maps. The label maps are the truth."""
+"""Reads the frames of a shard together with their label maps. The label maps are the truth.
+
+A shard is a part of a recording.
+"""
 
 from __future__ import annotations
 
@@ -133,7 +136,7 @@ def pair_messages(messages: Iterable[Recorded], shard: Shard
             yield from [(message, None)] * is_image
         elif not is_image:
             yield from ((image, message) for image in waiting.pop(stamp, ()))
-            labels.pop(stamp, None)     # a later label map moves to the end
+            labels.pop(stamp, None)     # so that ``labels`` is sorted by log time
             labels[stamp] = message
         elif stamp in labels:
             yield message, labels[stamp]

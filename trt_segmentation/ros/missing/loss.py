@@ -12,7 +12,8 @@ from ...stats import WINDOW
 
 UNKNOWN = 'unknown: this middleware does not report lost messages'
 NOT_NUMBERED = 'unknown: needs transport direct and a middleware that numbers messages'
-"""Diagnostics show these texts if the number of lost images, or of missing images, is unknown."""
+"""Diagnostics show UNKNOWN instead of the number of images that the middleware lost. They show
+NOT_NUMBERED instead of the number of images that are missing between two numbered images."""
 
 
 def describe_loss(topic: str, count: int, rmw: str,

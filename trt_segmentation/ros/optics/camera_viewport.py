@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Makes the viewport of one camera from the parameters `ego_mask`, `roi` and `rectify`.
 
-A viewport says which part of an image the network sees, and which pixels get no label.
+A viewport says which part of an image the network sees, and which pixels get no label. An ego mask
+is a picture that shows which pixels of the image are the robot itself.
 """
 
 from __future__ import annotations

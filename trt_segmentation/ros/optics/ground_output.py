@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Computes the ground grid of one camera from each label map, and publishes the grid."""
+"""Computes and publishes a ground grid, a map of the ground, for each label map of a camera."""
 
 from __future__ import annotations
 

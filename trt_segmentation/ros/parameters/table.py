@@ -43,11 +43,11 @@ SETTINGS = (
             'minute, and then uses the fastest set. Not used for TensorRT or on the CPU.',
             UNCONFIGURED),
     Setting('workspace_mib', BuildOptions.workspace >> 20, 'Largest scratch memory of one '
-            'TensorRT layer in MiB. If the value changes, the engine is built again.',
+            'TensorRT layer in MiB. If the value changes, the TensorRT engine is built again.',
             UNCONFIGURED, low=1, high=65536),
     Setting('optimization_level', BuildOptions.level, 'How long TensorRT searches for fast '
             'kernels: 0 is the shortest search, 5 is the longest. If the value changes, the '
-            'engine is built again.', UNCONFIGURED, high=5),
+            'TensorRT engine is built again.', UNCONFIGURED, high=5),
     Setting('cameras', (), 'Names of the cameras. For each camera, the node subscribes to '
             'CAMERA/image, and publishes CAMERA/segmentation/label_map and the other results. If '
             'the list is empty, there is one camera without a name: the node subscribes to image, '

@@ -3,7 +3,7 @@
 """Lets a node delay its answer to a request that sets parameters. The executor runs meanwhile.
 
 In rclpy, a service's callback returns the response, so the executor waits for the callback. If the
-callback is a coroutine, the executor does not wait, but calls the coroutine again and again. This
+callback is a coroutine, the executor does not wait, but calls the coroutine again and again, which
 keeps a core busy. So this module replaces the callback and the method that sends responses.
 """
 

@@ -69,8 +69,20 @@ def run(make: Callable[[], Any], begin: Callable[[Any], None], args: list[str] |
     return 0
 
 
+def skip_present_objects() -> None:
+    """Let Python's garbage collector skip all objects that exist now, until :func:`run` ends.
+
+    In the segmentation node, these are 90,000 objects. The collector needs 45 ms to check them.
+    Meanwhile, no other Python thread can run.
+    """
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
+
+
 def _shut_down(executor: SingleThreadedExecutor, node: Any) -> bool:
     """Stop and destroy the node. If this fails, log the reason and return False."""
+    gc.unfreeze()  # so that the objects that skip_present_objects() skips are freed
     try:
         node.stop()
         executor.shutdown()

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reads sensor_msgs/Image and CompressedImage from CDR, and writes the start of an Image.
 
-CDR is the format in which DDS sends messages.
+CDR is the format in which DDS sends messages. A message begins with its encapsulation: 4 bytes
+that give the byte order.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Chooses how images travel: directly through librcl, or as Python messages of rclpy."""
+"""Chooses how images travel: directly through the C library librcl, or as messages of rclpy."""
 
 from __future__ import annotations
 

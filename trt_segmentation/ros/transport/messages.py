@@ -44,8 +44,9 @@ def message_class(image_transport: str) -> Any:
     except ImportError as error:
         raise TransportError(
             f'image_transport {image_transport} needs the package {package}, which cannot be '
-            f'imported ({error}); install it: '
-            f'sudo apt install ros-$ROS_DISTRO-{package.replace("_", "-")}') from error
+            f'imported ({error}). If ROS 2 was installed with apt, install the package with: '
+            f'sudo apt install ros-$ROS_DISTRO-{package.replace("_", "-")}. Otherwise build the '
+            'package from its source, or set another `image_transport`') from error
 
 
 def check_image_transport(image_transport: str) -> None:
@@ -64,7 +65,7 @@ class TakenImage:
 
     After :meth:`release`, the memory may hold another message.
 
-    :param message: (n,) uint8, C-contiguous. The message in CDR, with its encapsulation.
+    :param message: (n,) uint8, C-contiguous. The message in CDR, as described in :mod:`.cdr`.
     :param image_transport: a key of :data:`MESSAGE_TYPES`.
     :param release: gives the memory back. :meth:`release` calls this function once.
     """
@@ -115,7 +116,7 @@ class TakenImage:
 
 
 def camera_info_message(data: bytes) -> CameraInfo:
-    """Read a sensor_msgs/CameraInfo in CDR, with its encapsulation.
+    """Read a serialized sensor_msgs/CameraInfo.
 
     :raises FrameError: if the bytes are not a CameraInfo message.
     """
