@@ -205,7 +205,8 @@ RANGES = '{"ranges": {"a": [%s]}, "method": "m", "data": "d", "frames": 3, "keep
     (RANGES.replace('"m"', '"\\ud800"') % '1, 2', r'ud800.* is not a name'),
     (RANGES.replace('[]', '["\\n[FATAL] x"]') % '1, 2', 'is not a name'),
     (RANGES.replace(': 3', ': Infinity') % '1, 2', 'OverflowError'),
-    (RANGES.replace('}', '}, "balance": {"c": [0, 99]}', 1) % '1, 2', '99 is not an exponent'),
+    (RANGES.replace('}', '}, "balance": {"c": [0, 99]}', 1) % '1, 2',
+     '99 is not an exponent of a balanced channel; expected a whole number from -16 to 16'),
     (RANGES.replace('}', '}, "balance": {"c": [0.5]}', 1) % '1, 2', '0.5 is not an exponent'),
     (' ' * (65 << 20), 'it has 68,157,440 bytes'), ('pipe', 'not a regular file')])
 def test_file_that_is_not_a_calibration(tmp_path, content, text):

@@ -24,8 +24,9 @@ def load_checked_card(text: str) -> ModelCard:
 def check_class_count(card: ModelCard) -> None:
     """Refuse a card whose number of class names differs from the number of classes.
 
-    If a class name is missing, long work or label maps lead to misleading messages. So a command
-    calls this function first. A card is accepted if the number of classes is unknown.
+    If a class name is missing, later steps give misleading messages. So a command calls this
+    function before long work and before it reads label maps. A card is accepted if the number of
+    classes is unknown.
 
     :raises ModelCardError: if the two numbers differ.
     """

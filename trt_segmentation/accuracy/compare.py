@@ -24,6 +24,7 @@ from .metrics import confusion, count_boundary_overlap, Counts, divide, mean_kno
 from .samples import label_image, Sample
 
 REFERENCE = 'fp32'
+"""Name of the precision with which all precisions are compared."""
 EXAMPLES = 6
 """For each precision, the report shows at most this many samples with the largest differences."""
 BOUNDARY = 0.005
@@ -125,7 +126,7 @@ class Accuracy:
     def loss(self, precision: str) -> float:
         """The mean IoU of FP32 minus the mean IoU of a precision.
 
-        If no sample has truth, the fraction of pixels whose label differs from FP32, 0 to 1.
+        If no sample has truth, the loss is the fraction of pixels whose label differs from FP32.
         """
         if self.has_truth():
             return self.scores(REFERENCE).mean_iou - self.scores(precision).mean_iou
@@ -155,8 +156,8 @@ def compare_precisions(card: ModelCard, models: Mapping[str, Path], samples: Ite
     :param open_pipeline: opens the pipeline of a card. The default pipeline runs on the CPU.
     :raises EngineError: if a model does not run.
     """
-    # The reference keeps its last Resize. The other files were cut earlier, if the card asks for
-    # the cut.
+    # The pipelines must not cut the last Resize. FP32 keeps this Resize. If the card asks for the
+    # cut, the files of the other precisions were cut earlier.
     whole = replace(card.output, cut_resize=False)
     with ExitStack() as stack:
         pipelines = {name: stack.enter_context(closing(open_pipeline(

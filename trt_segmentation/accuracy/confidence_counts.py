@@ -43,8 +43,8 @@ class ConfidenceCounts:
     def calibration_error(self) -> float:
         """The ECE, 0 to 1: how far the confidence and the fraction of right labels differ.
 
-        The result is the mean over :data:`BINS` bins of confidence, weighted by the pixels of each
-        bin. NaN if no pixel was counted.
+        The pixels are divided into :data:`BINS` bins by confidence. The result is the mean
+        difference over all bins, weighted by the pixels of each bin. NaN if no pixel was counted.
         """
         levels = np.arange(LEVELS)
         return bin_error(self.counts[0], self.counts[0] * levels / (LEVELS - 1), self.counts[1],

@@ -30,14 +30,15 @@ def read_held_out(card: ModelCard, sources: Sequence[str], labels: Sequence[str]
                   topic: str | None = None) -> list[Sample]:
     """Read images from each source. The images are spread evenly over the source.
 
-    In the report, each source is one condition. Only the source ``street`` has several
-    conditions, such as ``night``.
+    A condition is a group of images in the report. Each source is one condition. Only the source
+    ``street`` has several conditions, such as ``night``.
 
     :param sources: bags, folders of images, or ``street``. Scenes of ``street`` have truth if
         the card has all classes of the scenes.
     :param labels: folder of label maps for each source, or ``-`` if a source has no label maps.
         Empty if no source has label maps.
-    :param count: largest number of images from each source. It is rounded up for ``street``.
+    :param count: largest number of images from each source. For ``street``, the number is rounded
+        up, see :func:`draw_held_out`.
     :param topic: image topic of the bags; None if each bag has only one image topic.
     :raises GraphError: if a source cannot be read, or if a source with labels is not a folder.
     :raises EvaluationError: if an image and its label map do not fit together.

@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Report the kernels of an INT8 plan, and the nodes that did not become INT8."""
+"""Report the kernels of an INT8 plan, and the nodes that did not become INT8.
+
+A plan holds the bytes of a TensorRT engine.
+"""
 
 from __future__ import annotations
 
@@ -30,8 +33,9 @@ class KernelReport:
     :param precision: ``int8`` or ``mixed``.
     :param kernels: kernels of the plan.
     :param fp16: kernels of the fp16 plan of the same network.
-    :param not_int8: maps each node that should be INT8 but is not to the precision of its kernel;
-        empty if the plan lists no kernel of the node.
+    :param not_int8: the nodes that should be INT8 but are not. Maps the name of each such node to
+        the precision of its kernel. The precision is empty if the plan lists no kernel of the
+        node.
     :param asked: number of the nodes that should be INT8.
     """
 

@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Convert the values in label maps to the class ids of a model."""
+"""Convert the values in label maps to the class ids of a model.
+
+A value map is a YAML file that gives the class id for each value.
+"""
 
 from __future__ import annotations
 

@@ -101,7 +101,8 @@ def find_keep_fp16(card: ModelCard, graph: PreparedGraph, recipe: Recipe, calibr
     :param recipe: gives the precision, int8 or mixed.
     :param tensors: a few network inputs, to measure how much INT8 in each layer changes the
         network output.
-    :param samples: held-out images, to measure the accuracy loss. They may have label maps or not.
+    :param samples: images that the calibration did not use, to measure the accuracy loss. They
+        may have label maps or not.
     :param limit: see :func:`refuse_loss`.
     :returns: a copy of the calibration. Its ``keep_fp16`` also contains the found layers.
     :raises GraphError: if the precision has no INT8 layers.

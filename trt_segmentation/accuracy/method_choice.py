@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Choose the calibration method and the FP16 layers so that INT8 labels agree best with FP32."""
+"""Choose the calibration method and the FP16 layers so that INT8 labels agree best with FP32.
+
+A calibration method computes the INT8 ranges of activations from their values on many frames.
+"""
 
 from __future__ import annotations
 
@@ -30,11 +33,12 @@ METHODS_FILE = 'methods.json'
 JUDGING_FRAMES = 16
 """The methods are compared on at most this many frames."""
 SHARE = 5
-"""One in this many frames compares the methods. The ranges are measured on the other frames."""
+"""One in this many frames is for the comparison. The ranges are measured on the other frames."""
 FEWEST_FRAMES = 2 * SHARE
 """With fewer frames than this number, the methods are not compared."""
 RANKING_FRAMES = 2
-"""Number of calibration frames on which the error of each single INT8 layer is measured."""
+"""Number of calibration frames on which the error of each layer is measured. For each measurement,
+only one layer is INT8."""
 OUTLIER = 8
 """A layer is an outlier if its error is more than this many times the median of all layers."""
 
@@ -151,7 +155,10 @@ def _compare_methods(card: ModelCard, graph: PreparedGraph, recipe: Recipe, feed
 
 
 def choose_judging_frames(feeds: Feeds) -> npt.NDArray[np.intp]:
-    """Return positions of frames in every kind of light; empty if there are too few frames."""
+    """Return the positions of frames for the comparison; empty if there are too few frames.
+
+    The frames cover every kind of light.
+    """
     chosen = feeds.choice.chosen
     if len(chosen) < FEWEST_FRAMES:
         return chosen[:0]
@@ -180,7 +187,7 @@ def _count_samples(samples: list[Sample], progress: Callable[[int], None]) -> It
 
 def find_outliers(graph: PreparedGraph, recipe: Recipe, calibration: Calibration, feeds: Feeds,
                   add_bar: AddBar = hide_bar) -> tuple[str, ...]:
-    """Return the names of the INT8 layers above :data:`OUTLIER`, the largest error first."""
+    """Return the names of the INT8 layers that are outliers (:data:`OUTLIER`), the worst first."""
     split = apply_precision(graph, recipe, calibration).split
     assert split is not None
     (name,) = graph.profile

@@ -73,7 +73,7 @@ class Street:
     """Drawn street scenes.
 
     :param count: number of scenes.
-    :param conditions: the scenes have these conditions in turn.
+    :param conditions: the scenes have these conditions, such as ``night``, in turn.
     :param first_seed: seed of the first scene. Each later scene has the next seed.
     """
 

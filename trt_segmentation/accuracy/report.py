@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Report the accuracy of each precision as tables and as JSON."""
+"""Report the accuracy of each precision as tables and as JSON.
+
+A condition is a group of images, such as all images at night.
+"""
 
 from __future__ import annotations
 

@@ -55,9 +55,11 @@ def evaluate(pipeline: Pipeline, samples: Iterable[Sample], wanted: Wanted = Wan
     """Segment every sample and score all samples together.
 
     :param pipeline: a pipeline without pending batches.
-    :param wanted: with the confidence, the scores have the calibration error.
+    :param wanted: what to compute besides the labels. If this includes the confidence, the scores
+        have the calibration error.
     :param observe: called with every segmentation before it is released.
-    :raises EvaluationError: if a sample has no truth or a wrong truth. The message names it.
+    :raises EvaluationError: if a sample has no truth, or if the truth does not fit the image or
+        the classes. The message names the sample.
     :raises EngineError: if the engine fails.
     """
     classes = pipeline.card.classes
@@ -88,7 +90,10 @@ def label_image(pipeline: Pipeline, image: npt.NDArray[np.uint8]) -> npt.NDArray
 @contextmanager
 def closing_segmentation(pipeline: Pipeline, image: npt.NDArray[np.uint8],
                          wanted: Wanted = Wanted()) -> Iterator[Segmentation]:
-    """Segment one (height, width, 3) uint8 BGR image. The ``with`` block releases the result."""
+    """Segment one (height, width, 3) uint8 BGR image. The ``with`` block releases the result.
+
+    :param pipeline: a pipeline without pending batches.
+    """
     segmentation = segment_one(pipeline, make_frame(image), wanted)
     try:
         yield segmentation
@@ -108,15 +113,16 @@ def make_frame(image: npt.NDArray[np.uint8]) -> Frame:
 def draw_street_samples(card: ModelCard, count: int, condition: str,
                         needs_truth: bool = True,
                         drive: tuple[int, float] | None = None) -> Iterator[Sample]:
-    """Draw street scenes that training does not use, or the frames of one drive.
+    """Draw street scenes that training does not use, or the frames of one drive along a street.
 
     The truth has the card's class ids. If the card lacks a class of the scenes, the samples have
     no truth.
 
     :param condition: one of :data:`.street.CONDITIONS`.
     :param needs_truth: whether samples without truth are an error.
-    :param drive: seed and frames per second of a drive, whose first frames are the samples. The
-        street camera publishes the same frames. None for separate scenes.
+    :param drive: seed and frames per second of a drive, whose first frames are the samples. With
+        the same two numbers, the street camera publishes the same frames. None for separate
+        scenes.
     :raises EvaluationError: if the condition is unknown, or if ``needs_truth`` is True and the
         card lacks a class.
     """

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fit the temperature of a model card, so that confidences are neither too high nor too low.
 
-The scores come from ONNX Runtime on the CPU. The other pipelines keep their scores on the GPU.
+The scores of a network are divided by the temperature before they become a confidence. The fit
+uses the scores of ONNX Runtime on the CPU, because other pipelines keep their scores on the GPU.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ class FittedTemperature:
 
     :param before: expected calibration error with the card's present temperature.
     :param after: the same with the new temperature.
-    :param fitted: number of images for the fit; ``checked`` images for the check.
+    :param fitted: number of images for the fit.
+    :param checked: number of images for the check.
     """
 
     temperature: float

@@ -25,13 +25,14 @@ Readers = Mapping[str, Sequence[onnx.NodeProto]]
 def find_backbone(model: onnx.ModelProto) -> tuple[set[str], str]:
     """Find the nodes of a segmentation network's backbone.
 
-    An upsampling node begins the decoder if no later node downsamples again. For example, the
-    upsampling nodes between the parallel paths of HRNet do not begin the decoder. A residual sum
-    is an Add node before the decoder that adds two tensors computed from the image. The backbone
-    ends at each residual sum on which no later residual sum depends. Without residual sums, it
-    ends at the last node with weights before the decoder. :func:`_find_end_of_chain` may move an
-    end to a later node. The backbone consists of its ends and of every node that an end depends
-    on. All other nodes belong to the head.
+    The decoder is the part that enlarges the maps again. An upsampling node begins the decoder if
+    no later node downsamples. For example, the upsampling nodes between the parallel paths of
+    HRNet do not begin the decoder. A network without upsampling has no decoder. A residual sum is
+    an Add node before the decoder that adds two tensors computed from the image. The backbone ends
+    at each residual sum on which no later residual sum depends. Without residual sums, the
+    backbone ends at the last node with weights before the decoder. :func:`_find_end_of_chain` may
+    move an end to a later node. The backbone consists of its ends and of every node that an end
+    depends on. All other nodes belong to the head.
 
     :returns: names of the backbone's nodes, and a phrase that names the ends of the backbone.
     :raises GraphError: if no node before the decoder has weights, or if the network has neither
@@ -118,9 +119,10 @@ def _find_dependencies(end: onnx.NodeProto, made_by: Mapping[str, onnx.NodeProto
 
 def _find_end_of_chain(node: onnx.NodeProto, readers: Readers,
                        decoder: Collection[str]) -> onnx.NodeProto:
-    """Follow the nodes after a node while each output has one reader. Return the backbone's end.
+    """Follow the chain of nodes after a node, and return the last node of the backbone.
 
-    If an output has several readers, the backbone ends at its node. If the chain leads to the
+    Each node of the chain is the only reader of the previous node's output. If an output has
+    several readers, the backbone ends at the node of this output. If the chain leads to the
     decoder or to an output of the network, the backbone ends before the chain's first node with
     weights.
     """

@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Build a plan from an ONNX graph with TensorRT, and explain why a build failed."""
+"""Build a plan from an ONNX graph with TensorRT, and explain why a build failed.
+
+A plan holds the bytes of a TensorRT engine.
+"""
 
 from __future__ import annotations
 
@@ -40,9 +43,9 @@ _LARGEST_PROTOBUF = 2**31 - 1
 class OperatorSupport:
     """Tells whether TensorRT's ONNX parser or a loaded plugin supports an operator.
 
-    The first call creates a TensorRT builder. If no other builder exists, this takes seconds,
-    because TensorRT loads its kernels. So keep this object until the plan is built. The builder of
-    the plan then finds the kernels in memory.
+    The first call creates a TensorRT builder. If no other builder exists, the first call takes
+    seconds, because TensorRT loads its kernels. So keep this object until the plan is built. The
+    builder of the plan then finds the kernels in memory.
     """
 
     def __call__(self, operator: str) -> bool:
@@ -69,11 +72,13 @@ def build_plan(model: onnx.ModelProto, profiles: Sequence[Mapping[str, Profile]]
     :param model: the graph. The data types in the graph set the precision of every layer.
     :param profiles: optimization profiles. Each profile maps the name of an input to the range
         of its sizes. Empty if the graph fixes all sizes.
-    :param timing: timing cache of an earlier build, to make this build faster; may be empty.
+    :param timing: timing cache of an earlier build, which has the measured times of kernels and
+        makes this build faster; may be empty.
     :param progress: called during the build, on the calling thread or on a thread of TensorRT. An
         exception of ``progress`` stops the build, and this function raises the exception.
     :returns: the plan and the new timing cache, which is empty for TensorRT-RTX.
-    :raises EngineError: if TensorRT cannot build the plan. The message has TensorRT's reason.
+    :raises EngineError: if TensorRT cannot build the plan. The message has TensorRT's reason, and
+        the ONNX node if TensorRT names it.
     :raises KeyboardInterrupt: if Ctrl-C was pressed. TensorRT then stops at its next step. A
         second Ctrl-C ends the process at once.
     """

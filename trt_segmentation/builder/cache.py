@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Store plans on disk, and load only plans that this package wrote.
 
-An :class:`.engine_key.EngineKey` names everything that a plan depends on. The cache finds a plan
-by its key. Beside each file in the cache is a sidecar, a JSON file with the size and the hash of
-the cached file.
+A plan holds the bytes of a TensorRT engine. An :class:`.engine_key.EngineKey` names everything
+that a plan depends on. The cache finds a plan by its key. Beside each file in the cache is a
+sidecar, a JSON file with the size and the hash of the cached file.
 """
 
 from __future__ import annotations
@@ -98,9 +98,10 @@ class EngineCache:
         wait. An update of the driver or of TensorRT can make a cached plan useless. ``load`` then
         raises PlanRefused, and the plan is built once more.
 
-        :param load: turns a plan into an engine.
+        :param load: turns a plan into an engine. Only PlanRefused makes the cache build again.
         :returns: the result of ``load``.
         :raises EngineError: if ``build`` fails, or if ``load`` refuses the new plan.
+        :raises CacheError: if the folder cannot be locked.
         """
         plan, _ = self.find(key)
         is_new = False
@@ -144,7 +145,7 @@ class EngineCache:
         return sorted(found, key=lambda entry: (entry.used, entry.path.name))
 
     def verify(self) -> list[tuple[Entry, str]]:
-        """Return each plan, and why the plan cannot be loaded: an empty text if it can."""
+        """Return each plan, and why it cannot be loaded; the reason is empty if it can."""
         return [(entry, load_signed(entry.path)[1]) for entry in self.entries()]
 
     def clear(self) -> int:
@@ -158,7 +159,10 @@ class EngineCache:
         return freed
 
     def timing(self, key: EngineKey) -> bytes:
-        """Timing cache for the key's GPU and TensorRT; empty if no trusted file exists."""
+        """TensorRT's timing cache for a key's GPU and version; empty if no trusted file exists.
+
+        A timing cache has the measured times of kernels and makes the next build faster.
+        """
         return _read_trusted(self.folder / f'{key.timing}.timing')
 
     def keep_timing(self, key: EngineKey, data: bytes) -> None:

@@ -1,6 +1,11 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Measure the INT8 ranges of a network on real frames, and store them for later builds."""
+"""Measure the INT8 ranges of a network on real frames, and store them for later builds.
+
+A range is the smallest and the largest value of an activation. Before the ranges are measured, the
+channels of some convolutions are balanced: each channel is multiplied by a power of two, so that
+INT8 rounds it less. See int8/channel_balance.py.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +35,7 @@ from .settings import METHODS
 MAX_FILE = 64 << 20
 """Largest size of a file of ranges, in bytes. One activation needs about 100 bytes."""
 MAX_EXPONENT = 16
-"""Largest absolute value of an exponent in a file. All measured exponents are smaller."""
+"""Largest absolute exponent of a channel's power of two in a file. Measured ones are smaller."""
 Tensor = npt.NDArray[Any]
 
 
@@ -47,8 +52,8 @@ class Calibration:
     :param above_fp16: the tensors with a value that FP16 cannot hold. Maps the name of each such
         tensor to its largest absolute value. None if nobody looked for such tensors, because an
         older version of this package wrote the file.
-    :param balance: exponents for :func:`.channel_balance.balance_channels`. The ranges belong to
-        the balanced network.
+    :param balance: the exponents of the powers of two; see :data:`.channel_balance.Exponents`. The
+        ranges belong to the balanced network.
     """
 
     ranges: Ranges
@@ -62,7 +67,7 @@ class Calibration:
 
     @property
     def digest(self) -> str:
-        """Digest of the fields that an INT8 plan depends on, for an engine key."""
+        """Digest of the fields that change the result of an INT8 build."""
         tree = [sorted(self.ranges.items()), sorted(self.keep_fp16),
                 *([sorted(self.above_fp16)] if self.above_fp16 else []),
                 *([sorted(self.balance.items())] if self.balance else [])]
@@ -70,7 +75,10 @@ class Calibration:
 
     @property
     def fp16_digest(self) -> str:
-        """Digest of the names in ``above_fp16``, for an engine key; empty without names."""
+        """Digest of the only field that changes an FP16 build: the names in ``above_fp16``.
+
+        The digest is empty if there are no such names.
+        """
         if not self.above_fp16:
             return ''
         return hashlib.sha256(json.dumps(sorted(self.above_fp16)).encode()).hexdigest()
@@ -124,15 +132,16 @@ def _check_name(text: Any) -> str:
 
 def _check_exponent(value: Any) -> int:
     if not isinstance(value, int) or abs(value) > MAX_EXPONENT:
-        raise ValueError(f'{short(value)} is not an exponent of a balanced channel')
+        raise ValueError(f'{short(value)} is not an exponent of a balanced channel; expected a '
+                         f'whole number from {-MAX_EXPONENT} to {MAX_EXPONENT}')
     return value
 
 
 @dataclass(frozen=True)
 class MeasuredActivations:
-    """The ranges of a network's activations by every method. See also :class:`Calibration`.
+    """The ranges of a network's activations by every method.
 
-    :param ranges: maps each method to its ranges.
+    :param ranges: maps each method to its ranges. :class:`Calibration` explains the other fields.
     """
 
     ranges: Mapping[str, Ranges]
@@ -160,7 +169,7 @@ def measure_activations(model: onnx.ModelProto, feeds: Callable[[], Iterator[Ten
     :param folder: a folder for measurements; None to store no measurement. Other users must not
         be able to write to the folder, see :func:`.signed_files.make_private_folder`.
     :param progress: called after each frame with the number of frames measured so far.
-    :raises GraphError: if there are no frames.
+    :raises GraphError: if there are no frames, or if ONNX Runtime cannot run the network.
     """
     data, count = _digest_tensors(feeds())
     if not count:
@@ -190,10 +199,10 @@ def measure_activations(model: onnx.ModelProto, feeds: Callable[[], Iterator[Ten
 def calibrate(model: onnx.ModelProto, feeds: Callable[[], Iterator[Tensor]], method: str,
               folder: Path | None = None, progress: Callable[[int], None] = lambda done: None
               ) -> Calibration:
-    """Measure the ranges by one method; see :func:`measure_activations`.
+    """Call :func:`measure_activations`, and return the calibration by one method.
 
     :param method: one of :data:`.settings.METHODS`.
-    :raises GraphError: if there are no frames, or if the method is unknown.
+    :raises GraphError: if the method is unknown, and as in :func:`measure_activations`.
     """
     if method not in METHODS:
         near = did_you_mean(method, METHODS)

@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The key of a plan: everything that the plan depends on."""
+"""The key of a plan: everything that the plan depends on.
+
+A plan holds the bytes of a TensorRT engine.
+"""
 
 from __future__ import annotations
 
@@ -17,14 +20,14 @@ class EngineKey:
     """Everything that a plan depends on. Two plans with equal keys are interchangeable.
 
     :param model: digest of the ONNX file and its external data, see :func:`.graph.model_digest`.
-    :param scales: digest of the calibrated ranges; empty if the plan uses none.
+    :param scales: digest of the part of the calibration that the plan uses; empty if none.
     :param keep_fp16: name patterns of the nodes that must not become INT8.
     :param shapes: requested image sizes, requested batch sizes, and the size in the card.
     :param options: all builder settings, such as workspace and optimisation level.
-    :param backend: ``tensorrt`` or ``tensorrt_rtx``.
+    :param backend: ``tensorrt`` or ``tensorrt_rtx``; ``version`` is the version of this library.
     :param gpu: name of the GPU; empty if the plan is not for one particular GPU.
     :param arch: compute capability such as ``sm_87``; empty if ``gpu`` is empty.
-    :param driver: driver version before its first point; empty if ``gpu`` is empty.
+    :param driver: branch of the driver, such as ``580``; empty if ``gpu`` is empty.
     :param schema: version of this key's format.
     """
 
@@ -48,7 +51,10 @@ class EngineKey:
 
     @property
     def timing(self) -> str:
-        """Name of the timing cache's file without the ending, the same for all models."""
+        """Name of the file with the timing cache (TensorRT's measured times of kernels).
+
+        The name has no ending. All models have the same timing cache.
+        """
         return _digest([self.backend, self.version, self.gpu, self.arch, self.driver, SCHEMA])
 
 

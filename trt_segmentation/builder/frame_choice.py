@@ -20,7 +20,7 @@ MAX_GROUPS = 8
 THUMBNAIL = (160, 90)
 """Width and height of a thumbnail, in pixels."""
 CAPTION = 24
-"""Height of the caption of a contact sheet, in pixels."""
+"""Height of the caption below the thumbnails, in pixels."""
 _ALL, _CHOSEN = '#c9ced4', '#33658a'
 Image = npt.NDArray[np.uint8]
 Numbers = npt.NDArray[np.float64]
@@ -106,7 +106,7 @@ def group_by_light(light: Numbers) -> npt.NDArray[np.intp]:
 
 
 def _deal_out(sizes: npt.NDArray[np.intp], count: int) -> npt.NDArray[np.intp]:
-    """Divide ``count`` frames evenly among groups. ``sizes`` is the number of frames of each."""
+    """Divide ``count`` frames evenly among groups. Group ``i`` has only ``sizes[i]`` frames."""
     shares = np.zeros_like(sizes)
     left = min(count, int(sizes.sum()))
     while left:

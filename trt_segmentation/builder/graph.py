@@ -27,7 +27,8 @@ def load_model(path: Path, cut_output: str | None = None) -> onnx.ModelProto:
 
     :param cut_output: name of the output whose last Resize is left out; empty for the only output;
         None to keep every Resize. See :func:`.onnx_cut.cut_last_resize`.
-    :raises GraphError: if the file is missing, is not valid ONNX, or is refused by ``summarise``.
+    :raises GraphError: if the file is missing or is not valid ONNX, or if
+        :func:`.onnx_file.summarise` refuses it.
     """
     try:
         summarise(path)

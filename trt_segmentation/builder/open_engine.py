@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Open the TensorRT engine of a model card, with a plan from the cache or a new plan."""
+"""Open the TensorRT engine of a model card, with a plan from the cache or a new plan.
+
+A plan holds the bytes of an engine.
+"""
 
 from __future__ import annotations
 
@@ -82,10 +85,14 @@ def open_engine(card: ModelCard, gpu: int, stream: int, recipe: Recipe = Recipe(
     """Load the engine of a card. If the cache has no plan of the card, build the plan first.
 
     :param gpu: index of the GPU in CUDA's order. The GPU's CUDA context must be current.
+    :param stream: CUDA stream of the engine.
     :param cache: the plans; None for the cache in the default folder.
-    :param load: makes an engine of a plan and its kernels; None for a :class:`TensorRtEngine`.
+    :param log: receives one line for each slow operation and for each problem.
+    :param load: makes an engine of a plan and the plan's kernel cache; None for a
+        :class:`TensorRtEngine` on ``stream``.
     :raises EngineError: if TensorRT cannot build or load the plan.
     :raises GraphError: if the network cannot become an engine.
+    :raises CacheError: if the cache folder cannot be used.
     """
     plans = cache or EngineCache(log=log)
     calibration = find_calibration(card, recipe, log)
@@ -96,13 +103,8 @@ def open_engine(card: ModelCard, gpu: int, stream: int, recipe: Recipe = Recipe(
     def build() -> Plan:
         supports_operator = OperatorSupport()       # must exist until the plan is built
         graph = apply_precision(read_graph(card, recipe, supports_operator), recipe, calibration)
-        for finding in graph.findings:
-            log(str(finding))
-        plan, timing = build_graph(graph, recipe, options, plans.timing(key))
-        if timing:
-            plans.keep_timing(key, timing)
-        built.append(plan)
-        return plan
+        built.append(_build_and_keep_timing(graph, recipe, options, key, plans, log))
+        return built[-1]
 
     def load_plan(plan: Plan) -> TensorRtEngine:
         # Each attempt gets a new kernel cache, without the kernels of a plan that did not load.
@@ -113,6 +115,16 @@ def open_engine(card: ModelCard, gpu: int, stream: int, recipe: Recipe = Recipe(
     engine = plans.get(key, build, load_plan)
     engine.cache = 'built' if built else 'hit'
     return engine
+
+
+def _build_and_keep_timing(graph: PreparedGraph, recipe: Recipe, options: BuildOptions,
+                           key: EngineKey, plans: EngineCache, log: Log) -> Plan:
+    for finding in graph.findings:
+        log(str(finding))
+    plan, timing = build_graph(graph, recipe, options, plans.timing(key))
+    if timing:
+        plans.keep_timing(key, timing)
+    return plan
 
 
 def write_plan(plan: Plan, path: Path) -> None:

@@ -68,7 +68,8 @@ def choose_int8_nodes(model: onnx.ModelProto, precision: str, keep_fp16: Sequenc
         nodes of the backbone that can be INT8.
     :param keep_fp16: name patterns, with ``*`` and ``?``, of the nodes that stay FP16.
     :param keep_fp32: names of the nodes that stay FP32.
-    :raises GraphError: if a pattern matches no node, or if no INT8 node or no backbone is found.
+    :raises GraphError: if a pattern matches no node, if no INT8 node is left, or if ``mixed``
+        finds no backbone.
     """
     names = [name for name in quantisable_nodes(model) if name not in keep_fp32]
     if precision == 'mixed':
@@ -195,9 +196,10 @@ def quantise_nodes(model: onnx.ModelProto, ranges: Ranges,
 def find_main_branches(model: onnx.ModelProto, sums: Collection[str]) -> dict[str, str]:
     """Find the main branch of each residual sum: the input that must not be quantised.
 
-    A Q/DQ pair is a QuantizeLinear node followed by a DequantizeLinear node. If no Q/DQ pair
-    stands between a convolution and the next sum, TensorRT fuses these two nodes. The other input
-    of the sum, the skip connection, keeps its Q/DQ pair.
+    A residual sum is an Add node of two activations. A Q/DQ pair is a QuantizeLinear node followed
+    by a DequantizeLinear node. If no Q/DQ pair stands between a convolution and the next sum,
+    TensorRT fuses these two nodes. The other input of the sum, the skip connection, keeps its Q/DQ
+    pair.
 
     :param sums: names of nodes. Only the Add nodes among them are used.
     :returns: maps the name of each Add node to the name of its main branch. The main branch is
@@ -218,6 +220,7 @@ def find_main_branches(model: onnx.ModelProto, sums: Collection[str]) -> dict[st
 
 
 def _free_main_branches(quantised: ONNXModel, branches: Mapping[str, str]) -> None:
+    """Remove the Q/DQ pair between each Add node and its main branch."""
     made_by = {name: node for node in quantised.nodes() for name in node.output}
     pairs = {quantise.input[0]: (quantise, dequantise) for dequantise in made_by.values()
              if dequantise.op_type == 'DequantizeLinear'

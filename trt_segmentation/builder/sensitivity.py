@@ -25,6 +25,7 @@ def measure_layer_errors(model: onnx.ModelProto, ranges: Ranges, nodes: Sequence
     """Measure how much the network output changes if a single node is INT8.
 
     :param model: simplified FP32 network.
+    :param ranges: ranges of all activations that the nodes read.
     :param nodes: names of the nodes. Each node is measured alone, and all others stay FP32.
     :param feeds: a few network inputs, each as a mapping from the input's name to its array.
     :param progress: called after each node with the number of nodes measured.

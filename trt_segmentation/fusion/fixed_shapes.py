@@ -29,7 +29,8 @@ def fix_shapes(model: onnx.ModelProto, shapes: Mapping[str, tuple[int, ...]]) ->
     """Fix the shapes of a model's inputs, and turn nodes with constant outputs into weights.
 
     Only simple nodes become weights; see :data:`FOLDED` and :data:`MOST_NUMBERS`. Identity nodes
-    are deleted. An old ONNX file lists weights as inputs; they are no longer inputs afterwards.
+    are deleted. Old ONNX files list the weights among the inputs. This function removes the
+    weights from the inputs.
 
     :param model: a model whose nodes contain no graphs. This function changes the model.
     :param shapes: maps the name of each input to its shape.

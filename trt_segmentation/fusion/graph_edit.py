@@ -57,7 +57,10 @@ class GraphEdit:
         return [node for node in self._users.get(name, []) if node.op_type == operator]
 
     def find_only_user(self, name: str, operator: str) -> onnx.NodeProto | None:
-        """Return the only reader of a tensor if it has this operator. See :meth:`is_read_once`."""
+        """Return the only node that reads a tensor.
+
+        :returns: None if this node has another operator, or if :meth:`is_read_once` is False.
+        """
         found = self.find_users(name, operator)
         return found[0] if found and self.is_read_once(name) else None
 

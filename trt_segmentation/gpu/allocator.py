@@ -133,10 +133,10 @@ class GpuAllocator:
             call(driver.cuMemFree, block)
 
     def mark_lost(self, error: GpuError) -> None:
-        """Record a sticky error. From now on, :func:`open_device` refuses the GPU.
+        """Record a sticky error: an error after which this process cannot use the GPU any more.
 
-        The process cannot replace the broken CUDA context, because other libraries use it too. No
-        memory of this context can be freed.
+        From now on, :func:`open_device` refuses the GPU. The process cannot replace the broken
+        CUDA context, because other libraries use it too. No memory of this context can be freed.
         """
         _lost.setdefault(self._index, str(error))
         self._is_closed = True

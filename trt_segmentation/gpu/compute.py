@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Prepares the kernels and the network for the batch of a slot, which is memory for one batch."""
+"""Prepares the kernels and the network for a batch. A slot is the memory of one batch."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ class Compute:
     time, because the two calls use different slots.
 
     The network is captured into one CUDA graph for each slot and each number of images in a run.
-    The kernels before and after the network are not in the graph, for two reasons. They run on
-    other streams, at the same time as the network of another frame. And the graph must stay valid
-    if the next frame has another size or lies at another address.
+    The kernels before and after the network are not in the graph, for two reasons. First, they
+    run on other streams, at the same time as the network of another frame. Second, the graph must
+    stay valid if the next frame has another size or lies at another address.
 
     :param engine: the engine of any slot. The engines of all slots have the same network.
     :param down: the stream on which the postprocessing runs.
@@ -62,7 +62,8 @@ class Compute:
         image, output = engine.signature.input, engine.signature.output
         arch = f'sm_{memory.device.arch}'
         self._memory, self._classes = memory, len(card.classes)
-        self._totals = 0  # GPU address of the tally's totals; 0 until a tally is first wanted
+        # GPU memory in which kernels add up a tally: counts of sampled pixels, see trust/tally.py.
+        self._totals = 0  # 0 until a tally is first wanted
         self._label_bytes = card.label_dtype.itemsize
         self._palette = memory.allocate_on_device(4 * len(card.classes))
         self._palette_sent: npt.NDArray[np.uint8] | None = None
@@ -124,7 +125,10 @@ class Compute:
             slot.bindings[size] = self._bind_engine(slot, size)
 
     def copy_network_output(self, slot: Slot) -> npt.NDArray[np.generic]:
-        """Copy the network output of a slot's last run, after the GPU has finished the batch."""
+        """Copy the network output of a slot's last run from the GPU.
+
+        The GPU must have finished the batch, and the slot must not be free yet.
+        """
         *before, last = slot.work.runs
         output = np.empty(last.shape, slot.engine.signature.output.dtype)
         copy_from_device(output, slot.output.address)

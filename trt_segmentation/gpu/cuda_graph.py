@@ -136,7 +136,10 @@ class LaunchGraph(_Executable):
         self._node: Any = None
 
     def update(self) -> None:
-        """Copy the parameters of :attr:`launch` into the graph for the next :meth:`enqueue`."""
+        """Copy the parameters of :attr:`launch` into the graph for the next :meth:`enqueue`.
+
+        A launch that is already enqueued keeps its parameters.
+        """
         launch, node = self.launch, driver.CUDA_KERNEL_NODE_PARAMS()
         node.func = launch.function
         node.gridDimX, node.gridDimY, node.gridDimZ = launch.grid

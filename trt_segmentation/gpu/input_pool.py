@@ -78,7 +78,10 @@ class InputBuffer:
 
 
 class LentMemory:
-    """A buffer as a :class:`trt_segmentation.memory.Memory`, released with its last view."""
+    """A lent buffer as a :class:`trt_segmentation.memory.Memory`.
+
+    When no view of the buffer exists any more, the buffer is released.
+    """
 
     def __init__(self, buffer: InputBuffer) -> None:
         self.address, self.nbytes = buffer.address, buffer.capacity
@@ -89,7 +92,9 @@ class LentMemory:
 
 
 class InputPool:
-    """Lends pinned buffers, and keeps them. Any thread may call the methods.
+    """Lends pinned buffers. Any thread may call the methods.
+
+    The pool keeps released buffers and lends them again. It logs each allocation.
 
     :param write_combined: see :meth:`.allocator.GpuAllocator.allocate_pinned`.
     """

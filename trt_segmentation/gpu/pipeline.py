@@ -48,8 +48,8 @@ class GpuPipeline:
     """Turns camera bytes into segmentations in pinned memory.
 
     One thread may call :meth:`submit`, and the same thread or another thread may call
-    :meth:`collect`. Any thread may release a segmentation, or set :attr:`alpha` and
-    :attr:`palette` for the next batch.
+    :meth:`collect`. Any thread may release a segmentation, or set :attr:`alpha` (weight of the
+    class colours in overlays, 0 to 1) and :attr:`palette` for the next batch.
 
     :param gpu: index of the GPU in CUDA's order.
     :param reason: why this pipeline was chosen. :attr:`identity` reports this text.
@@ -67,7 +67,8 @@ class GpuPipeline:
         self.memory = GpuAllocator(gpu)
         self.inputs = InputPool(self.memory, settings.write_combined)
         self.allocate: Allocate | None = self.inputs.allocate
-        # One slot is left for the batch whose segmentations are being published.
+        # A slot is the memory of one batch. One slot is left for the batch whose segmentations are
+        # being published.
         self.depth = max(settings.slot_count - 1, 1)
         self._wait = Wait(settings.wait)
         try:
@@ -163,7 +164,7 @@ class GpuPipeline:
     def close(self) -> None:
         """Free everything, also the arrays of segmentations. A second call does nothing."""
         if not self._ring.close() or self._ring.fatal_error is not None:
-            return      # after a sticky error, CUDA frees nothing
+            return      # after a fatal error, CUDA frees nothing
         for close in [self.memory.make_current, self.memory.synchronize,
                       *reversed(self._closing), self.memory.close]:
             try:
@@ -262,7 +263,10 @@ class GpuPipeline:
 
     @contextmanager
     def _use_gpu(self) -> Iterator[None]:
-        """Make the GPU current for a block. A sticky error in this block ends the pipeline."""
+        """Make the GPU current for a block. After a sticky error, the pipeline ends.
+
+        This process cannot use the GPU after a sticky error.
+        """
         try:
             self.memory.make_current()
             yield

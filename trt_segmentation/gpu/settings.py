@@ -32,11 +32,13 @@ class GpuSettings:
         dynamic batch size. The network is prepared for runs of 1, 2, 4 and so on, up to this
         number. A batch is cut into such runs.
     :param graph: True to run the network as a CUDA graph; False to enqueue it call by call.
-    :param direct_labels: whether the kernel always writes the labels directly into host memory.
+    :param direct_labels: whether the kernel writes the labels directly into host memory, even if
+        ``memory`` is ``pinned``.
     :param write_combined: whether input buffers bypass the CPU's caches; see
         :meth:`.allocator.GpuAllocator.allocate_pinned`.
-    :param exchange: sets the priority of the streams; see :class:`.streams.Streams`. 0 if no old
-        network is in use, 1 in the first exchange of the network, and so on.
+    :param exchange: 1 if this network is the first that replaces a network in use, 2 for the next
+        such network, and so on; 0 if it replaces none. This number sets the priority of the
+        streams; see :class:`.streams.Streams`.
     :raises EngineError: if ``memory`` or ``wait`` has an unknown value.
     """
 
@@ -57,5 +59,5 @@ class GpuSettings:
 
     @property
     def slot_count(self) -> int:
-        """Number of slots."""
+        """Number of slots. A slot is the memory of one batch."""
         return self.slots or 2 + self.networks

@@ -65,7 +65,10 @@ class Region:
 
 
 class Outputs(NamedTuple):
-    """The addresses of one image's outputs, for kernels. The address 0 means "not wanted"."""
+    """The addresses of one image's outputs, for kernels. The address 0 means "not wanted".
+
+    A tally holds counts over sampled pixels of the image; see trust/tally.py.
+    """
 
     labels: int
     confidence: int = 0
@@ -77,11 +80,13 @@ class Lane:
     """The part of a slot for one image: the camera image on the GPU, and its outputs.
 
     :attr:`upload` is (GPU address, host address, number of bytes). :attr:`download` and
-    :attr:`overlay_download` are (host address, GPU address, number of bytes). None: no copy.
+    :attr:`overlay_download` are (host address, GPU address, number of bytes). An attribute is None
+    if there is nothing to copy.
 
     :param name: name of the lane, for log messages.
     :param mapped: whether the kernels read and write host memory.
-    :param direct_labels: whether the kernel writes the labels into host memory in any case.
+    :param direct_labels: whether the kernel writes the labels into host memory even if ``mapped``
+        is False.
     """
 
     def __init__(self, memory: GpuAllocator, name: str, mapped: bool,
@@ -117,7 +122,7 @@ class Lane:
     def release_frame(self) -> None:
         """Release the buffer of the frame, and drop the frame.
 
-        A pipeline may lend the memory of the frame. While a view of this memory exists, the
+        The frame may be a view of memory that a pipeline lends. While such a view exists, this
         pipeline stays open.
         """
         buffer, self.buffer = self.buffer, None
@@ -265,7 +270,10 @@ class Slot:
             lane.release_frame()
 
     def close(self) -> None:
-        """Free graphs and marks, which the GPU must no longer use. The allocator frees memory."""
+        """Free graphs and marks. The GPU must no longer use them.
+
+        The :class:`.allocator.GpuAllocator` frees the memory.
+        """
         for work in self.works.values():
             for run in work.runs:
                 run.close()
@@ -273,7 +281,8 @@ class Slot:
             if isinstance(binding, CudaGraph):
                 binding.close()
         # A binding keeps its network's weights on the GPU. While a new pipeline is opened, other
-        # objects may still refer to this slot. The GPU may lack memory for two networks.
+        # objects may still refer to this slot. The GPU may lack memory for two networks,
+        # so the bindings are dropped now.
         self.bindings.clear()
         self.works.clear()
         vars(self).pop('work', None)

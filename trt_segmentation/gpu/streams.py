@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The CUDA streams of a pipeline. They let the GPU work on several frames at the same time."""
+"""The CUDA streams of a pipeline. They let the GPU work on several frames at the same time.
+
+A slot is the memory of one batch. One run of the network computes a part of a batch.
+"""
 
 from __future__ import annotations
 
@@ -21,10 +24,11 @@ class Streams:
     network and nothing else. ``down`` runs the postprocessing, and copies the outputs to the host.
     So the network of one frame runs at the same time as the kernels of other frames.
 
-    The network is usually the slowest step, so its streams have the highest priority. In an
-    exchange, the streams of the new network have the next lower priority, so that they disturb the
-    old network less. CUDA cannot change the priority of a stream, so each exchange uses a lower
-    priority. After the lowest priority, the next exchange uses the highest again.
+    The network is usually the slowest step, so its streams have the highest priority. If a new
+    network replaces a network in use (an exchange), the streams of the new network have the next
+    lower priority, so that they disturb the old network less. CUDA cannot change the priority of a
+    stream, so each exchange uses a lower priority. After the lowest priority, the next exchange
+    uses the highest again.
 
     :param exchange: 0 for the first network, 1 in the first exchange, and so on.
     """

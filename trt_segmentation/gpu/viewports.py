@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Keeps the arrays of viewports in GPU memory. See :mod:`trt_segmentation.viewport`."""
+"""Keeps the arrays of viewports in GPU memory.
+
+A viewport is the part of an image that the network sees; see :mod:`trt_segmentation.viewport`.
+"""
 
 from __future__ import annotations
 
@@ -27,8 +30,8 @@ class Viewports:
     """Copies the arrays of each viewport to the GPU once.
 
     Before a copy, the arrays of viewports that no longer exist are freed. The GPU no longer reads
-    these arrays, because each slot keeps the viewports of its batch until the batch is done. Only
-    one thread may call :meth:`find`. The GPU must be current in this thread.
+    these arrays, because each batch keeps its viewports until the batch is done. Only one thread
+    may call :meth:`find`. The GPU must be current in this thread.
 
     :param stream: CUDA stream for the copies.
     """

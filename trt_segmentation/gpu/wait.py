@@ -36,8 +36,9 @@ class Wait:
         self._recent: deque[float] = deque(maxlen=8)
 
     def wait_for(self, done: Mark, began: float) -> None:
-        """Wait until the GPU reaches the mark at the end of a batch.
+        """Wait until the GPU reaches a mark, which is a point on a stream.
 
+        :param done: the mark at the end of a batch.
         :param began: the value of perf_counter() right before the work of the batch was enqueued.
         """
         if self._is_timed and self._recent and self._poll(done, began + min(self._recent)):

@@ -4,7 +4,8 @@
 
 INT8 has one scale for a whole activation. So a channel with small values gets few INT8 steps. But
 the weights of a depthwise convolution have one scale for each channel. So this module multiplies
-each channel of the input by a factor, and divides its weights by the same factor. The factors are
+each channel of the input by a factor, and divides the weights of this channel by the same factor.
+The weights lose no precision, and all channels get about the same number of steps. The factors are
 powers of two, so the FP32 output of the network stays exactly the same.
 """
 

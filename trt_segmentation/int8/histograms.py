@@ -115,7 +115,7 @@ def find_least_divergence(histogram: Histogram) -> float:
 LIMITS: dict[str, Callable[[Histogram], float]] = {
     'entropy': find_least_divergence, 'minmax': find_largest, 'mse': find_least_error,
     'percentile': find_percentile}
-"""Maps each method to a function that returns the largest absolute value INT8 must represent."""
+"""Maps each calibration method to a function that returns the largest absolute value for INT8."""
 
 
 def collect_histograms(model: onnx.ModelProto, names: Sequence[str], tensors: Iterable[Values],

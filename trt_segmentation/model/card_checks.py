@@ -20,7 +20,7 @@ from ..untrusted.regular_file import expand_home
 from ..untrusted.terminal_text import count_noun, did_you_mean, short, unprintable
 
 PLAN_SUFFIXES = ('.plan', '.engine', '.trt')
-"""Suffixes of files that hold a plan."""
+"""Suffixes of files that hold a plan, which is a built engine."""
 
 
 def read_section(section: str, tree: Any, known: list[str],
@@ -30,7 +30,8 @@ def read_section(section: str, tree: Any, known: list[str],
     :param section: name of the section; empty for the whole card.
     :param tree: the parsed YAML of the section; None if the section is missing.
     :param known: the keys that the section may have.
-    :param sections: the keys of each section below this one. An error names the section of a key.
+    :param sections: the keys of each section below this one. If a key is in the wrong place, the
+        error names its section.
     """
     if tree is None:
         return {}
@@ -146,10 +147,10 @@ GROUND_KINDS = ('drivable', 'walkable', 'obstacle')
 
 
 def read_ground(value: Any, classes: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
-    """Read the classes of the ground grid: the names in each list that the card has.
+    """Read the lists of class names for the ground grid, a map of the ground in metres.
 
-    ``drivable`` and ``walkable`` are classes of the ground. ``obstacle`` has the classes that
-    stand on the ground and hide it.
+    A list that the card does not have is left out. ``drivable`` and ``walkable`` are classes of
+    the ground. ``obstacle`` has the classes that stand on the ground and hide it.
     """
     tree = read_section('ground', value, list(GROUND_KINDS))
     kind_of: dict[str, str] = {}

@@ -30,7 +30,7 @@ class OutputKind(Enum):
 
     @property
     def values(self) -> str:
-        """``scores``, ``probability`` or ``labels``. ``Ending.values`` has the same words."""
+        """``scores``, ``probability`` or ``labels``, as in ``Ending.values`` of onnx_graph.py."""
         return self.value[0]
 
     @property

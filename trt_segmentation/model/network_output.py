@@ -180,7 +180,8 @@ def _rank(output: NetworkOutput, endings: Mapping[str, Ending], most: int) -> tu
     # A feature map does not end in scores, probabilities or class ids.
     feature_map = ending is not None and not ending.values
     few_channels = 0 if output.kind.has_class_channels else 2 if output.kind.is_binary else 1
-    # An auxiliary output leaves the network early, so it needs fewer than the most operators.
+    # An auxiliary output leaves the network early, so it needs fewer operators than the
+    # segmentation.
     early = ending is not None and ending.nodes < 0.9 * most
     return output.name != 'out', auxiliary, feature_map, few_channels, early
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Lists the candidates for tuning: ways to run a network with ONNX Runtime."""
+"""Lists the candidates: ways to run a network with ONNX Runtime. Tuning finds the fastest way."""
 
 from __future__ import annotations
 
@@ -43,22 +43,22 @@ CANDIDATES: Mapping[str, Candidate] = {
     f'{search.lower()} search': _make_candidate(search, layout, bias, fused)
     for search, fused, layout, bias in product(
         ('HEURISTIC', 'EXHAUSTIVE'), (0, 1), ('nchw', 'nhwc'), (0, 1))}
-"""Maps names to candidates. No candidate uses the algorithm search DEFAULT, because a run with
-DEFAULT took 24 to 670 ms on an H200."""
+"""Maps names to candidates. No candidate uses ``DEFAULT`` as cudnn_conv_algo_search, because a run
+with ``DEFAULT`` took 24 to 670 ms on an H200."""
 FIRST = tuple(name for name in CANDIDATES
               if 'heuristic' in name and not CANDIDATES[name].fused)
 """The names of the four candidates that are measured for every network. At the end, only the
-fastest candidate is measured with an exhaustive search, because such a search needs seconds."""
+fastest candidate is measured with an exhaustive search of algorithms, which needs seconds."""
 FUSED = tuple(name for name in CANDIDATES if 'heuristic' in name and CANDIDATES[name].fused)
 """The names of the four candidates that are measured only for a network with attention layers."""
 
 MOST_DIFFERENCE = 0.05
 """The largest accepted difference from the output of :data:`PLAIN`; see :func:`difference`.
 
-Another algorithm adds float16 numbers in another order. On an H200, this changed the output of
-DeepLabV3 with random weights by up to 0.033. A wrong output differs by about 1. For example, with
-NCHW and a fused bias the demo model runs without an error message, but only 9 % of its labels are
-right.
+Another algorithm adds float16 numbers in another order. On an H200, the new order changed the
+output of DeepLabV3 with random weights by up to 0.033. A wrong output differs by about 1. For
+example, with NCHW and a fused bias the demo model runs without an error message, but only 9 % of
+its labels are right.
 """
 TIE = 1.02
 """Two candidates count as equally fast if their times differ by at most this factor."""

@@ -92,6 +92,7 @@ class ChoiceFile:
         """Wait for the lock of this folder, and hold it during the ``with`` block.
 
         Meanwhile, no other process that uses this folder measures a network or builds an engine.
+        Such work would make the measured times too long.
         :class:`trt_segmentation.builder.cache.EngineCache` uses the same lock.
 
         :raises OSError: if the folder cannot be locked.

@@ -52,7 +52,8 @@ def run_trial(request: str) -> tuple[str, str]:
 def measure_candidates(card: ModelCard, gpu: int, run: RunTrial = run_trial) -> list[Measured]:
     """Measure the candidates on a GPU.
 
-    If the trial process ends too early, a new process measures the candidates that are left.
+    The candidates are measured in a process of their own. If it ends too early, a new process
+    measures the candidates that are left.
 
     :param gpu: index of the GPU in CUDA's order.
     :returns: one result for each candidate of :func:`.open_candidate.choose_first`, and one

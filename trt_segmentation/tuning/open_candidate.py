@@ -52,6 +52,8 @@ def open_candidate(card: ModelCard, gpu: int, stream: int, name: str) -> OnnxRun
 def fuse_network(card: ModelCard) -> bytes:
     """Return the bytes of an ONNX file with fused layers and a fixed input shape.
 
+    If the ONNX file of the card leaves the size of the input open, the card gives the size.
+
     :raises EngineError: if the network cannot be read, or if no layer can be fused.
     """
     try:

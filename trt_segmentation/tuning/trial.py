@@ -3,9 +3,10 @@
 """A process that measures candidates on a GPU: ``python3 -m trt_segmentation.tuning.trial``.
 
 A candidate is a set of options of ONNX Runtime. The process reads one JSON object from stdin, and
-writes one JSON line to stdout for each candidate. If a candidate crashes, the node goes on. When
-the process has ended, all its GPU memory is free. In the node's process, measurements could slow
-down the node's networks; see :class:`trt_segmentation.gpu.cuda_graph.LaunchGraph`.
+writes one JSON line to stdout for each candidate. The measurements have their own process for
+three reasons. If a candidate crashes, the node goes on. When the process has ended, all its GPU
+memory is free. In the node's process, measurements could slow down the node's networks; see
+:class:`trt_segmentation.gpu.cuda_graph.LaunchGraph`.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ WARM_UP, RUNS = 20, 60
 
 
 class CandidateTrial:
-    """Measures one network with the options of each candidate."""
+    """Measures one network with the options of each candidate. ``gpu`` is the GPU's CUDA index."""
 
     def __init__(self, card: ModelCard, gpu: int) -> None:
         self._card, self._gpu = card, gpu

@@ -66,7 +66,8 @@ __device__ __forceinline__ const u8* chroma_of(const Image& image, int y)
 
 // Return one pixel of the rectified image, interpolated between four pixels of the camera image
 // and rounded like the result of cv2.remap. For each pixel of the rectified image, the lookup has
-// a column and a row in the camera image; negative if the camera image does not show the pixel.
+// a column and a row in the camera image. If the camera image does not show the pixel, they are
+// negative.
 template <bool YUV>
 __device__ __forceinline__ Color rectified_at(const Image& image, const float* lookup, int x, int y,
                                               float pad)

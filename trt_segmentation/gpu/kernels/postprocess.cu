@@ -11,8 +11,8 @@
 //     PROBABILITIES are logits after a softmax. PROBABILITY is one channel after a sigmoid.
 // -D COL_STRIDE=n: elements from column to column; if undefined, p.col_stride has the number
 // -D LABEL=u8|u16: type of the label map   -D CLASSES=n
-// -D CONFIDENCE=0|1: whether the kernel can compute confidences; a view says if it wants them
-// -D RECTIFY=0|1: whether the overlay can be rectified; a view says if it has a lookup
+// -D CONFIDENCE=0|1: whether the kernel can compute confidences; see confidence in struct View
+// -D RECTIFY=0|1: whether the overlay can be rectified; see lookup in struct View
 // -D TALLY=0|1: whether the kernel computes the tally of each image; see trust/tally.py
 // -D ROWS=n: number of rows in which a thread computes pixels
 // -D UNROLL=n: number of classes whose logits a thread loads at once
@@ -328,9 +328,10 @@ __device__ __forceinline__ Result result_at(const Postprocess& p, const View& vi
 }
 
 #else
-// Return the index of the cell that gives a pixel its label. A rounded float position could lie in
-// a neighbouring cell. `part` is the length of the part of the image that the network sees.
-// `resized` is this length in network pixels. `shift` is the network position of pixel 0 * `part`.
+// Return the index of the cell that gives a pixel its label. The numbers are integers, because a
+// rounded float position could lie in a neighbouring cell. `part` is the length of the part of the
+// image that the network sees. `resized` is this length in network pixels. `shift` is the network
+// position of pixel 0, times `part`.
 __device__ __forceinline__ int cell(int pixel, int resized, int part, int shift, int net, int size)
 {
     const long long over = (2LL * pixel + 1) * resized + 2LL * shift;

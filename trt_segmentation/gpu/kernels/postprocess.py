@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Launches of the kernel in postprocess.cu, which computes labels, confidence and overlay."""
+"""Launches of the kernel in postprocess.cu, which computes labels, confidence, overlay and tally.
+
+A tally holds counts over sampled pixels of the image; see trust/tally.py.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +25,13 @@ from .image import describe_frame, Image
 from .launch import Launch
 from .program import cached_cubin, IMAGES, Kernel
 
-PIXELS = 4      # pixels that a GPU thread computes in a row; postprocess.cu has the same number
-ROWS, UNROLL = 1, 4         # macros that postprocess.cu explains
+PIXELS = 4
+"""Number of neighbouring pixels that a GPU thread computes in each of its rows. postprocess.cu has
+the same number."""
+ROWS = 1
+"""Number of rows in which a GPU thread computes pixels."""
+UNROLL = 4
+"""Number of classes whose logits a GPU thread loads at once."""
 BLOCK = (32, 2, 1)
 
 _TYPES = {

@@ -8,7 +8,7 @@
 //
 // -D OUT=32|16|8: bits of one number in the tensor (float, half, u8)
 // -D CHANNELS=3|1   -D CHANNELS_LAST=0|1
-// -D RECTIFY=0|1: whether the kernel can rectify images. A view says whether it has a lookup.
+// -D RECTIFY=0|1: whether the kernel can rectify images. It rectifies only images with a lookup.
 
 // preprocess.py has the same two structures.
 struct View {
