@@ -34,8 +34,8 @@ class LatencyView:
     """The latencies of one camera. Call all methods from one thread.
 
     A stage is a step inside the node. The Rerun recording also has the milliseconds of every stage
-    as ``latency/STAGE``. A user can add the stages to the
-    layout, which does not show them at first.
+    as ``latency/STAGE``. A user can add the stages to the layout, which does not show them at
+    first.
     """
 
     def __init__(self, stream: rr.RecordingStream) -> None:

@@ -21,8 +21,8 @@ _ASCII = {'→': '->', '×': 'x', '–': '-', '—': '-', '−': '-', '…': '..
 def on_any_terminal(command: Callable[[], int]) -> int:
     """Run a command, and replace characters that stdout or stderr cannot encode.
 
-    :param command: function that returns an exit code. The function catches each OSError, except
-        errors of writing the output.
+    :param command: function that returns an exit code. An OSError that it raises counts as
+        an error of writing the output.
     :returns: the exit code of the command; 2 if the output cannot be written; or
         :data:`BROKEN_PIPE`, without a message, if the program that reads the output has ended.
     """

@@ -3,7 +3,7 @@
 """Decodes the H.264 or H.265 packets of one camera in a thread of its own.
 
 Most packets depend on earlier packets. So packets are decoded in order, and if the network is too
-slow, the node drops decoded frames. Packets are dropped only if the decoder is too slow.
+slow, the node drops decoded frames. If the decoder is too slow, new packets are dropped.
 """
 
 from __future__ import annotations
