@@ -89,8 +89,9 @@ FIGURES = [
         (NETWORKS, f'segformer-fp16: {way} streaming') for way in (
             'alone', 'ours', 'compiled, frozen')]),
     ('README.md', 'For a batch of four images with LR-ASPP, this package takes {:.2f} ms, and '
-     'compiled PyTorch takes {:.2f} ms. With UNet, this package takes {:.2f} ms (compiled PyTorch: '
-     '{:.2f}), with SegFormer {:.2f} ms ({:.2f}), and with DeepLabV3 {:.2f} ms ({:.2f}).', [
+     'compiled PyTorch takes {:.2f} ms. With UNet, this package takes {:.2f} ms (compiled '
+     'PyTorch: {:.2f}), with SegFormer {:.2f} ms ({:.2f}), and with DeepLabV3 {:.2f} ms '
+     '({:.2f}).', [
          (BATCHES if name == 'lraspp' else NETWORKS, f'{name}-fp16-b4: {way} p50')
          for name in ('lraspp', 'unet', 'segformer', 'deeplabv3')
          for way in ('best of ours', 'compiled, frozen')]),

@@ -92,7 +92,7 @@ def test_a_damaged_coco_file_is_named(tmp_path: Path) -> None:
 def test_a_damaged_png_is_named(tmp_path: Path) -> None:
     (tmp_path / 'labels').mkdir()
     (tmp_path / 'labels' / '000001_5.png').write_bytes(b'\x89PNG\r\n\x1a\n')
-    with pytest.raises(FleetError, match='000001_5.png is damaged or is not a PNG. Delete'):
+    with pytest.raises(FleetError, match=r'000001_5\.png is damaged or is not a PNG\. Delete'):
         list(read_labels(tmp_path, 'png', 255))
 
 

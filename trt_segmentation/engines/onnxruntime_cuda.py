@@ -79,9 +79,10 @@ class OnnxRuntimeCuda:
         Other batch sizes are refused for two reasons. First, two CUDA graphs of one session
         crashed in the driver. The network was LR-ASPP, and the batches had 1 and 2 images. The
         probable cause is that a session plans its convolutions again for another shape. Second,
-        a run with two frames needed 2.2 ms on one H200, but two runs with one frame needed 0.96 ms
-        each. This was measured before the package tuned the provider options. It says nothing
-        about an ONNX file with a fixed batch size: README has times of such files for 4 images.
+        a run with two frames was slower than two runs with one frame on one H200: 2.2 ms against
+        0.96 ms for each run. These times are from before the package tuned the provider options.
+        They say nothing about an ONNX file with a fixed batch size. README has times of such
+        files with a batch size of four.
         """
         return count == (self.signature.input.batch or 1)
 

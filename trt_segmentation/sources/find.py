@@ -71,8 +71,8 @@ def open_sources(names: Sequence[str | Path], options: SourceOptions = SourceOpt
     :param names: each name is a picture, a glob such as ``frames/*.jpg`` for several files, a
         folder of pictures, a video, a bag, the path or number of a camera, an RTSP URL, ``-`` for
         standard input, or ``street`` for drawn scenes.
-    :raises SourceError: if a name is none of these, if a folder or a glob gives no file that can be
-        read, or if a folder is also the folder of the results. The message contains the name.
+    :raises SourceError: if a name is none of these, if a folder or a glob gives no file that can
+        be read, or if a folder is also the folder of the results. The message contains the name.
     :raises VideoError: if a URL is not an RTSP URL.
     """
     found = _Found({}, {}, {}, [])
