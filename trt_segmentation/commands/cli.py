@@ -31,7 +31,7 @@ COMMANDS = (segment_options, inspect_options, build_options, cache, replay_optio
 def parser() -> argparse.ArgumentParser:
     """Return the parser for all commands.
 
-    If ``parsed`` is the result of its ``parse_args()``, ``parsed.make_options(parsed)`` returns the
+    If ``parsed`` is the result of ``parse_args()``, ``parsed.make_options(parsed)`` returns the
     options of the chosen command.
     """
     top = CommandParser(prog='trt_seg', description='Semantic segmentation of camera images.')
