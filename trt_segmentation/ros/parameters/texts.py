@@ -28,7 +28,9 @@ def markdown_text() -> str:
     lines = ['# Parameters of the segmentation node', '',
              'Written by `python3 -m trt_segmentation.ros.parameters --markdown > '
              'docs/parameters.md`. Set parameters in a', 'file, on the command line, or with '
-             '`ros2 param set`. The file `config/seg.yaml` has all parameters.', '',
+             '`ros2 param set`. The file `config/seg.yaml` has all parameters. Without a ROS '
+             'install, use', '[docs/recipes/node_control.py]'
+             '(your_camera.md#run-the-node-without-a-ros-install) instead of `ros2`.', '',
              'If the node cannot use a value, the node says why, and keeps the old value. Some '
              'values depend on',
              'the size of the images or on `camera_info`. Before the node has received an image '
