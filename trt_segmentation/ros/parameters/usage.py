@@ -22,13 +22,18 @@ EXAMPLES = {
 
 
 def own_arguments(arguments: Sequence[str]) -> list[str]:
-    """Return the arguments before ``--ros-args``, and the arguments after a later ``--``."""
-    own, ros = [], False
+    """Return the arguments that are not for ROS.
+
+    These are the arguments before ``--ros-args`` and after a later ``--``. ROS also has no use for
+    a word between them that follows no option, such as ``alpha:=0.5`` without ``-p``.
+    """
+    own, ros, takes_value = [], False, False
     for argument in arguments:
         if argument == '--ros-args':
-            ros = True
-        elif ros:
-            ros = argument != '--'
+            ros, takes_value = True, False
+        elif ros and (takes_value or argument.startswith('-')):
+            ros = takes_value or argument != '--'
+            takes_value = not takes_value and not argument.startswith(('--enable-', '--disable-'))
         else:
             own.append(argument)
     return own

@@ -48,8 +48,12 @@ def run(make: Callable[[], Any], begin: Callable[[Any], None], args: list[str] |
     try:
         rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
         node: Any = make()
-    except (ParameterException, rclpy_implementation.RCLError) as error:
-        rclpy.logging.get_logger(name).fatal(f'cannot start: {error}')
+    except (ParameterException, rclpy_implementation.RCLError,
+            rclpy_implementation.UnknownROSArgsError) as error:
+        reason = str(error)
+        if isinstance(error, rclpy_implementation.UnknownROSArgsError):
+            reason = f'ROS does not know the arguments {reason.strip("[]")}. Use --help'
+        rclpy.logging.get_logger(name).fatal(f'cannot start: {reason}')
         rclpy.try_shutdown()
         return 2
     executor = SingleThreadedExecutor()
