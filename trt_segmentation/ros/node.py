@@ -10,6 +10,7 @@ from typing import Any, TYPE_CHECKING
 
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 
+from ..errors import ModelCardError
 from ..memory import give_back_freed_memory, keep_freed_memory, limit_arenas
 from ..model.card import load_card, ModelCard
 from ..pipeline import EngineSettings, open_pipeline, Pipeline
@@ -140,7 +141,8 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
                     value=self.value, ground=grounds.get(name),
                     viewport=CameraViewport(name, index, len(names), self.value)))
         except Exception as error:  # rclpy would hide this error
-            return self._report_failure('configure', describe_error(error))
+            return self._report_failure('configure', describe_error(error),
+                                        isinstance(error, ModelCardError))
         finally:
             self.progress = ''
         self.trouble = ''
@@ -264,11 +266,14 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
         self.transport, self.progress, self.exchange.note = None, '', ''
         give_back_freed_memory()
 
-    def _report_failure(self, transition: str, reason: str) -> TransitionCallbackReturn:
-        self.trouble = f'cannot {transition}: {reason}'
+    def _report_failure(self, transition: str, reason: str, has_bad_card: bool = False
+                        ) -> TransitionCallbackReturn:
+        self.trouble, name = f'cannot {transition}: {reason}', self.get_fully_qualified_name()
+        advice = (f'If `model` is wrong, run: ros2 param set {name} model CARD. Then'
+                  if has_bad_card else 'Correct this, then')
         self.get_logger().error(
-            f'{self.trouble}. Correct this, then run: ros2 lifecycle set '
-            f'{self.get_fully_qualified_name()} {transition}. Or start the node again')
+            f'{self.trouble}. {advice} run: ros2 lifecycle set {name} {transition}. Or start the '
+            f'node again{" with --ros-args -p model:=CARD" * has_bad_card}')
         if transition == 'configure':
             self._close_all()
         return TransitionCallbackReturn.FAILURE
