@@ -27,7 +27,8 @@ def ask(name: str, service: str, kind: Any, **fields: Any) -> Any:
 
     The first response to a new client can get lost. So this function first asks for the state of
     the node, each second, until the node answers. The node learns of the two clients in the order
-    in which they are made. So the node then knows both clients, and the request itself is sent only once.
+    in which they are made. So the node then knows both clients, and the request itself is sent
+    only once.
     """
     own = rclpy.create_node('node_control')
     client = own.create_client(kind, f'{name}/{service}')
