@@ -152,8 +152,7 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
                     value=self.value, ground=grounds.get(name),
                     viewport=CameraViewport(name, index, len(names), self.value)))
         except Exception as error:  # rclpy would hide this error
-            return self._report_failure('configure', describe_error(error),
-                                        isinstance(error, ModelCardError))
+            return self._report_failure('configure', error)
         finally:
             self.progress = ''
         self.trouble = ''
@@ -178,7 +177,7 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
                 camera.subscribe(self.value('image_transport'), self._supervisor.sink(camera))
         except Exception as error:  # for example an impossible qos_overrides value
             self._stop_worker_or_give_up()
-            return self._report_failure('activate', describe_error(error))
+            return self._report_failure('activate', error)
         self.trouble = ''
         enabled = super().on_activate(state)
         for camera in self.cameras:
@@ -277,9 +276,9 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
         self.transport, self.progress, self.exchange.note = None, '', ''
         give_back_freed_memory()
 
-    def _report_failure(self, transition: str, reason: str, has_bad_card: bool = False
-                        ) -> TransitionCallbackReturn:
-        self.trouble, name = f'cannot {transition}: {reason}', self.get_fully_qualified_name()
+    def _report_failure(self, transition: str, error: Exception) -> TransitionCallbackReturn:
+        self.trouble = f'cannot {transition}: {describe_error(error)}'
+        name, has_bad_card = self.get_fully_qualified_name(), isinstance(error, ModelCardError)
         advice = (f'If `model` is wrong, run: ros2 param set {name} model CARD. Then'
                   if has_bad_card else 'Correct this, then')
         self.get_logger().error(
