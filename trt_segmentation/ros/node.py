@@ -14,7 +14,6 @@ from typing import Any, TYPE_CHECKING
 
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 
-from ..errors import ModelCardError
 from ..memory import give_back_freed_memory, keep_freed_memory, limit_arenas
 from ..model.card import load_card, ModelCard
 from ..pipeline import EngineSettings, open_pipeline, Pipeline
@@ -36,6 +35,7 @@ from .monitor import Monitor
 from .optics.camera_viewport import CameraViewport
 from .parameters.declare import declare
 from .parameters.table import SETTINGS
+from .parameters.usage import advise_after
 from .process.clock import ForwardClock
 from .process.guarded import Guarded
 from .process.python_log import forward_python_log
@@ -278,12 +278,8 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
 
     def _report_failure(self, transition: str, error: Exception) -> TransitionCallbackReturn:
         self.trouble = f'cannot {transition}: {describe_error(error)}'
-        name, has_bad_card = self.get_fully_qualified_name(), isinstance(error, ModelCardError)
-        advice = (f'If `model` is wrong, run: ros2 param set {name} model CARD. Then'
-                  if has_bad_card else 'Correct this, then')
-        self.get_logger().error(
-            f'{self.trouble}. {advice} run: ros2 lifecycle set {name} {transition}. Or start the '
-            f'node again{" with --ros-args -p model:=CARD" * has_bad_card}')
+        advice = advise_after(error, self.get_fully_qualified_name(), transition)
+        self.get_logger().error(f'{self.trouble}. {advice}')
         if transition == 'configure':
             self._close_all()
         return TransitionCallbackReturn.FAILURE

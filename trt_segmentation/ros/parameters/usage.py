@@ -1,12 +1,14 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The text of ``seg_node --help`` and ``street_camera --help``. This file needs no ROS."""
+"""Tells how to start and set a node, in ``--help`` and in messages. This file needs no ROS."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from textwrap import fill
 from typing import TYPE_CHECKING
+
+from ...errors import ModelCardError
 
 if TYPE_CHECKING:
     from .setting import Setting
@@ -72,6 +74,18 @@ def refusal(executable: str, argument: str) -> str:
     example = argument if ':=' in argument else 'NAME:=VALUE'
     return (f'{executable}: error: unknown argument {argument!r}. To set a parameter, run '
             f'{executable} --ros-args -p {example}. See {executable} --help')
+
+
+def advise_after(error: Exception, node: str, transition: str) -> str:
+    """Return what the user can do after a transition of a node failed with an error.
+
+    :param node: full name of the node.
+    """
+    run = f'run: ros2 lifecycle set {node} {transition}. Or start the node again'
+    if isinstance(error, ModelCardError):
+        return (f'If `model` is wrong, run: ros2 param set {node} model CARD. Then {run} with '
+                '--ros-args -p model:=CARD')
+    return f'Correct this, then {run}'
 
 
 def _wrap(text: str, indent: str = '') -> list[str]:
