@@ -142,6 +142,14 @@ def test_a_missing_word_is_asked_for(checkout: Path, command: str, said: str) ->
     assert (done.returncode, done.stdout, done.stderr) == (2, '', said)
 
 
+@pytest.mark.parametrize('program', ['seg_nod', './tool'])
+def test_a_program_that_does_not_exist_is_named(checkout: Path, program: str) -> None:
+    done = dev(checkout, 'run', program, cwd=checkout)
+    assert (done.returncode, done.stdout) == (127, '')
+    assert done.stderr == (f"./dev: there is no program '{program}' in .venv/bin or on the PATH; "
+                           'this package has seg_node, street_camera and trt_seg\n')
+
+
 DEMO = ['--require-hashes -r requirements/demo.lock',
         '--no-deps --no-build-isolation --editable .']
 REST = ['--require-hashes -r requirements.lock', *DEMO[1:],

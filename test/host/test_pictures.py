@@ -71,8 +71,7 @@ def test_a_picture_of_another_format_is_refused_whatever_its_name_is(tmp_path):
             read_picture(tmp_path / name)
         assert str(caught.value) == (
             f'{tmp_path / name} cannot be read as a picture: the file is cut off, or it is no '
-            'PNG, JPEG, BMP, TIFF or WebP. Save the picture in one of these formats, or leave it '
-            'out')
+            'PNG, JPEG, BMP, TIFF or WebP. Save the picture in one of these formats')
 
 
 def test_a_missing_file_is_named_once(tmp_path):

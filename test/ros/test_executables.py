@@ -67,6 +67,23 @@ def test_an_unknown_argument_is_refused(command: str) -> None:
     assert "unknown argument 'seed:=2'" in line and f'{command} --ros-args -p seed:=2' in line
 
 
+@pytest.mark.parametrize('arguments', [
+    ['-r', '__node:=other', 'alpha:=0.5'], ['alpha:=0.5', '-p', 'gpu:=0'],
+    ['--disable-rosout-logs', 'alpha:=0.5'], ['-p', 'gpu:=0', '--', '--ros-args', 'alpha:=0.5']])
+def test_a_parameter_without_its_option_is_refused(arguments: list[str]) -> None:
+    done = start('seg_node', '--ros-args', *arguments, without='rclpy')
+    assert (done.returncode, done.stdout) == (2, '')
+    (line,) = done.stderr.splitlines()
+    assert "unknown argument 'alpha:=0.5'" in line and 'seg_node --ros-args -p alpha:=0.5' in line
+
+
+def test_an_option_that_ros_does_not_know_is_refused() -> None:
+    done = start('seg_node', '--ros-args', '--params', 'seg.yaml')
+    assert done.returncode == 2 and 'Traceback' not in done.stderr
+    (line,) = [line for line in done.stderr.splitlines() if 'cannot start' in line]
+    assert "ROS does not know the arguments '--params', 'seg.yaml'. Use --help" in line
+
+
 def test_version_needs_no_ros() -> None:
     done = start('seg_node', '--version', without='rclpy')
     assert done.stdout == f'seg_node {version()}\n'

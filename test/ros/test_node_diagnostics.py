@@ -70,6 +70,7 @@ SLOW = [
     ({'state': 'inactive'}, OK, 'inactive; not receiving images'),
     ({'trouble': 'cannot configure: no card'}, ERROR, 'cannot configure: no card'),
     ({'engine_error': 'boom'}, ERROR, 'boom'),
+    ({'state': 'inactive', 'twin': 'another node'}, WARN, 'another node'),
     ({'clock_stands': True}, WARN, '`use_sim_time` is true, and /clock has not started'),
     *(({'snapshot': snapshot}, level, text) for snapshot, level, text in SLOW),
 ])
@@ -87,6 +88,7 @@ BAD_4 = Snapshot(9, 5, {'bad frame': 4}, 1, 1)
     ({}, OK, 'running'),
     ({'silence': 'no image'}, WARN, 'no image'),
     ({'loss': '5 images lost'}, WARN, '5 images lost'),
+    ({'publishers': 2}, WARN, '2 publishers send images on /front/image, so the images of'),
     ({'bad_infos': 3, 'bad_infos_before': 1, 'info_error': 'cut short'}, WARN,
      '2 bad camera_info since the last report, the newest: cut short'),
     ({'bad_infos': 3, 'bad_infos_before': 3, 'lost_infos': 2}, OK, 'running'),
@@ -448,6 +450,8 @@ def test_a_second_node_of_the_same_name_is_named_once(
     rig = make_rig(cli_args=['--ros-args', '-p', 'diagnostics_period:=60.0', '-r',
                              '__node:=twins'])
     log, now = rig.log(), 100.0
+    reports: list[DiagnosticArray] = []
+    monkeypatch.setattr(rig.node.monitor, '_publisher', SimpleNamespace(publish=reports.append))
     monkeypatch.setattr(monitor, 'time', SimpleNamespace(monotonic=lambda: now))
 
     def count_nodes() -> int:
@@ -466,3 +470,6 @@ def test_a_second_node_of_the_same_name_is_named_once(
     rig.until(lambda: [line for line in log if line.msg == 'the end'])
     found = [line.msg for line in log if 'another node has the name' in line.msg]
     assert len(found) == 2 and 'the name /twins too' in found[0]
+    assert [one.status[0].level for one in reports] == [
+        *[OK] * 5, *[OK, WARN, WARN, WARN, OK] * 2]
+    assert found[0] in reports[6].status[0].message

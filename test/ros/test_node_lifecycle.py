@@ -178,7 +178,7 @@ def test_configure_fails_on_values_the_model_does_not_suit(make_rig: Any) -> Non
     # without a model, the node cannot know the number of colours
     assert set_parameter(rig, 'palette', ['#000000']).successful
     assert rig.node.trigger_configure() == FAILURE
-    assert 'palette: 1 colours for the 3 classes of model street' in rig.node.trouble
+    assert 'palette: 1 colour for the 3 classes of model street' in rig.node.trouble
     assert rig.pipeline.closed == 1
     assert set_parameter(rig, 'palette', []).successful
     assert rig.node.trigger_configure() == SUCCESS

@@ -107,7 +107,9 @@ def test_a_node_without_its_model_says_so_and_lives(process: Callable[..., Proce
     node.until("no model card 'streets', did you mean 'street'?")
     node.send(signal.SIGINT)
     assert node.ended(timeout=60.0) == 0
-    assert 'ros2 lifecycle set /trt_segmentation configure' in node.log
+    assert ('If `model` is wrong, run: ros2 param set /trt_segmentation model CARD. Then run: '
+            'ros2 lifecycle set /trt_segmentation configure. Or start the node again with '
+            '--ros-args -p model:=CARD') in node.log
     assert 'Traceback' not in node.log
 
 

@@ -93,6 +93,17 @@ def test_a_reference_with_too_many_numbers_is_refused(card, path, monkeypatch):
         load_reference(path, card)
 
 
+def test_a_damaged_file_is_refused_in_plain_words(card, path):
+    for text, reason in (
+            ('[]', 'the marker of trt_segmentation is missing'),
+            (f'{{"written_by": "{MARKER}"}}', "'model' is missing"),
+            ('', 'Expecting value: line 1 column 1 (char 0)')):
+        path.write_text(text)
+        with pytest.raises(TrustError) as caught:
+            load_reference(path, card)
+        assert str(caught.value).startswith(f'{path} is not a reference: {reason}. To write a new')
+
+
 @pytest.mark.parametrize('text', [
     '', '[]', '{"written_by": "me"}', f'{{"written_by": "{MARKER}"}}', '[' * 100_000,
     *(f'{{"written_by": "{MARKER}", "model": "m", "network": "n", "temperature": {temperature}, '

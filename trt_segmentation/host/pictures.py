@@ -112,6 +112,6 @@ def _open_with_pillow(file: Path | BytesIO, name: str, is_upright: bool) -> Imag
     except UnidentifiedImageError as error:
         raise PictureError(f'{name} cannot be read as a picture: the file is cut off, or it is no '
                            'PNG, JPEG, BMP, TIFF or WebP. Save the picture in one of these '
-                           'formats, or leave it out') from error
+                           'formats') from error
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise PictureError(f'{name} cannot be read as a picture: {error}') from error

@@ -109,6 +109,7 @@ class NodeReport:
     :param progress: what the transition ``configure`` does now.
     :param exchange: what an exchange of the model does now, or why the last exchange failed.
     :param clock_stands: True if ``use_sim_time`` is true, and no message of /clock has come yet.
+    :param twin: warning about another node of the same name.
     :param transport: None if the node is unconfigured.
     :param identity: facts about the open engine, such as its GPU. None if no engine is open.
     :param card: path of the model card. Empty if no engine is open, or if the card has no file.
@@ -126,6 +127,7 @@ class NodeReport:
     progress: str = ''
     exchange: str = ''
     clock_stands: bool = False
+    twin: str = ''
     transport: Transport | None = None
     identity: Identity | None = None
     card: str = ''
@@ -237,10 +239,13 @@ def _pipeline_findings(report: NodeReport) -> Findings:
 
 
 def _mishap_findings(report: NodeReport) -> Findings:
-    return [(WARN, f'{mishaps.new} {what} since the last report, the newest: {mishaps.newest}')
-            for mishaps, what in ((report.errors, 'errors caught'),
-                                  (report.bad_clocks, 'messages of /clock ignored'))
-            if mishaps.new]
+    found: Findings = [(WARN, report.twin)] if report.twin else []
+    for mishaps, what in ((report.errors, 'errors caught'),
+                          (report.bad_clocks, 'messages of /clock ignored')):
+        if mishaps.new:
+            found.append((WARN, f'{mishaps.new} {what} since the last report, the newest: '
+                                f'{mishaps.newest}'))
+    return found
 
 
 def _camera_findings(report: NodeReport, one: CameraReport) -> Findings:
@@ -248,6 +253,10 @@ def _camera_findings(report: NodeReport, one: CameraReport) -> Findings:
         return [(OK, f'{report.state}; not receiving images')]
     texts = one.silence, one.loss, one.unpublished, one.health.warning if one.health else ''
     found: Findings = [(WARN, text) for text in texts if text]
+    if one.publishers > 1:
+        found.append((WARN, f'{one.publishers} publishers send images on {one.topic}, so the '
+                            'images of several cameras get mixed up; end all but one, or give '
+                            'each camera a topic of its own'))
     if one.is_too_often_late:
         found.append((ERROR, f'the last {one.late.in_row} frames were late, over a period of '
                              f'{one.late.delay_ms:.0f} ms; `late_frames` allows fewer than '

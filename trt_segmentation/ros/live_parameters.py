@@ -17,6 +17,7 @@ from ..errors import EngineError
 from ..frame import Wanted
 from ..pipeline import Pipeline
 from ..serving.protocols import BatchLimits, ServedCamera
+from ..untrusted.terminal_text import count_noun
 from .health import HealthReference
 from .optics.camera_viewport import CameraViewport
 from .optics.view_check import find_view_problem, VIEW_DEFAULTS
@@ -113,6 +114,6 @@ def find_problem(name: str, value: Any, pipeline: Pipeline | None,
         return (f'model {model} gives class ids, which have no confidence; set `confidence` '
                 'to false, or export the model with its logits as output')
     if name == 'palette' and value and len(value) != classes:
-        return (f'{len(value)} colours for the {classes} classes of model {model}; give one '
-                "for each class, or [] for the card's colours")
+        return (f'{count_noun(len(value), "colour")} for the {classes} classes of model {model}; '
+                "give one for each class, or [] for the card's colours")
     return ''

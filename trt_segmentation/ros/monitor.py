@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 from dataclasses import fields
-import math
 import time
 from typing import TYPE_CHECKING
 
@@ -23,8 +22,8 @@ if TYPE_CHECKING:
     from .node import SegmentationNode
 
 TWIN_SECONDS = 30.0
-"""The log warns if two nodes have the same name for this many seconds. If a process is killed, the
-ROS graph still shows its node for some seconds, beside the new node of seg.launch.py."""
+"""The node warns if two nodes have the same name for this many seconds. If a process is killed,
+the ROS graph shows its node for 20 s more, beside the new node of seg.launch.py."""
 
 
 class Monitor:
@@ -43,6 +42,7 @@ class Monitor:
         self._errors_before = self._bad_clocks_before = 0
         self._watches: dict[str, CameraWatch] = {}
         self._twin_since: float | None = None  # time.monotonic()
+        self._warned_twin = False
         with overridable(node, '/diagnostics', RELIABLE) as (qos, options):
             self._publisher = node.create_publisher(
                 DiagnosticArray, '/diagnostics', qos, qos_overriding_options=options)
@@ -70,20 +70,22 @@ class Monitor:
         self._bad_clocks_before = report.bad_clocks.count
         for camera, camera_report in zip(self._node.cameras, report.cameras, strict=True):
             self._watches[camera.name].remember(camera, camera_report)
-        self._warn_of_twin()
+        if report.twin and not self._warned_twin:  # once, until the other node ends
+            self._node.get_logger().warning(report.twin)
+        self._warned_twin = bool(report.twin)
 
-    def _warn_of_twin(self) -> None:
-        """Log once that another node has the same name. Log again if such a node comes back."""
+    def _read_twin(self) -> str:
+        """Return a warning if another node has the same name for a long time. Otherwise empty."""
         node, now = self._node, time.monotonic()
         own = node.get_name(), node.get_namespace()
         if node.get_node_names_and_namespaces().count(own) < 2:
             self._twin_since = None
-        elif self._twin_since is None:
+            return ''
+        if self._twin_since is None:
             self._twin_since = now
-        elif now - self._twin_since >= TWIN_SECONDS:
-            self._twin_since = math.inf  # the log has the warning
-            node.get_logger().warning(
-                f'another node has the name {node.get_fully_qualified_name()} too. The commands '
+        if now - self._twin_since < TWIN_SECONDS:
+            return ''
+        return (f'another node has the name {node.get_fully_qualified_name()} too. The commands '
                 'and topics of the two nodes get mixed up. End one of the nodes, or start one '
                 'with another name: --ros-args -r __node:=NAME')
 
@@ -97,7 +99,7 @@ class Monitor:
                 camera, camera.stats.snapshot(seconds), seconds) for camera in node.cameras),
             engine_error=self._supervisor.status.reason, progress=node.progress,
             exchange=node.exchange.note,
-            clock_stands=clock_stands, transport=node.transport,
+            clock_stands=clock_stands, twin=self._read_twin(), transport=node.transport,
             identity=pipeline.identity if pipeline else None,
             card=str(pipeline.card.source or '') if pipeline else '',
             errors=_mishaps_since(node.errors, self._errors_before),

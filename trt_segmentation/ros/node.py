@@ -35,6 +35,7 @@ from .monitor import Monitor
 from .optics.camera_viewport import CameraViewport
 from .parameters.declare import declare
 from .parameters.table import SETTINGS
+from .parameters.usage import advise_after
 from .process.clock import ForwardClock
 from .process.guarded import Guarded
 from .process.python_log import forward_python_log
@@ -151,7 +152,7 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
                     value=self.value, ground=grounds.get(name),
                     viewport=CameraViewport(name, index, len(names), self.value)))
         except Exception as error:  # rclpy would hide this error
-            return self._report_failure('configure', describe_error(error))
+            return self._report_failure('configure', error)
         finally:
             self.progress = ''
         self.trouble = ''
@@ -176,7 +177,7 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
                 camera.subscribe(self.value('image_transport'), self._supervisor.sink(camera))
         except Exception as error:  # for example an impossible qos_overrides value
             self._stop_worker_or_give_up()
-            return self._report_failure('activate', describe_error(error))
+            return self._report_failure('activate', error)
         self.trouble = ''
         enabled = super().on_activate(state)
         for camera in self.cameras:
@@ -275,11 +276,10 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
         self.transport, self.progress, self.exchange.note = None, '', ''
         give_back_freed_memory()
 
-    def _report_failure(self, transition: str, reason: str) -> TransitionCallbackReturn:
-        self.trouble = f'cannot {transition}: {reason}'
-        self.get_logger().error(
-            f'{self.trouble}. Correct this, then run: ros2 lifecycle set '
-            f'{self.get_fully_qualified_name()} {transition}. Or start the node again')
+    def _report_failure(self, transition: str, error: Exception) -> TransitionCallbackReturn:
+        self.trouble = f'cannot {transition}: {describe_error(error)}'
+        advice = advise_after(error, self.get_fully_qualified_name(), transition)
+        self.get_logger().error(f'{self.trouble}. {advice}')
         if transition == 'configure':
             self._close_all()
         return TransitionCallbackReturn.FAILURE

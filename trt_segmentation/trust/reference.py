@@ -24,7 +24,7 @@ from ..model.card import ModelCard
 from ..untrusted.onnx_file import hash_model
 from ..untrusted.output_files import KEY, MARKER, write_file
 from ..untrusted.regular_file import read_regular
-from ..untrusted.terminal_text import short
+from ..untrusted.terminal_text import one_line
 from .tally import FrameFigures
 
 SUFFIX = '.reference.json'
@@ -119,7 +119,8 @@ def load_reference(path: Path, card: ModelCard) -> Reference:
         raise TrustError(f'the reference {path} does not exist. {_ADVICE}') from None
     # Huge numbers raise an OverflowError, and deeply nested lists raise a RecursionError.
     except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
-        raise TrustError(f'{path} is not a reference: {short(error, 300)}. {_ADVICE}') from error
+        reason = f'{error} is missing' if isinstance(error, KeyError) else one_line(str(error))
+        raise TrustError(f'{path} is not a reference: {reason[:300]}. {_ADVICE}') from error
     if reason := _find_difference(found, card):
         raise TrustError(f'the reference {path} does not fit the model {card.name}: {reason}. '
                          f'{_ADVICE}')

@@ -78,7 +78,7 @@ def _draw_time(axes: Axes, seconds: npt.NDArray[np.float64], whole: npt.NDArray[
     for place in drops:
         axes.axvline(place, 0, 0.05, color=DROP, linewidth=2.5)
     dropped = f'{len(drops)} dropped (red ticks)' if len(drops) else 'none dropped'
-    _style(axes, f'Total time of each frame: {len(whole)} segmented, {dropped}',
+    _style(axes, f'End-to-end time of each frame: {len(whole)} segmented, {dropped}',
            's since the first frame', 'ms')
 
 

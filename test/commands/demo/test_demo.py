@@ -44,6 +44,7 @@ def demo(tmp_path_factory):
     assert (done.stdout + done.stderr).isascii()
     assert done.returncode == 0, done.stdout + done.stderr
     (out.parent / 'stderr').write_text(done.stderr)
+    (out.parent / 'stdout').write_text(done.stdout)
     return out
 
 
@@ -69,6 +70,17 @@ def test_every_frame_is_accounted_for(report):
     assert report['frames_in'] == report['frames_out'] + report['frames_dropped']
     assert report['frames_dropped'] == sum(report['dropped'].values())
     assert report['frames_recorded'] == report['frames_out']
+
+
+def test_the_printed_table_has_the_counts_and_the_stages_in_their_order(demo, report):
+    printed = (demo.parent / 'stdout').read_text()
+    missing = report['frames_published'] - report['frames_in']
+    assert re.search(rf'frames that never arrived\W+{missing}\b', printed)
+    shown = [word for word in re.findall(r'^\W+(\w+)\W.*\d', printed, re.MULTILINE)
+             if word in report['latency_ms']]
+    assert shown == ['wait', 'decode', 'preprocess', 'inference', 'postprocess', 'publish',
+                     'total', 'age', 'end_to_end']
+    assert 'deleted' not in printed
 
 
 def test_report_has_latencies_accuracy_and_engine(report):
@@ -156,10 +168,14 @@ def test_without_ros_an_earlier_report_stays(tmp_path):
 
 
 def test_a_node_that_cannot_start_is_named(tmp_path):
-    done = trt_seg('demo', '--seconds', '1', '--engine', 'tensorrt', '--out', tmp_path / 'out')
+    out = tmp_path / 'out'
+    out.mkdir()
+    (out / 'node.jsonl').touch()  # an earlier demo was stopped early
+    done = trt_seg('demo', '--seconds', '1', '--engine', 'tensorrt', '--out', out)
     if done.returncode == 0:
         pytest.skip('TensorRT works here')
     assert done.returncode == 2
+    assert done.stdout.startswith(f'deleted the files of an earlier demo in {out}\n')
     assert 'error: the node says: ' in done.stderr
     assert 'GPU' in done.stderr or 'tensorrt' in done.stderr
 

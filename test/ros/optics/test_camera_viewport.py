@@ -166,6 +166,10 @@ SIZE_FREE = [
     ('ego_mask', '{folder}/absent.png', 'ego_mask: {folder}/absent.png cannot be read as a '
      'picture: No such file or directory'),
     ('ego_mask', '{folder}/text.png', 'ego_mask: {folder}/text.png cannot be read as a picture'),
+    ('ego_mask', '{folder}/white.png', 'ego_mask: {folder}/white.png has no black pixel, so it '
+     'hides the whole image'),
+    ('ego_mask', 'absent.png', 'ego_mask: absent.png cannot be read as a picture: No such file or '
+     f'directory. The path is relative to {Path.cwd()}, the current folder'),
     ('ego_mask', '{folder}/pipe', 'ego_mask: {folder}/pipe is not a file'),
     ('ego_mask', '{folder}', 'ego_mask: {folder} is not a file')]
 """Values that no image fits: parameter, value, and the begin of the refusal."""
@@ -184,6 +188,7 @@ def test_a_value_that_cannot_be_used_is_refused_and_the_old_value_stays(
     write_mask(tmp_path / 'small.png', 24, 32)
     (tmp_path / 'text.png').write_text('no picture')
     os.mkfifo(tmp_path / 'pipe')
+    cv2.imwrite(str(tmp_path / 'white.png'), np.full((HEIGHT, WIDTH), 255, np.uint8))
     folder, node = str(tmp_path), stream.rig.node
     if known == 'image':
         assert stream.send() is None

@@ -26,7 +26,7 @@ from ...street import CLASSES, Drive
 from ...view.ground_picture import draw_ground, ground_colors
 from ...view.montage import GroundLegend, MontageRow
 from ...view.progress import ProgressBars
-from ...view.waterfall import format_ms, FrameTime
+from ...view.waterfall import format_ms, FrameTime, STAGES
 
 NODE = '/trt_segmentation'
 TOPICS = {'/image': 'image', f'{NODE}/label_map': 'labels',
@@ -34,6 +34,8 @@ TOPICS = {'/image': 'image', f'{NODE}/label_map': 'labels',
 """Topics that the report reads, with the content of each topic."""
 SEED = 7
 WALKABLE_COST = 50
+ROWS = (*STAGES, 'overlay', 'publish', 'total', 'age', 'end_to_end')
+"""Rows of the table of latencies. The stages are in the order of latency.png."""
 MOST_SCORED = 100
 """Largest number of label maps that are compared with the truth. Drawing the truth is slow."""
 
@@ -228,6 +230,7 @@ def print_report(report: dict[str, Any], out: Path) -> None:
             ('engine', f'{report["engine"]} ({report["identity"]["device"]})'),
             ('camera', f'{report["camera_fps"]:g} Hz'),
             ('frames published', report['frames_published']),
+            ('frames that never arrived', report['frames_published'] - report['frames_in']),
             ('frames received', report['frames_in']),
             ('frames segmented', report['frames_out']), ('frames dropped', dropped),
             ('segmented frames/s', f'{report["fps"]:.1f}'),
@@ -237,7 +240,8 @@ def print_report(report: dict[str, Any], out: Path) -> None:
     latency = Table(title='latency, ms')
     for column in ('stage', 'p50', 'p95', 'p99'):
         latency.add_column(column, justify='left' if column == 'stage' else 'right')
-    for stage, found in report['latency_ms'].items():
-        latency.add_row(stage, *map(format_ms, found.values()))
+    times = report['latency_ms']
+    for stage in dict.fromkeys([*(row for row in ROWS if row in times), *times]):
+        latency.add_row(stage, *map(format_ms, times[stage].values()))
     console.print(latency)
     console.print(f'report.json, montage.png, latency.png and bag/ are in {out}')

@@ -70,7 +70,10 @@ def run_demo(options: DemoOptions) -> int:
     # Without ROS this import fails. So the import stands before claim_folder(), which deletes the
     # files of an earlier demo.
     from ...ros import recorder  # noqa: F401
+    is_again = out.is_dir() and any(out.iterdir())
     claim_folder(out, '--out', FILES, may_be_empty=('camera.jsonl', 'node.jsonl'))
+    if is_again:
+        print(f'deleted the files of an earlier demo in {out}')
     keep_to_this_machine()
     with ending_on_signals(), ProgressBars() as bars:
         with _open_tap(card, options) as tap:

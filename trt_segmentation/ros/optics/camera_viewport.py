@@ -12,6 +12,7 @@ from array import array
 from collections.abc import Callable
 from copy import copy
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -88,7 +89,7 @@ class CameraViewport:
         else:
             self._choose_roi(value('roi'))
             if mask := value('ego_mask'):
-                _read_picture(mask.replace('{camera}', self.camera))
+                _read_mask_picture(mask.replace('{camera}', self.camera))
 
     def _read_wish(self, value: Callable[[str], Any], info: CameraInfo | None,
                    size: tuple[int, int]) -> tuple[_Wish, Rectified | None]:
@@ -133,7 +134,7 @@ def _read_mask(wish: _Wish) -> npt.NDArray[np.uint8] | None:
     """Return 1 for each pixel of the ego mask that is not black, else 0. None without a mask."""
     if not wish.ego_mask:
         return None
-    picture = _read_picture(wish.ego_mask)
+    picture = _read_mask_picture(wish.ego_mask)
     height, width = picture.shape[:2]
     if (height, width) != (wish.height, wish.width):
         raise FrameError(
@@ -143,14 +144,21 @@ def _read_mask(wish: _Wish) -> npt.NDArray[np.uint8] | None:
     return np.ascontiguousarray(picture.any(axis=2).astype(np.uint8))
 
 
-def _read_picture(path: str) -> npt.NDArray[np.uint8]:
+def _read_mask_picture(path: str) -> npt.NDArray[np.uint8]:
     try:
         file = expand_home(path)
         if file.exists() and not file.is_file():  # opening a pipe would wait for its writer
             raise FrameError(f'`ego_mask`: {path} is not a file. Give the path of a picture')
-        return read_picture(file)
+        picture = read_picture(file)
     except (PictureError, OSError) as error:
-        raise FrameError(f'`ego_mask`: {error}') from error
+        folder = '' if Path(path).is_absolute() or path.startswith('~') else (
+            f'. The path is relative to {Path.cwd()}, the current folder of this process')
+        raise FrameError(f'`ego_mask`: {error}{folder}') from error
+    if picture.any(axis=2).all():
+        raise FrameError(f'`ego_mask`: {path} has no black pixel, so it hides the whole image. '
+                         'Make a mask that is white for the robot, and black for all other '
+                         'pixels. Save it as PNG, because JPEG changes black pixels a little')
+    return picture
 
 
 def _hide_unseen(hidden: npt.NDArray[np.uint8] | None, lookup: npt.NDArray[np.float32]

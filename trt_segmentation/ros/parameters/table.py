@@ -56,7 +56,7 @@ SETTINGS = (
                      'a topic name such as front or front/left'), most=64),
     Setting('max_batch', 0, 'Largest number of frames in one batch. A batch has at most one frame '
             'per camera. 0 means the batch size in the model file. If this size is dynamic, 0 '
-            'means 1. If the value becomes larger after the transition `configure`, a GPU may '
+            'means 1. If you raise the value after the transition `configure`, a GPU may '
             'process a batch in several parts.', high=64),
     Setting('batch_wait_ms', 0.0, 'Longest time in milliseconds that a frame waits for frames of '
             'other cameras. 0 means no wait: a batch has the frames that were received before '
@@ -68,8 +68,8 @@ SETTINGS = (
             "With 'compressed', it subscribes to IMAGE/compressed (JPEG or PNG). With 'foxglove' "
             "or 'ffmpeg', it subscribes to IMAGE/foxglove or IMAGE/ffmpeg (H.264 or H.265 video).",
             UNCONFIGURED, choices=tuple(MESSAGE_TYPES)),
-    Setting('autostart', True, 'Whether the node configures and activates itself at start-up, '
-            'without a lifecycle manager.', NEVER),
+    Setting('autostart', True, 'Whether the node configures and activates itself at start-up. If '
+            'false, you or a lifecycle manager must do this.', NEVER),
     Setting('frame_log', '', 'Log file with one JSON object per frame. The object has stamp_ns, '
             'done_ns, and the timings or the reason why the frame was dropped. Give a new or '
             'empty file, /dev/stdout, /dev/stderr, or an earlier frame log. The node appends to '

@@ -28,17 +28,18 @@ def markdown_text() -> str:
     lines = ['# Parameters of the segmentation node', '',
              'Written by `python3 -m trt_segmentation.ros.parameters --markdown > '
              'docs/parameters.md`. Set parameters in a', 'file, on the command line, or with '
-             '`ros2 param set`. The file `config/seg.yaml` has all parameters.', '',
+             '`ros2 param set`. The file `config/seg.yaml` has all parameters.',
+             'Without a ROS install, use [docs/recipes/node_control.py]'
+             '(your_camera.md#run-the-node-without-a-ros-install)', 'instead of `ros2`.', '',
              'If the node cannot use a value, the node says why, and keeps the old value. Some '
              'values depend on',
              'the size of the images or on `camera_info`. Before the node has received an image '
              'and `camera_info`,',
-             'it cannot check these values, so it accepts them. If such a value later does not '
-             'fit an image, the node',
-             'drops the image as *bad frame*, the log says why, and `/diagnostics` shows WARN. If '
-             'a value is wrong',
-             'when the node starts, the process ends, or the transition `configure` fails. The '
-             'log says why.', '',
+             'it cannot check these values, so it accepts them. An image may then not fit such a '
+             'value. The node',
+             'drops this image as a *bad frame*, the log says why, and `/diagnostics` shows WARN.',
+             '', 'If a value is wrong when the node starts, the process ends, or the transition '
+             '`configure` fails. The', 'log says why.', '',
              '| name | default | values | changes | meaning |', '|---|---|---|---|---|']
     when = {LIVE: 'live', EXCHANGED: 'unconfigured, active', UNCONFIGURED: 'unconfigured',
             NEVER: 'start-up'}
@@ -47,4 +48,5 @@ def markdown_text() -> str:
         values += f', at most {setting.most}' if setting.most else ''
         lines.append(f'| `{setting.name}` | `{setting.yaml}` | {values} | '
                      f'{when[setting.change]} | {setting.description} |')
-    return '\n'.join([*lines, '', *(f'- {word}: {text}.' for text, word in when.items())]) + '\n'
+    return '\n'.join([*lines, '', 'These are the words of the column *changes*:', '', *(
+        f'- {word}: the value {text}.' for text, word in when.items())]) + '\n'

@@ -13,10 +13,9 @@ TRUST = (
             'publishes the figures on ~/health and in the diagnostics.'),
     Setting('health_reference', '', 'Path of the reference: a file with the figures of the frames '
             'on which the model was evaluated. `trt_seg eval --save-reference` writes this file. '
-            'If there is a reference and `health` is true, the node also measures the drift: how '
-            'far the newest frames are from the reference. If empty, the node looks for a '
-            'reference beside the model card.',
-            UNCONFIGURED),
+            'If there is a reference and `health` is true, the node also measures the drift. The '
+            'drift says how much the newest frames differ from the reference. If empty, '
+            'the node looks for a reference beside the model card.', UNCONFIGURED),
     Setting('drift_frames', WINDOW, 'Number of the newest frames that are compared with the '
             'reference. The reference must have at least three times as many frames.',
             UNCONFIGURED, low=1, high=1000),

@@ -1,12 +1,14 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The text of ``seg_node --help`` and ``street_camera --help``. This file needs no ROS."""
+"""Tells how to start and set a node, in ``--help`` and in messages. This file needs no ROS."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from textwrap import fill
 from typing import TYPE_CHECKING
+
+from ...errors import ModelCardError
 
 if TYPE_CHECKING:
     from .setting import Setting
@@ -22,13 +24,18 @@ EXAMPLES = {
 
 
 def own_arguments(arguments: Sequence[str]) -> list[str]:
-    """Return the arguments before ``--ros-args``, and the arguments after a later ``--``."""
-    own, ros = [], False
+    """Return the arguments that are not for ROS.
+
+    These are the arguments before ``--ros-args`` and after a later ``--``. ROS also has no use for
+    a word between them that follows no option, such as ``alpha:=0.5`` without ``-p``.
+    """
+    own, ros, takes_value = [], False, False
     for argument in arguments:
         if argument == '--ros-args':
-            ros = True
-        elif ros:
-            ros = argument != '--'
+            ros, takes_value = True, False
+        elif ros and (takes_value or argument.startswith('-')):
+            ros = takes_value or argument != '--'
+            takes_value = not takes_value and not argument.startswith(('--enable-', '--disable-'))
         else:
             own.append(argument)
     return own
@@ -67,6 +74,18 @@ def refusal(executable: str, argument: str) -> str:
     example = argument if ':=' in argument else 'NAME:=VALUE'
     return (f'{executable}: error: unknown argument {argument!r}. To set a parameter, run '
             f'{executable} --ros-args -p {example}. See {executable} --help')
+
+
+def advise_after(error: Exception, node: str, transition: str) -> str:
+    """Return what the user can do after a transition of a node failed with an error.
+
+    :param node: full name of the node.
+    """
+    run = f'run: ros2 lifecycle set {node} {transition}. Or start the node again'
+    if isinstance(error, ModelCardError):
+        return (f'If `model` is wrong, run: ros2 param set {node} model CARD. Then {run} with '
+                '--ros-args -p model:=CARD')
+    return f'Correct this, then {run}'
 
 
 def _wrap(text: str, indent: str = '') -> list[str]:

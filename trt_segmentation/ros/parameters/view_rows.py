@@ -9,8 +9,9 @@ from .setting import Setting
 VIEW = (
     Setting('ego_mask', '', 'Path of a picture that shows which pixels of the camera image '
             'are the robot itself. If a pixel of the picture is not black, the same pixel of '
-            'the image is unlabelled. The picture has the size of the image. {camera} in the path '
-            'stands for the name of the camera. If empty, there is no mask.'),
+            'the image is unlabelled. The picture has the size of the image. Use PNG, because '
+            'JPEG changes black pixels a little. {camera} in the path stands for the name of the '
+            'camera. If empty, there is no mask.'),
     Setting('roi', (), 'Part of the image that the network sees, as [x, y, width, height] in '
             'pixels. All other pixels are unlabelled. With several cameras, give four numbers '
             'for all cameras, or four numbers for each camera, in the order of `cameras`. [] '

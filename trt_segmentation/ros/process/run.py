@@ -26,6 +26,10 @@ ENDLESS = 100
 PAUSE = 0.05
 """Pause in seconds after an error that directly follows another error."""
 
+START_ERRORS = (ParameterException, rclpy_implementation.RCLError,
+                rclpy_implementation.UnknownROSArgsError)
+"""If ROS does not start, or if a start-up parameter is refused, one of these errors is raised."""
+
 
 def run(make: Callable[[], Any], begin: Callable[[Any], None], args: list[str] | None = None,
         ended: Callable[[Any], int | None] = lambda node: None, name: str = 'trt_segmentation'
@@ -48,8 +52,8 @@ def run(make: Callable[[], Any], begin: Callable[[Any], None], args: list[str] |
     try:
         rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
         node: Any = make()
-    except (ParameterException, rclpy_implementation.RCLError) as error:
-        rclpy.logging.get_logger(name).fatal(f'cannot start: {error}')
+    except START_ERRORS as error:
+        rclpy.logging.get_logger(name).fatal(f'cannot start: {_describe_start_error(error)}')
         rclpy.try_shutdown()
         return 2
     executor = SingleThreadedExecutor()
@@ -67,6 +71,12 @@ def run(make: Callable[[], Any], begin: Callable[[Any], None], args: list[str] |
         sys.stderr.flush()
         os._exit(code or 0)
     return 0
+
+
+def _describe_start_error(error: Exception) -> str:
+    if isinstance(error, rclpy_implementation.UnknownROSArgsError):
+        return f'ROS does not know the arguments {str(error).strip("[]")}. Use --help'
+    return str(error)
 
 
 def skip_present_objects() -> None:
