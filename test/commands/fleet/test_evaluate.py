@@ -65,6 +65,8 @@ def test_recordings_are_scored_as_by_one_process_and_a_broken_one_is_listed(
     assert run('in', '--label-topic', TRUTH, '--json', 'b.json', '--work', 'work') == 0
     assert '2 shards, 0 of them new' in capsys.readouterr().out
     again = read(here / 'b.json')
+    assert run('in', '--label-topic', TRUTH, '--min-miou', '1', '--work', 'work') == 1
+    assert 'below --min-miou 1: all has 0.' in capsys.readouterr().err
     assert again == {**tree, 'quarantine': {}}
 
 
