@@ -5,6 +5,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+import shutil
+import signal
+import sys
 
 import cv2
 from fleets import colors_model, NAMES, PALETTE, write_fleet
@@ -16,6 +19,7 @@ from recordings import compressed, FIRST, image_messages, Message, pictures, TOP
 from trt_segmentation.bags.reader import COMPRESSED
 from trt_segmentation.commands.cli import main
 from trt_segmentation.commands.label.options import FORMATS
+from trt_segmentation.commands.label.run import load_compared_card
 from trt_segmentation.fleet import formats
 
 
@@ -97,6 +101,75 @@ def test_two_models_are_two_runs_that_can_be_compared(
     assert len(list((runs[0] / 'pick-disagree-2/images').iterdir())) == 2
     assert label('--model', card, '--pick', 'disagree:2', '--against', 'x') == 2
     assert f'with --against. Other runs: {runs[1].name}' in capsys.readouterr().err
+
+
+def test_runs_with_different_shards_are_not_compared(
+        here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    network = color_classifier(here / 'b.onnx', PALETTE, height=48, width=64)
+    card = str(write_card(network, NAMES, PALETTE))
+    assert label('in', '--model', card, '--shard-seconds', '0.3') == 0
+    assert label('in/drive000') == 0
+    second, first = sorted(path.name for path in (here / 'out').iterdir())
+    for arguments in ([], ['--shard-seconds', '0.3']):
+        assert label('--pick', 'disagree:2', *arguments) == 2
+        assert (f'shards of different length: {first} has --shard-seconds 60, and {second} has '
+                '--shard-seconds 0.3. Label the') in capsys.readouterr().err
+    shutil.rmtree(here / 'out' / second)
+    assert label('in/drive001', '--model', card) == 0
+    assert label('--pick', 'disagree:2') == 2
+    assert (f'shards of {first} that are not complete in {second}: 1 of 1. Label the same SOURCEs '
+            f'with --model {card}. ') in capsys.readouterr().err
+
+
+def test_a_summary_of_a_stopped_run_counts_the_missing_shards(
+        here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    class StopAfterPlan:
+        """Acts as if SIGINT came when the first recording is divided into shards."""
+
+        def __enter__(self) -> StopAfterPlan:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+        @property
+        def caught(self) -> int | None:
+            return signal.SIGINT if list((here / 'out').glob('*/plans/*')) else None
+
+    with monkeypatch.context() as patched:
+        patched.setattr('trt_segmentation.commands.fleet.workers.StopSignals', StopAfterPlan)
+        assert label('in/drive000', '--shard-seconds', '0.3', '--workers', '1') == 130
+    capsys.readouterr()
+    assert label('--summary') == 1
+    assert capsys.readouterr().out.splitlines() == [
+        '0 frames labelled', 'no shard is complete yet',
+        'Planned shards that are not complete: 2 of 2. To label them, run the same command with '
+        'its SOURCEs again']
+    assert label('in/drive000', '--shard-seconds', '0.3', '--summary') == 0
+    assert 'not complete' not in capsys.readouterr().out
+    shard, _ = (here / 'out').glob('*/shards/*')
+    shutil.rmtree(shard)
+    assert label('--summary') == 0
+    assert 'not complete: 1 of 2. ' in capsys.readouterr().out
+
+
+def test_a_card_that_does_not_fit_its_network_is_refused_before_any_work(
+        here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    network = color_classifier(here / 'b.onnx', PALETTE, height=48, width=64)
+    card = str(write_card(network, NAMES[:7], PALETTE[:7]))
+    for arguments in (['in'], ['in', '--dry-run'], ['nowhere'], ['--summary']):
+        assert label('--model', card, *arguments) == 2
+        shown = capsys.readouterr()
+        assert 'b.yaml has 7 names under `classes`, but the network has 8 classes' in shown.err
+        assert shown.out == '' and not (here / 'out').exists()
+
+
+def test_without_onnx_runtime_the_card_is_not_compared(
+        here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, 'onnxruntime', None)
+    monkeypatch.delitem(sys.modules, 'trt_segmentation.engines.onnxruntime_cpu', raising=False)
+    monkeypatch.delitem(sys.modules, 'trt_segmentation.accuracy.class_count', raising=False)
+    assert load_compared_card(colors_model()).classes == tuple(NAMES)
 
 
 def test_a_broken_recording_gives_exit_code_1_and_a_list(

@@ -10,7 +10,7 @@ from contextlib import closing
 from pathlib import Path
 import time
 
-from ...errors import FleetError, SegmentationError
+from ...errors import EngineError, FleetError, ModelCardError, SegmentationError
 from ...fleet.frames import read_shard
 from ...fleet.jobs.label import LabelJob
 from ...fleet.recordings import Recording, RecordingCopies, shorten_error
@@ -34,6 +34,7 @@ def print_dry_run(recordings: Sequence[Recording], job: LabelJob, card: ModelCar
 
     :raises FleetError: if no recording can be read, or if the real command would refuse the
         folder of the run, see :func:`.check_folder_of`.
+    :raises EngineError: if the model cannot be opened.
     """
     shards: list[Shard] = []
     left_out: Counter[tuple[str, str]] = Counter()
@@ -51,6 +52,8 @@ def print_dry_run(recordings: Sequence[Recording], job: LabelJob, card: ModelCar
                 rate = rate or _measure_rate(plan.shards[0], path, job, card)
                 shards += plan.shards
                 left_out.update(plan.left_out.items())
+            except (EngineError, ModelCardError):
+                raise
             except (SegmentationError, OSError) as error:
                 bad += 1
                 print_line(f'{recording.url} cannot be read: {shorten_error(error)}')
