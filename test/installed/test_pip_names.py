@@ -75,7 +75,8 @@ def installed_by(text: str) -> list[str]:
         for word in re.findall(r"'[^']+'|\S+", match[1]):
             name = word.rstrip(',.;:\\').strip("'")
             if name and not name.startswith(('-', '.')) and '.txt' not in name \
-                    and not re.search(r'^trt_segmentation\[\w+\] @ git\+https://|\.lock$', name):
+                    and not re.search(r'^trt_segmentation\[[\w,]+\] @ git\+https://|\.lock$',
+                                      name):
                 found.append(name)
             if word[-1] in ',.;:':
                 break  # the command ends here, and the sentence continues

@@ -98,11 +98,13 @@ class BagImages:
     def open(self) -> OpenSource:
         """Open the bag, and look for its image topic.
 
-        :raises BagError: if the bag or the topic cannot be read.
+        :raises BagError: if the bag or the topic cannot be read, or if the bag has only depth
+            images.
         """
-        from ..bags.reader import BagReader  # rosbags is optional
+        from ..bags.cameras import find_camera_topic  # rosbags is optional
+        from ..bags.reader import BagReader
         with BagReader(self.path) as bag:
-            topic = bag.image_topic(self.topic, self.say)
+            topic = find_camera_topic(bag, self.topic, self.say)
             count = bag.image_topics()[topic]
             rate = _find_rate(count, bag.duration_ns)
         return OpenSource(self._read(topic), -(-count // self.every), rate / self.every)

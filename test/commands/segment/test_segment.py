@@ -390,6 +390,20 @@ def test_a_bag_beside_results(card, here, capsys):
     assert len(video_frames('b/bag.mp4')[1]) == 1
 
 
+def test_depth_images_are_refused_once(card, here, capsys):
+    depth = np.random.default_rng(0).integers(400, 9000, (48, 64)).astype(np.float32)
+    write_bag(here / 'bag', image_messages([depth] * 3, '/a/depth', '32FC1'))
+    assert segment(card, 'bag') == 2
+    error = capsys.readouterr().err
+    assert 'bag has no images of a camera: /a/depth has depth images (32FC1). To read' in error
+    assert error.count('32FC1') == 1 and not Path('segment-out').exists()
+    assert segment(card, 'bag', '--image-topic', '/a/depth') == 1
+    lines = capsys.readouterr().out.splitlines()
+    at = lines.index('images or sources that could not be read: 3')
+    assert lines[at + 1].startswith('  bag message 1: ') and len(lines) == at + 2
+    assert lines[at + 1].endswith(' (and 2 other messages)')
+
+
 def test_a_video_that_cannot_be_opened(card, here, capsys):
     pytest.importorskip('av', reason='PyAV is not installed: pip install av')
     Path('bad.mp4').write_bytes(b'\0\0\0\x18ftypisom')

@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+import re
 import signal
 from typing import Any
 
@@ -83,8 +85,21 @@ def print_report(report: SegmentReport, pixels: npt.NDArray[np.int64], all_pixel
                      'so far are complete')
     if report.bad:
         lines.append(f'images or sources that could not be read: {len(report.bad)}')
-        lines += [f'  {one_line(line)}' for line in report.bad]
+        lines += [f'  {one_line(line)}' for line in join_repeated(report.bad)]
     print(*lines, sep='\n')
+
+
+def join_repeated(bad: Sequence[str]) -> list[str]:
+    """Return the lines about images, with one line for all messages of a bag with one reason.
+
+    :param bad: see :class:`SegmentReport`.
+    """
+    same: dict[tuple[str, ...], list[str]] = {}
+    for line in bad:
+        message = re.fullmatch(r'(.*) message \d+: (.*)', line, re.DOTALL)
+        same.setdefault(message.groups() if message else (line,), []).append(line)
+    return [first + (f' (and {count_noun(len(others), "other message")})' if others else '')
+            for first, *others in same.values()]
 
 
 def report_tree(report: SegmentReport, pixels: npt.NDArray[np.int64], all_pixels: int,
