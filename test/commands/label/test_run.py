@@ -37,10 +37,10 @@ def label(*arguments: str) -> int:
 
 def test_label_then_summarise_then_pick(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert label('in', '--format', 'png', '--shard-seconds', '0.3') == 0
-    assert '3 of 3 recordings are complete: 6 shards, 6 of them new, 18 frames' in \
+    assert '3 of 3 recordings are complete: 6 shards (6 new), 18 frames' in \
         capsys.readouterr().out
     assert label('in', '--format', 'png', '--shard-seconds', '0.3') == 0
-    assert '6 shards, 0 of them new' in capsys.readouterr().out
+    assert '6 shards (0 new)' in capsys.readouterr().out
     (run,) = (here / 'out').iterdir()
     assert len(list(run.rglob('labels/*.png'))) == 18
     assert label('--format', 'png', '--summary', '--pick', 'uncertain:4', '--pick-seconds',
@@ -84,9 +84,9 @@ def test_label_maps_are_not_labelled(here: Path, capsys: pytest.CaptureFixture[s
         else:
             assert '2 of 2 recordings are complete: 2 shards' in out and '5 frames' in out
     assert label('truth', '--image-topic', TOPIC) == 0
-    assert '2 of 2 recordings are complete: 2 shards, 0 of them new' in capsys.readouterr().out
+    assert '2 of 2 recordings are complete: 2 shards (0 new)' in capsys.readouterr().out
     assert label('truth', '--image-topic', '/truth/labels') == 0
-    assert '2 shards, 2 of them new, 5 frames' in capsys.readouterr().out
+    assert '2 shards (2 new), 5 frames' in capsys.readouterr().out
 
 
 def test_two_models_are_two_runs_that_can_be_compared(
@@ -188,7 +188,7 @@ def test_a_broken_recording_gives_exit_code_1_and_a_list(
     assert f'  file://{here}/in/drive001: cannot be read as a bag' in capsys.readouterr().out
     file.write_bytes(data)
     assert label('in') == 0     # another content is another recording
-    assert '3 of 3 recordings are complete: 3 shards, 1 of them new' in capsys.readouterr().out
+    assert '3 of 3 recordings are complete: 3 shards (1 new)' in capsys.readouterr().out
     (run,) = (here / 'out').iterdir()
     assert not list((run / 'quarantine').iterdir())
     assert label('--summary') == 0
@@ -292,7 +292,7 @@ def test_other_options_than_those_of_the_run_are_named(
 def test_results_are_never_labelled(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for new in (3, 0):      # the folder of the results is inside the SOURCE
         assert label('.') == 0
-        assert f'3 of 3 recordings are complete: 3 shards, {new} of them new' in \
+        assert f'3 of 3 recordings are complete: 3 shards ({new} new)' in \
             capsys.readouterr().out
     assert label('out') == 2
     assert 'out is inside the folder of the results, out' in capsys.readouterr().err
@@ -316,7 +316,7 @@ def test_results_of_another_run_are_left_out(here: Path, capsys: pytest.CaptureF
         assert error.count('\n') == 1 and not (here / 'second').exists()
     assert label('.', '--out', 'second') == 0
     out = capsys.readouterr().out
-    assert '3 of 3 recordings are complete: 3 shards, 3 of them new' in out
+    assert '3 of 3 recordings are complete: 3 shards (3 new)' in out
     assert out.count('left out: ') == (kind == 'bag')
     if kind == 'bag':
         assert f'left out: file://{run} holds results of trt_seg label, not recordings' in out

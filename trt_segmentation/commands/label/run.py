@@ -110,7 +110,7 @@ def _label(run: OpenRun, recordings: Sequence[Recording], options: LabelOptions)
 def _print_result(result: FleetResult, recordings: int, out: str) -> None:
     are = 'is' if recordings == 1 else 'are'
     print_line(f'{result.recordings} of {count_noun(recordings, "recording")} {are} complete: '
-               f'{count_noun(len(result.shards), "shard")}, {result.new} of them new, '
+               f'{count_noun(len(result.shards), "shard")} ({result.new} new), '
                f'{describe_frames(result.frames, "labelled")} → {out}')
     here = result.frames.good + result.frames.bad
     if result.frames.total > here:
