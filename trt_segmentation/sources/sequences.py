@@ -16,6 +16,7 @@ import numpy as np
 from ..errors import BagError, FrameError, VideoError
 from ..host.decode_raw import decode
 from ..threads.ordered_map import map_ahead
+from ..video.damage import DamagedPart
 from ..video.reader import VideoReader
 from .image import AnyImage, BadImage, count_bytes, OpenSource, SourceImage
 
@@ -61,15 +62,16 @@ class VideoImages:
         told = 0
         with reader:
             for frame in reader:
-                told, lines = len(reader.bad), reader.bad[told:]
-                yield from (self._bad(line) for line in lines)
+                parts = reader.damaged[told:]
+                told += len(parts)
+                yield from map(self._bad, parts)
                 yield SourceImage(f'{self.name}/{frame.number:06d}',
                                   f'{self.title} frame {frame.number}', frame.image,
                                   frame.time_ns)
-            yield from (self._bad(line) for line in reader.bad[told:])
+            yield from map(self._bad, reader.damaged[told:])
 
-    def _bad(self, line: str) -> BadImage:
-        return BadImage(self.title, VideoError(f'{self.title}: {line}'))
+    def _bad(self, part: DamagedPart) -> BadImage:
+        return BadImage(self.title, VideoError(f'{self.title}: {part.line}'), part.count)
 
 
 @dataclass(frozen=True)

@@ -287,6 +287,13 @@ def test_other_options_than_those_of_the_run_are_named(
     assert label('--summary', '--model', 'street') == 2
     assert f'give --model {colors_model()} --format png' in capsys.readouterr().err
     assert [path.name for path in (here / 'out').iterdir()] == [run.name]
+    for arguments in (['in'], ['--summary']):
+        assert label(*arguments, '--out', f'out/{run.name}') == 2
+        assert f'is the folder of one run. Give the folder that holds the runs: --out {here}/out' \
+            in capsys.readouterr().err
+    assert label('in/drive00', '--format', 'png') == 2
+    assert "in/drive00 cannot be read: No such file or directory, did you mean 'drive00" in \
+        capsys.readouterr().err
 
 
 def test_results_are_never_labelled(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

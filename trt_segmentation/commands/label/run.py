@@ -32,7 +32,7 @@ from ..fleet.workers import (
 )
 from .damaged import print_damaged
 from .dry_run import print_dry_run
-from .existing import check_run
+from .existing import check_run, refuse_run_folder
 from .options import LabelOptions
 from .pick import write_picks
 from .sources import find_sources
@@ -62,6 +62,7 @@ def run_label(options: LabelOptions) -> int:
     job = place_job(card, LabelJob(
         options.out, '', options.model, options.engine, options.precision, options.image_topic,
         options.shard_seconds, options.format))
+    refuse_run_folder(options.out)
     recordings = find_sources(options.sources, options.out, print_line)
     if not recordings:
         check_run(options, job)
