@@ -6,11 +6,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 import json
-import os
 from pathlib import Path
 import subprocess
 import sys
-import threading
 
 import numpy as np
 import pytest
@@ -56,17 +54,30 @@ def test_a_window_has_the_latency_of_its_own_time() -> None:
     assert drift([w.p50 for w in found]) == 100 and drift([20, 20, 20, 20, 25]) == 25
 
 
-def test_sample_sees_memory_threads_and_handles(tmp_path: Path) -> None:
-    before, end = sample(os.getpid(), 0, None), threading.Event()
-    thread = threading.Thread(target=end.wait)
-    thread.start()
-    block = np.ones(64 << 20, np.uint8)
-    with (tmp_path / 'open').open('w'):
-        after = sample(os.getpid(), 1, None)
-    end.set()
-    thread.join()
+GROWING = """
+import sys, threading
+print('small', flush=True)
+sys.stdin.readline()
+threading.Thread(target=threading.Event().wait, daemon=True).start()
+block, handle = bytearray(b'1') * (64 << 20), open(sys.executable, 'rb')
+print('large', flush=True)
+sys.stdin.readline()
+"""
+
+
+def test_sample_sees_memory_threads_and_handles() -> None:
+    """The process is new. In the process of the tests, other tests leave threads and memory."""
+    with subprocess.Popen([sys.executable, '-c', GROWING], stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE, text=True, bufsize=1) as process:
+        assert process.stdin and process.stdout
+        assert process.stdout.readline() == 'small\n'
+        before = sample(process.pid, 0, None)
+        process.stdin.write('\n')
+        assert process.stdout.readline() == 'large\n'
+        after = sample(process.pid, 1, None)
+        process.stdin.write('\n')
     assert after.threads == before.threads + 1 and after.handles == before.handles + 1
-    assert block[-1] and 60 < after.private_mb - before.private_mb < 80
+    assert 60 < after.private_mb - before.private_mb < 80
     assert 60 < after.rss_mb - before.rss_mb < 80 and after.gpu_mb is None
     with pytest.raises(OSError):
         sample(2**22 + 1, 0, None)  # this number is larger than every process id

@@ -43,7 +43,7 @@ class EngineSettings:
         is the number of this exchange, from 1; 0 if no old network is in use. An exchange should
         slow the old network down as little as possible, so it measures no options for ``tune``.
     :param wait_for_pause: in an exchange, the CPU engine calls this function before the test run
-        of the new network. The function returns when the test run delays no frame.
+        of the new network. The function returns when a test run would delay no frame.
     """
 
     cache: str = ''

@@ -19,7 +19,7 @@ from .errors import EngineError, OutputError
 from .untrusted.output_files import write_image
 
 _MOST_COUNTED = 1 << 23
-"""Largest number of pixels that OpenCV counts in one call."""
+"""A larger label map is counted in parts of about this number of pixels."""
 PICTURES = ('overlay', 'labels', 'confidence', 'image')
 """The pictures of a result that :meth:`SegmentedImage.save` can write."""
 
@@ -32,7 +32,7 @@ class SegmentedImage:
     :class:`.Segmenter` is closed.
 
     :param name: a name for output files, without a suffix such as ``.png``. Examples are
-        ``street`` and ``drive/000012``. The name of an array is empty.
+        ``street`` and ``drive/000012``. Empty if the image was given as an array.
     :param origin: where the image comes from, such as ``street.jpg`` or ``drive.mp4 frame 12``;
         empty for an array.
     :param image: (height, width, 3) uint8, the image itself. ``color`` gives the channel order.
@@ -127,8 +127,10 @@ class SegmentedImage:
                               f'{", ".join(PICTURES)}')
         picture: npt.NDArray[Any] | None = getattr(self, what)
         if picture is None:
-            raise EngineError(f'this result has no {what}. Open the Segmenter with {what}=True. '
-                              f'If you did so, the model gives no {what}')
+            note = ('. A model that outputs only class ids gives no confidence'
+                    if what == 'confidence' else '')
+            raise EngineError(f'this result has no {what}. Open the Segmenter with {what}=True'
+                              + note)
         is_rgb = picture.ndim == 3 and self.color == 'rgb'
         return np.ascontiguousarray(picture[..., ::-1]) if is_rgb else picture
 

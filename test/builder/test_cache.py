@@ -299,7 +299,7 @@ def test_folder_swapped_for_a_link_while_it_is_checked(tmp_path, monkeypatch):
 
 
 def test_home_of_an_unknown_user_is_one_error():
-    with pytest.raises(CacheError, match="cache folder '~nosuchuser/c' names the home folder"):
+    with pytest.raises(CacheError, match="cannot be used: '~nosuchuser/c' names the home"):
         EngineCache('~nosuchuser/c')
 
 

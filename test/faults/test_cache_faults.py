@@ -64,6 +64,17 @@ def test_plan_that_does_not_fit_the_disk_is_used_and_not_kept(small_disk):
     assert cache.verify()[0][1] == ''
 
 
+def test_message_says_what_a_file_that_was_not_written_costs(small_disk):
+    lines: list[str] = []
+    cache = EngineCache(small_disk, log=lines.append)
+    cache.keep_timing(KEY, bytes(2_000_000))
+    cache.keep_kernels(KEY, bytes(2_000_000))
+    assert ['.timing could not be written, so the next build is slower: ' in lines[0],
+            '.kernels could not be written, so the next start compiles the kernels again: '
+            in lines[1], len(lines)] == [True, True, 2]
+    assert cache.timing(KEY) == cache.kernels(KEY) == b''
+
+
 def test_sidecar_that_does_not_fit_leaves_a_plan_that_is_not_loaded(small_disk):
     """The plan fits, and its sidecar does not. A plan without a hash is built again."""
     lines: list[str] = []

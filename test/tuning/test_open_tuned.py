@@ -96,7 +96,8 @@ def test_beside_a_network_at_work_only_a_stored_choice_is_used(card, opener, tmp
     assert plain.opened_with[3] == CANDIDATES[PLAIN].options and not plain.tuning
     assert lines == [
         f'{card.name} is not tuned and runs with the options "{PLAIN}". Reason: the old '
-        'network would disturb the measurements. The next start with this model will measure']
+        'network is still in use and would disturb the measurements. The next start with this '
+        'model will measure']
     measure, alone = opener(RESULTS, lines)
     fast = alone(card, 0, 7)
     assert len(measure.calls) == 1 and plain.opened_with != fast.opened_with

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compare precisions of one network with FP32, and with the truth if the truth is known.
 
-The truth of an image is the correct class id of every pixel. A condition is a group of images,
-such as all images at night.
+The truth of an image is the correct class id of every pixel. A sample is an image, with its truth
+if the truth is known. A condition is a group of samples, such as all images at night.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Draw the samples whose label maps differ most from the label maps of FP32."""
+"""Draw the images whose label maps differ most from the label maps of FP32."""
 
 from __future__ import annotations
 

@@ -33,8 +33,8 @@ def read_held_out(card: ModelCard, sources: Sequence[str], labels: Sequence[str]
     A condition is a group of images in the report. Each source is one condition. Only the source
     ``street`` has several conditions, such as ``night``.
 
-    :param sources: bags, folders of images, or ``street``. Scenes of ``street`` have truth if
-        the card has all classes of the scenes.
+    :param sources: bags, folders of images, or ``street``. If the card has all classes of the
+        scenes of ``street``, the true class ids of these scenes are known.
     :param labels: folder of label maps for each source, or ``-`` if a source has no label maps.
         Empty if no source has label maps.
     :param count: largest number of images from each source. For ``street``, the number is rounded

@@ -42,8 +42,8 @@ def compare_models(card: ModelCard, models: Mapping[str, onnx.ModelProto],
                    samples: Iterable[Sample]) -> Accuracy:
     """Compare networks with the FP32 network of the card.
 
-    The networks run on the CPU, but FP16 values are rounded as on a GPU. So an FP16 value above
-    65504 becomes infinite.
+    The networks run on the CPU, but FP16 values are rounded as on a GPU. So a value that is too
+    large for FP16 becomes infinite.
 
     :param models: maps the name of each precision to its network.
     """

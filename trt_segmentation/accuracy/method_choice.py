@@ -40,7 +40,7 @@ RANKING_FRAMES = 2
 """Number of calibration frames on which the error of each layer is measured. For each measurement,
 only one layer is INT8."""
 OUTLIER = 8
-"""A layer is an outlier if its error is more than this many times the median of all layers."""
+"""A layer is an outlier if its error is more than this many times the median error."""
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,8 @@ def confusion(truth: Labels, labels: Labels, count: int) -> Counts:
     :param labels: (height, width), the predicted class ids.
     :returns: (count, count + 1) int64. Rows are true classes. Columns are predicted classes. The
         last column counts predictions that are no class, such as unlabelled pixels.
-    :raises LabelError: if the sizes differ, or if the truth has an id that is no class.
+    :raises LabelError: if the sizes differ, or if the truth is not uint8 or uint16 or has an id
+        that is no class.
     """
     seen = _labelled_pixels(truth, labels, count)
     expected = truth[seen].astype(np.int64)
@@ -65,7 +66,7 @@ class Scores:
 
     @property
     def pixel_accuracy(self) -> float:
-        """Fraction of the labelled pixels with the true class; NaN if no pixel is labelled."""
+        """Fraction of the pixels with a true class that are predicted right; NaN if unknown."""
         return float(divide(np.trace(self.matrix), self.matrix.sum()))
 
     def tree(self) -> dict[str, Any]:
@@ -89,7 +90,8 @@ def count_boundary_overlap(truth: Labels, labels: Labels, count: int, distance: 
     :param distance: in pixels, at least 1. Cheng et al. use 2 % of the image diagonal.
     :returns: (2, count) int64: for each class, the pixels of the intersection in row 0 and of the
         union in row 1. For several images, add the counts before you divide row 0 by row 1.
-    :raises LabelError: if the sizes differ, or if the truth has an id that is no class.
+    :raises LabelError: if the sizes differ, or if the truth is not uint8 or uint16 or has an id
+        that is no class.
     """
     seen = _labelled_pixels(truth, labels, count)
     ignored = ~seen

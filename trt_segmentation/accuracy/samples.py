@@ -54,7 +54,8 @@ def evaluate(pipeline: Pipeline, samples: Iterable[Sample], wanted: Wanted = Wan
              observe: Callable[[Segmentation], None] = lambda segmentation: None) -> Scores:
     """Segment every sample and score all samples together.
 
-    :param pipeline: a pipeline without pending batches.
+    :param pipeline: a pipeline without pending batches. A batch is pending from its submission
+        until it is collected.
     :param wanted: what to compute besides the labels. If this includes the confidence, the scores
         have the calibration error.
     :param observe: called with every segmentation before it is released.

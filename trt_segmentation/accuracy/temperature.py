@@ -37,7 +37,8 @@ Scores32 = npt.NDArray[np.float32]
 class FittedTemperature:
     """A temperature, and the calibration errors on the images that were not used for the fit.
 
-    :param before: expected calibration error with the card's present temperature.
+    :param before: expected calibration error with the card's present temperature; see
+        :attr:`.ConfidenceCounts.calibration_error`.
     :param after: the same with the new temperature.
     :param fitted: number of images for the fit.
     :param checked: number of images for the check.

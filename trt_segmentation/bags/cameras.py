@@ -93,7 +93,7 @@ def find_camera_topic(bag: BagReader, asked: str | None,
 
 
 def find_other_content(bag: BagReader, topic: str) -> str:
-    """Return why the images of a topic are not camera images; empty if they may be.
+    """Return why the images of a topic are not camera images; empty if no reason is found.
 
     The first image shows whether the topic has depth images. A thermal camera may send mono16, so
     a mono16 image counts as a depth image only if the name of its topic contains ``depth``.

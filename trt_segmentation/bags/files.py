@@ -99,4 +99,4 @@ def _segment(path: Path) -> str:
 
 def _refuse_pointer(file: Path) -> None:
     if is_lfs_pointer(file):
-        raise BagError(f'{file} {LFS_ADVICE}')
+        raise BagError(f'{file} is {LFS_ADVICE}')

@@ -32,8 +32,8 @@ class VideoTopic:
         """Decode the next message.
 
         :returns: the messages that are complete now, in the order in which their frames are shown.
-            If the video has B-frames (frames that depend on a later frame), these can be earlier
-            messages.
+            If the video has B-frames (frames that depend on a later frame), a message may be
+            complete only after later messages.
         """
         try:
             message = parse_video(np.frombuffer(recorded.data, np.uint8), recorded.msgtype)

@@ -50,8 +50,8 @@ class BagWriter:
     """Writes segmentations to an MCAP bag.
 
     Any thread may call :meth:`encode`. Only one thread may call the other methods. Use the writer
-    in a ``with`` block, because the end of the block closes the bag. Every message has the log
-    time and the header of its image.
+    in a ``with`` block, because the end of the block closes the bag. A label map and an overlay
+    have the log time and the header of their image.
 
     :param path: a new folder. It must not exist.
     :param card: the model card. It gives the class names and the encoding of the label maps.
@@ -171,7 +171,7 @@ def _encode_jpeg(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
 
 
 def write_marker(writer: Writer) -> None:
-    """Add the marker of trt_segmentation to a bag that is not yet open."""
+    """Add a marker to a bag that is not yet open. It says that trt_segmentation wrote the bag."""
     writer.set_custom_data(KEY, MARKER)
 
 

@@ -79,8 +79,8 @@ def build_plan(model: onnx.ModelProto, profiles: Sequence[Mapping[str, Profile]]
     :returns: the plan and the new timing cache, which is empty for TensorRT-RTX.
     :raises EngineError: if TensorRT cannot build the plan. The message has TensorRT's reason, and
         the ONNX node if TensorRT names it.
-    :raises KeyboardInterrupt: if Ctrl-C was pressed. TensorRT then stops at its next step. A
-        second Ctrl-C ends the process at once.
+    :raises KeyboardInterrupt: if Ctrl-C was pressed. TensorRT then stops at its next step. See
+        :class:`.HeldInterrupt` for a second Ctrl-C.
     """
     with HeldInterrupt('the build was interrupted, and its plan was not written') as held, \
             BuildLog() as log:

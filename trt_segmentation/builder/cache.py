@@ -3,8 +3,8 @@
 """Store plans on disk, and load only plans that this package wrote.
 
 A plan holds the bytes of a TensorRT engine. An :class:`.engine_key.EngineKey` names everything
-that a plan depends on. The cache finds a plan by its key. Beside each file in the cache is a
-sidecar, a JSON file with the size and the hash of the cached file.
+that a plan depends on. The cache finds a plan by its key. Beside each file that belongs to a key
+is a sidecar, a JSON file with the size and the hash of that file.
 """
 
 from __future__ import annotations
@@ -67,7 +67,8 @@ def cache_folder(parameter: str | Path = '') -> Path:
         try:
             return expand_home(parameter)
         except FileNotFoundError as error:
-            raise CacheError(f'the cache folder {error}. Choose another cache folder') from error
+            raise CacheError(f'the cache folder cannot be used: {error}. Choose another cache '
+                             f'folder') from error
     return user_cache_folder()
 
 
@@ -112,7 +113,7 @@ class EngineCache:
         except PlanRefused as error:
             if is_new:
                 raise
-            self._log(f'{self._path(key).name} can no longer be loaded, so it is built again. '
+            self._log(f'{self._path(key).name} can no longer be loaded, so a new plan is needed. '
                       f'Reason: {error}')
         refused = plan.data
         with self._locked():
@@ -145,7 +146,7 @@ class EngineCache:
         return sorted(found, key=lambda entry: (entry.used, entry.path.name))
 
     def verify(self) -> list[tuple[Entry, str]]:
-        """Return each plan, and why it cannot be loaded; the reason is empty if it can."""
+        """Return each plan, and why the cache does not trust it; empty if the plan is trusted."""
         return [(entry, load_signed(entry.path)[1]) for entry in self.entries()]
 
     def clear(self) -> int:
@@ -159,15 +160,17 @@ class EngineCache:
         return freed
 
     def timing(self, key: EngineKey) -> bytes:
-        """TensorRT's timing cache for a key's GPU and version; empty if no trusted file exists.
+        """TensorRT's timing cache; empty if no trusted file exists.
 
-        A timing cache has the measured times of kernels and makes the next build faster.
+        A timing cache has the measured times of kernels and makes the next build faster. Each
+        version of TensorRT on each GPU and driver has a timing cache of its own.
         """
         return _read_trusted(self.folder / f'{key.timing}.timing')
 
     def keep_timing(self, key: EngineKey, data: bytes) -> None:
         """Store a timing cache for the next build."""
-        self._store(self.folder / f'{key.timing}.timing', SignedFile(data), {})
+        self._store(self.folder / f'{key.timing}.timing', SignedFile(data), {},
+                    'the next build is slower')
 
     def kernels(self, key: EngineKey) -> bytes:
         """Kernels that TensorRT-RTX compiled for a plan; empty if no trusted file exists."""
@@ -175,7 +178,8 @@ class EngineCache:
 
     def keep_kernels(self, key: EngineKey, data: bytes) -> None:
         """Store the kernels beside their plan. The cache deletes the kernels with the plan."""
-        self._store(_kernels_of(self._path(key)), SignedFile(data), {})
+        self._store(_kernels_of(self._path(key)), SignedFile(data), {},
+                    'the next start compiles the kernels again')
 
     def _build_or_wait(self, key: EngineKey, build: Callable[[], Plan]) -> tuple[Plan, bool]:
         """Return a plan, and whether this call built it. If not, another process built it."""
@@ -191,7 +195,7 @@ class EngineCache:
         plan = build()
         self._log(f'built {self._path(key).name}, {len(plan.data) / 1e6:.1f} MB, '
                   f'in {time.monotonic() - started:.1f} s')
-        self._store(self._path(key), plan, asdict(key))
+        self._store(self._path(key), plan, asdict(key), 'the next start builds again')
         try:
             self._drop_oldest(self._path(key))
             delete_unfinished(self.folder)
@@ -202,11 +206,12 @@ class EngineCache:
     def _path(self, key: EngineKey) -> Path:
         return self.folder / f'{key.digest}.plan'
 
-    def _store(self, path: Path, signed: SignedFile, key: Mapping[str, Any]) -> None:
+    def _store(self, path: Path, signed: SignedFile, key: Mapping[str, Any], loss: str) -> None:
+        """Write a file and its sidecar. If this fails, log the ``loss``, and go on."""
         try:
             store_signed(path, signed, key)
         except OSError as error:
-            self._log(f'{path} could not be written, so the next start builds again: {error}')
+            self._log(f'{path} could not be written, so {loss}: {error}')
 
     def _drop_oldest(self, newest: Path) -> None:
         entries = [entry for entry in self.entries() if entry.path != newest]
@@ -231,8 +236,8 @@ class EngineCache:
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            self._log('another process is building an engine. This process waits for the end of '
-                      'that build')
+            self._log(f'another process uses the cache {self.folder}, for example to build an '
+                      f'engine. This process waits until the other process has finished')
             lock.acquire()
         except (OSError, NotImplementedError) as error:
             raise CacheError(f'{self.folder} cannot be locked: {error}. Name another cache '

@@ -35,7 +35,7 @@ from .settings import METHODS
 MAX_FILE = 64 << 20
 """Largest size of a file of ranges, in bytes. One activation needs about 100 bytes."""
 MAX_EXPONENT = 16
-"""Largest absolute exponent of a channel's power of two in a file. Measured ones are smaller."""
+"""Largest absolute exponent of a power of two in a file. Measured exponents are smaller."""
 Tensor = npt.NDArray[Any]
 
 
@@ -163,9 +163,9 @@ def measure_activations(model: onnx.ModelProto, feeds: Callable[[], Iterator[Ten
     """Measure the range of every activation that may become INT8, and values too large for FP16.
 
     :param model: simplified FP32 network with one input.
-    :param feeds: returns the input tensors, the same tensors at each call. ``feeds`` is called
-        once for their digest. If ``folder`` has no earlier measurement, ``feeds`` is called twice
-        more for the measurement.
+    :param feeds: returns the input tensors. Each call must return the same tensors. The first
+        call is for their digest. If ``folder`` has no earlier measurement, two more calls are for
+        the measurement.
     :param folder: a folder for measurements; None to store no measurement. Other users must not
         be able to write to the folder, see :func:`.signed_files.make_private_folder`.
     :param progress: called after each frame with the number of frames measured so far.

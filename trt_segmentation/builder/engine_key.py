@@ -53,7 +53,7 @@ class EngineKey:
     def timing(self) -> str:
         """Name of the file with the timing cache (TensorRT's measured times of kernels).
 
-        The name has no ending. All models have the same timing cache.
+        The name has no ending. On one GPU, all models share one timing cache.
         """
         return _digest([self.backend, self.version, self.gpu, self.arch, self.driver, SCHEMA])
 

@@ -30,7 +30,7 @@ class Feeds:
 
     Each call of this object reads the recording once more.
 
-    :param source: frames of the recording, the same frames at each iteration.
+    :param source: frames of the recording. Each iteration must give the same frames.
     """
 
     card: ModelCard

@@ -135,8 +135,8 @@ def convert_to_fp16(model: onnx.ModelProto,
 def _join_fp32_nodes(converted: onnx.ModelProto, old: Collection[str]) -> None:
     """Remove the casts between two nodes that stay FP32, but no cast among the ``old`` nodes.
 
-    Between two such nodes, the converter puts a cast to FP16 and a cast back to FP32. In the
-    first cast, values that are too large for FP16 would become infinite.
+    Between two nodes that stay FP32, the converter puts a cast to FP16 and a cast back to FP32.
+    In the first cast, values that are too large for FP16 would become infinite.
     """
     casts = {node.output[0]: node for node in converted.graph.node
              if node.op_type == 'Cast' and node.name not in old}

@@ -169,7 +169,7 @@ def add_command(commands: Commands) -> None:
         description='Check, simplify and calibrate the network of a model card, and build a '
         'plan (an engine in a file) with TensorRT or TensorRT-RTX. Before the build, a precision '
         'below fp32 is compared with fp32 in a report. The plan goes to --out, or to the cache. A '
-        'ROS node uses a cached plan with its card, precision, workspace and level.')
+        'ROS node with the same card, precision, workspace and level uses the cached plan.')
     parser.add_argument('model', metavar='MODEL_CARD', help='path or name of a model card')
     parser.add_argument('--out', type=Path, metavar='PLAN',
                         help='write the plan to this file; TensorRT-RTX then needs no GPU. Nodes '

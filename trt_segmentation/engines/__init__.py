@@ -7,7 +7,7 @@ from dataclasses import dataclass
 ENGINES = ('auto', 'tensorrt', 'onnxruntime-cuda', 'onnxruntime-cpu')
 """Names of the engines. ``auto`` means the first of the other names that works on this machine."""
 PRECISIONS = ('fp32', 'fp16', 'int8', 'mixed')
-"""Precisions of a TensorRT plan. ``mixed`` means an INT8 backbone and an FP16 head."""
+"""Precisions of a network. ``mixed`` means an INT8 backbone and an FP16 head."""
 PRECISION_CHOICES = ('auto', *PRECISIONS)
 """The precisions that a user can choose. For ``auto``, the engine chooses the precision."""
 
@@ -22,10 +22,10 @@ class Identity:
     :param precision: one of :data:`PRECISIONS`.
     :param device: name of the CPU or GPU.
     :param reason: why this engine was chosen.
-    :param cache: ``hit`` if the engine or its tuned options came from the cache. ``built`` if the
-        engine was built or its options were measured in this start. Empty if no cache is used.
-    :param tuning: the fastest of the measured sets of options, with its time. Empty if no options
-        were measured.
+    :param cache: ``hit`` if the engine, or the fastest set of options for it, came from the cache.
+        ``built`` if the engine was built or the options were measured in this start. Empty if no
+        cache is used.
+    :param tuning: the fastest set of options, with its time. Empty if no options were measured.
     :param opened_s: seconds that the pipeline needed to open the network; 0 if unknown.
     """
 

@@ -14,8 +14,8 @@ from .nvidia_driver import driver_version
 class GpuIdentity:
     """The identity of a GPU and its driver.
 
-    A plan is a network that TensorRT built for one GPU. The plan works only on a GPU that has the
-    same identity as this GPU.
+    A plan is a network that TensorRT built for one GPU. The plan works only on GPUs with the
+    identity of that GPU.
 
     :param arch: architecture of the GPU, such as ``sm_89``.
     :param driver: branch of the driver, such as ``580``; empty if the system does not report it.

@@ -16,7 +16,8 @@ class HeldInterrupt:
     If a logger of TensorRT raises a KeyboardInterrupt, TensorRT ignores the exception and goes on
     for minutes. So inside the block, Ctrl-C only sets :attr:`is_requested`. The caller must then
     ask the library to stop. The end of the block raises the KeyboardInterrupt. A second Ctrl-C
-    ends the process at once.
+    ends the process at once, if the main thread has run Python code since the first Ctrl-C.
+    Otherwise the second Ctrl-C changes nothing.
 
     Only the main thread receives signals. In another thread, the block changes nothing. The block
     also changes nothing if the program has its own handler of SIGINT.
@@ -32,9 +33,9 @@ class HeldInterrupt:
     @property
     def is_requested(self) -> bool:
         """Whether Ctrl-C was pressed inside the block. Any thread may read this property."""
-        # The library may call Python in its own threads, while the main thread runs no Python.
-        # Then no signal handler of Python can run. But Python's C code writes the number of each
-        # signal into the pipe.
+        # The library may call Python in its own threads, while the main thread runs no Python
+        # code. Then _catch cannot run, but the interpreter writes the number of each signal into
+        # the pipe at once.
         if self._pipe is not None and not self._requested:
             with suppress(BlockingIOError):
                 self._requested = signal.SIGINT in os.read(self._pipe[0], 64)

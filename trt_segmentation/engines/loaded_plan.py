@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A plan that TensorRT has loaded. A plan is a network that TensorRT built for a GPU.
 
-Several engines can share a loaded plan and its weights.
+Several engines can share a loaded plan and its weights. A plan has one or more profiles. A profile
+is a range of input shapes that the plan allows.
 """
 
 from __future__ import annotations

@@ -136,7 +136,7 @@ def find_kernels(layers: Sequence[Layer]) -> list[Layer]:
 
 
 def describe_precisions(kernels: Sequence[Layer]) -> str:
-    """Return a text such as ``70 int8, 22 fp16, 1 other``. The numbers add up to all kernels.
+    """Return a text such as ``70 int8, 22 fp16, 1 other``. The sum is the number of kernels.
 
     The word ``other`` means a kernel without a precision. For example, such a kernel fills a
     tensor with a constant.

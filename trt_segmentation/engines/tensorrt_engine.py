@@ -86,7 +86,7 @@ class TensorRtEngine:
             return bool(context.is_stream_capturable(self._stream))
 
     def takes(self, count: int) -> bool:
-        """Whether a profile of the plan allows a batch of ``count`` images."""
+        """Whether a profile (range of input shapes) of the plan allows ``count`` images."""
         return self._loaded.takes(self.signature.input.shape(count))
 
     def output_shape(self, count: int) -> tuple[int, ...]:

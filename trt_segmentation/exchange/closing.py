@@ -19,11 +19,12 @@ class Closing:
     """Closes one pipeline in its own thread, because closing takes some milliseconds.
 
     This object first waits until ``has_ended`` returns True, and until all images in the memory of
-    the pipeline are released. Then it calls ``wait_for_pause``.
+    the pipeline are released. Then it calls ``wait_for_pause``, and closes the pipeline.
 
     :param has_ended: returns True if no thread uses the pipeline any more.
-    :param wait_for_pause: called directly before the pipeline is closed. It returns when other
-        work delays no frame. While ONNX Runtime frees a network, no other Python thread can run.
+    :param wait_for_pause: called directly before the pipeline is closed. This function returns
+        at a moment when other work delays no frame. While ONNX Runtime frees a network, no other
+        Python thread can run.
     :param warn: called with one line if the pipeline cannot be closed.
     :param then: called at the end, in the same thread, even if the pipeline cannot be closed.
     """

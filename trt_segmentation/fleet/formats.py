@@ -151,7 +151,9 @@ class CocoLabels(LabelWriter):
 
 
 def read_labels(folder: Path, label_format: str, unlabelled: int) -> Iterator[npt.NDArray[Any]]:
-    """Yield the label maps of a shard, in the order of the frames. Bad frames are left out.
+    """Yield the label maps of a shard, in the order of the frames.
+
+    A frame that could not be decoded has no label map, and is left out.
 
     :param folder: folder of a complete shard.
     :param unlabelled: value of the pixels without a class.

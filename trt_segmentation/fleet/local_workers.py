@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The interface of a group of workers, and a group whose workers are processes of this machine.
 
-The workers do the tasks of a run: they divide recordings into parts, and process these parts.
+The workers do the tasks of a run: they divide recordings into parts, and process these parts. The
+messages about a worker are called events.
 """
 
 from __future__ import annotations

@@ -23,8 +23,9 @@ from .store import describe_shard, DONE, SHARDS, Store
 class ObjectStore(Store):
     """The results of a run in an object store.
 
-    :meth:`commit` uploads the file DONE after the other files of a shard. If two workers upload
-    the same shard, they write the same bytes to the same names.
+    A shard is complete if it has the file DONE. So :meth:`commit` uploads this file after the
+    other files of the shard. If two workers upload the same shard, they write the same bytes to
+    the same names.
 
     :param url: address for fsspec.
     :param scratch: folder on this machine for incomplete shards; None in the process that leads

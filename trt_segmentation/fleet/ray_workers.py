@@ -1,6 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Runs workers as actors on a Ray cluster."""
+"""Runs workers as actors on a Ray cluster.
+
+A worker does one task after the other. A task is to divide a recording into parts, or to process
+one part.
+"""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ QUARANTINE = 'quarantine'
 """Folder with a file for each task that was given up. A task is to divide a recording into parts
 (shards), or to process a shard."""
 PLANS = 'plans'
-"""Folder with one file for each recording. The file lists the shards of the recording."""
+"""Folder with the plans. The plan of a recording is a file that lists its shards."""
 
 
 def open_store(url: str, scratch: Path | None = None) -> Store:
@@ -148,8 +148,9 @@ def find_old_plans(plans: Mapping[str, dict[str, Any]], recordings: Sequence[Rec
                    ) -> set[str]:
     """Return the names of the plans of earlier contents of the recordings.
 
-    A recording has changed if it has the URL of a planned recording, but another identity. The
-    earlier content may have moved to another URL of ``recordings``. Then its plan is not old.
+    The identity of a recording is a digest of its content. A recording has changed if it has the
+    URL of a planned recording, but another identity. The earlier content may have moved to another
+    URL of ``recordings``. Then its plan is not old.
     """
     urls = {recording.url for recording in recordings}
     identities = {recording.identity for recording in recordings}

@@ -16,7 +16,7 @@ from .shards import FrameCounts, Shard
 from .worker import Task
 
 MOST_FAILURES = 3
-"""A task that fails this number of times is put into quarantine."""
+"""A task that fails this number of times is given up. It is then in quarantine."""
 MOST_LOSSES = 10
 """A task is put into quarantine if this number of workers were lost while they worked on it.
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The base class of all jobs for workers, and the division of recordings into shards.
 
-A shard is a part of a recording. A worker processes one shard, commits the results, and then takes
+A shard is a part of a recording. A worker processes one shard, stores the results, and then takes
 the next shard.
 """
 

@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""A worker of a run. A task is to divide a recording into parts, or to process one part.
+"""A worker of a run, which does one task after the other.
 
-The parts are called shards.
+A task is to divide a recording into parts, or to process one part. The parts are called shards.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Planned:
 
 @dataclass(frozen=True)
 class Committed:
-    """The worker has processed and committed a shard."""
+    """The worker has processed a shard and stored its results."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,7 @@ class Lost:
 
 Task: TypeAlias = Recording | Shard
 Event: TypeAlias = Ready | Progress | Planned | Committed | Failed | Lost
+"""A message about a worker."""
 
 
 class FleetWorker:

@@ -16,15 +16,17 @@ from onnx import helper, numpy_helper, TensorProto
 from .tensor_types import add_types, element_types, open_session, run_session
 
 FP16_MAX = 65504.0
-"""The largest number of FP16. A larger value becomes infinite."""
+"""The largest number of FP16. Values from 65520 on become infinite."""
 FP32_MAX = float(np.finfo(np.float32).max)
 Tensor = npt.NDArray[Any]
 
 
 class LargestValues:
-    """Measures the largest absolute value of each FP32 tensor of a network, over several inputs.
+    """Measures the largest absolute value of each FP32 tensor that a network computes.
 
-    :param model: network in FP32 with one input.
+    Each call of :meth:`measure` runs the network on one more input tensor.
+
+    :param model: network with one input.
     :raises GraphError: if ONNX Runtime cannot load the network.
     """
 
@@ -41,7 +43,7 @@ class LargestValues:
                 probed.graph.node.append(helper.make_node(operator, [name], [output], keepdims=0))
                 probed.graph.output.append(
                     helper.make_tensor_value_info(output, TensorProto.FLOAT, []))
-        # A network that is already FP16 has no FP32 tensors, so there is nothing to measure.
+        # A network in FP16 may compute no FP32 tensor. Then there is nothing to measure.
         self._session: Any = open_session(probed) if self._names else None
         self._largest = np.zeros(len(self._names))
 
@@ -54,7 +56,7 @@ class LargestValues:
             return
         found = run_session(self._session, {self._input: tensor})
         ends = np.abs(np.asarray(found, np.float64).reshape(-1, 2)).max(1)
-        # Infinity and NaN count as the largest number of FP32, because JSON has neither.
+        # JSON has no infinity and no NaN, so these values count as the largest number of FP32.
         ends = np.nan_to_num(ends, nan=FP32_MAX, posinf=FP32_MAX)
         self._largest = np.maximum(self._largest, ends)
 

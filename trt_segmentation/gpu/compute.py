@@ -144,8 +144,8 @@ class Compute:
         if palette is self._palette_sent:
             return
         words = palette_words(palette)
-        # The kernels of earlier batches use the old colours. They are on the same stream, so the
-        # copy begins after them. Python must not free `words` before the copy has read it.
+        # The kernels of earlier batches use the old colours. These kernels are on the same stream,
+        # so the copy begins after them. Python must not free `words` before the copy has read it.
         call(driver.cuMemcpyHtoDAsync, self._palette, words.ctypes.data, words.nbytes,
              self._down)
         call(driver.cuStreamSynchronize, self._down)

@@ -22,8 +22,9 @@ class InputBuffer:
     """Pinned memory for one camera message. An :class:`InputPool` lends this memory.
 
     If the data of a frame lies anywhere in :attr:`array`, the GPU reads the frame there without a
-    copy. The borrower must call :meth:`release` once, and may do so right after ``submit``. The
-    pipeline is a second holder from ``submit`` until the frame's batch is collected.
+    copy. While the buffer has a holder, the pool does not lend it again. The borrower is the first
+    holder. It must call :meth:`release` once, and may do so right after ``submit``. The pipeline
+    is a second holder from ``submit`` until the frame's batch is collected.
     """
 
     def __init__(self, pool: InputPool, block: Pinned) -> None:

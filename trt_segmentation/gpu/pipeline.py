@@ -263,9 +263,9 @@ class GpuPipeline:
 
     @contextmanager
     def _use_gpu(self) -> Iterator[None]:
-        """Make the GPU current for a block. After a sticky error, the pipeline ends.
+        """Make the GPU current for a block. A sticky error in the block ends the pipeline.
 
-        This process cannot use the GPU after a sticky error.
+        After a sticky error, this process cannot use the GPU any more.
         """
         try:
             self.memory.make_current()

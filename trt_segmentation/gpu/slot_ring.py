@@ -21,8 +21,8 @@ class SlotRing:
     ``submit`` takes a free slot. After ``submit``, the slot is pending until ``collect``. Then the
     slot is lent until the last of its segmentations is released. After that, it is free again.
 
-    :ivar fatal_error: the error after which this process cannot use the GPU; None if there was
-        none. It is also called a sticky error.
+    :ivar fatal_error: the first sticky error; None if there was none. After a sticky error, this
+        process cannot use the GPU.
     """
 
     def __init__(self) -> None:

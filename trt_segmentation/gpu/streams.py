@@ -101,7 +101,7 @@ class Streams:
 
 
 def stage_times(slot: Slot) -> dict[str, float]:
-    """Return the milliseconds of each stage of a batch, after the labels were downloaded."""
+    """Return the milliseconds of each stage of a batch. Its labels must be downloaded already."""
     runs = slot.work.runs
     total = slot.labelled.ms_since(slot.uploading)
     stages = {'stage': slot.staged_ms, 'upload': runs[0].preprocessing.ms_since(slot.uploading)}

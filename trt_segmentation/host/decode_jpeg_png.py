@@ -153,9 +153,10 @@ def _is_cut(raw: bytes, decoded: npt.NDArray[np.generic], flags: int) -> bool:
     if not np.any(np.all(corners == 128, axis=1)) or _ends_with_detail(raw):
         return False
     end = raw.rfind(_JPEG_END)
-    # If the image has one scan, libjpeg has all blocks of a whole image before the added data, and
-    # does not search for the end marker. With an end marker, libjpeg would print a warning about
-    # the added data of each whole image. With several scans, libjpeg needs the end marker.
+    # A scan is one pass over the blocks. If the image has one scan, libjpeg has all blocks of a
+    # whole image before the added data, and does not search for the end marker. With an end
+    # marker, libjpeg would print a warning about the added data of each whole image. With several
+    # scans, libjpeg needs the end marker.
     more = _MORE_BLOCKS if _has_one_scan(raw) else _MORE_DATA + raw[end:]
     again = _decode_unchecked(raw[:end] + more, flags)
     return again is None or not np.array_equal(decoded, again)

@@ -96,7 +96,7 @@ def open_picture(path: Path, is_upright: bool = False) -> Image.Image:
     """
     try:
         if is_lfs_pointer(path):
-            raise PictureError(f'{path} {LFS_ADVICE}')
+            raise PictureError(f'{path} is {LFS_ADVICE}')
     except OSError as error:
         raise PictureError(f'{path} cannot be read as a picture: {error.strerror or error}'
                            ) from error

@@ -23,10 +23,10 @@ AREA_FROM = 2.0
 class Preprocess:
     """Fills the part of an input tensor that belongs to one image.
 
-    Only one thread at a time may call the object. The resize rounds to uint8. So a pixel differs
-    from the exact value by at most 1 of 255 levels. If colours are converted to gray, or if only
-    one axis shrinks by more than :data:`AREA_FROM`, pixels are rounded twice. The difference is
-    then at most 2 levels.
+    Only one thread at a time may call the object. Each of its steps rounds pixels to uint8, and
+    adds a difference of at most 1 of 255 levels from the exact value. The first step is a resize.
+    If only one axis shrinks by more than :data:`AREA_FROM`, a second resize follows. The last step
+    converts colours to gray, if the network needs gray.
     """
 
     def __init__(self, card: InputCard, image: ImageInput) -> None:

@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Collect histograms of the activations of a network, and compute INT8 ranges from them."""
+"""Collect histograms of the activations of a network, and compute INT8 ranges from them.
+
+The limit of a range is the largest absolute value that INT8 represents. INT8 clips larger values.
+"""
 
 from __future__ import annotations
 
@@ -115,7 +118,7 @@ def find_least_divergence(histogram: Histogram) -> float:
 LIMITS: dict[str, Callable[[Histogram], float]] = {
     'entropy': find_least_divergence, 'minmax': find_largest, 'mse': find_least_error,
     'percentile': find_percentile}
-"""Maps each calibration method to a function that returns the largest absolute value for INT8."""
+"""Maps each calibration method to a function that computes the limit."""
 
 
 def collect_histograms(model: onnx.ModelProto, names: Sequence[str], tensors: Iterable[Values],

@@ -1,7 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Makes lookups. A rectified image is a camera image without the distortion of the lens. For each
-pixel of a rectified image, a lookup has the position of this pixel in the camera image.
+"""Finds the position in the camera image for each pixel of a rectified image.
+
+A rectified image is a camera image without the distortion of the lens. A lookup is the array of
+these positions.
 """
 
 from __future__ import annotations

@@ -43,7 +43,8 @@ RESIZES = ('stretch', 'letterbox', 'crop')
 KINDS = ('auto', *map(str, OutputKind))
 """Kinds of the values of a network output. If the kind is ``auto``, the graph decides."""
 MAX_CLASSES = 65534
-"""Largest number of classes. A label map of uint16 needs the value 65535 for unlabelled pixels."""
+"""Largest number of classes. In label maps of uint16, the value 65535 means an unlabelled pixel.
+So no class has this id."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ class OutputCard:
     :param name: name of the output tensor. If the name is empty, ``model/network_output.py``
         chooses an output.
     :param kind: one of :data:`KINDS`; see :class:`.OutputKind`.
-    :param layout: one of :data:`LAYOUTS`; not used for labels.
+    :param layout: one of :data:`LAYOUTS`. If the values are class ids, this setting is ignored.
     :param threshold: for outputs of one channel, a pixel is class 1 if the probability of class 1
         is at least this value.
     :param cut_resize: whether the last Resize operator of the network is left out; see
@@ -116,7 +117,8 @@ class ModelCard:
     :param palette: (len(classes), 3) uint8 RGB, the colours of the overlay.
     :param source: path of the card's file, for messages; None if the card has no file.
     :param plugins: shared libraries with TensorRT plugins. Their code runs in this process.
-    :param ground: lists of class names; see ``model/card_checks.py``.
+    :param ground: classes of the ground and of obstacles, for a map of the ground; see
+        ``model/card_checks.py``.
     """
 
     name: str
@@ -156,8 +158,7 @@ def spread_palette(count: int) -> npt.NDArray[np.uint8]:
 def find_card(text: str | Path) -> Path:
     """Find a model card by its path, or by the name of an installed card.
 
-    :raises ModelCardError: if there is no such card; the message lists the installed cards with
-        a network.
+    :raises ModelCardError: if there is no such card, or if the path cannot be used.
     """
     if bad := unprintable(str(text)):
         raise ModelCardError(f'model card {short(str(text))}: the path has the character {bad}, '
@@ -203,8 +204,9 @@ def load_card(text: str | Path, asking: tuple[Path, ...] = ()) -> ModelCard:
     """
     path = find_card(text)
     if len(asking) > 2:
-        raise ModelCardError('too many cards name the next card under `classes` or `palette`: '
-                             f'{", ".join(map(str, asking))}. Name the card that has the list')
+        raise ModelCardError(f'the cards {", ".join(map(str, asking))} each name another card '
+                             'under `classes` or `palette`, but at most two such cards may follow '
+                             'one another. In the first card, name the card that has the list')
     try:
         tree = read_yaml(path)
     except (OSError, ValueError) as error:
@@ -224,7 +226,8 @@ def card_from_dict(tree: Mapping[str, Any], source: Path | None = None,
                    asking: tuple[Path, ...] = ()) -> ModelCard:
     """Check the parsed YAML of a card and make a :class:`ModelCard`.
 
-    :param source: path of the card. A relative model path starts at the folder of the card.
+    :param source: path of the card's file; None if the card has no file. A relative model path
+        starts at the folder of this file.
     :param asking: see :func:`load_card`.
     :raises ModelCardError: if a value is wrong.
     """
@@ -247,7 +250,8 @@ def _read_classes(value: Any, asking: tuple[Path, ...]) -> tuple[str, ...]:
     if isinstance(value, str):
         return load_card(read_text('classes', value), asking).classes
     if not isinstance(value, list) or not value:
-        raise ModelCardError('classes: give a list of class names, in the order of their ids')
+        raise ModelCardError('classes: give a list of class names, in the order of their ids, or '
+                             'the name of a card with such a list')
     if len(value) > MAX_CLASSES:
         raise ModelCardError(f'classes: {len(value)} names; expected at most {MAX_CLASSES}')
     names = tuple(read_text(f'classes: number {index}', name)

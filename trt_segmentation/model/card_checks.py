@@ -143,7 +143,7 @@ def read_colors(value: Any, count: int) -> list[list[int]]:
 
 
 GROUND_KINDS = ('drivable', 'walkable', 'obstacle')
-"""The lists of the section ``ground``."""
+"""The lists that the section ``ground`` of a card may have; see :func:`read_ground`."""
 
 
 def read_ground(value: Any, classes: tuple[str, ...]) -> dict[str, tuple[str, ...]]:

@@ -68,7 +68,8 @@ def find_network_output(tensors: Sequence[Tensor], card: OutputCard, classes: in
     :param classes: number of classes in the card; None if there is no card.
     :param image: the input tensor. Without a card, the output must have the same proportions.
     :param reasons: a list. The function appends one line for every decision.
-    :param endings: maps an output's name to how the graph computes it; some may be missing.
+    :param endings: maps the name of an output to how the graph computes this output. Outputs may
+        be missing.
     :returns: the output, and the names of the other outputs that could be the segmentation.
     :raises EngineError: if no output fits.
     """

@@ -4,10 +4,10 @@
 
 Pre-labels are the labels of a model. A person corrects these labels in CVAT or Label Studio.
 
-The folder ``images`` has the images. For CVAT, ``cvat_labels.json`` has the classes of a task,
+The folder ``images`` has the images. For CVAT, ``cvat_labels.json`` has the classes,
 and ``cvat_masks.zip`` has the masks in CVAT's format "Segmentation mask 1.1". For Label Studio,
 ``label_studio.xml`` is the labelling interface, and ``label_studio_0000.json`` has the first
-tasks.
+tasks. A task is an image with its pre-labels.
 """
 
 from __future__ import annotations

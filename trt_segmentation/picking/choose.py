@@ -54,6 +54,8 @@ class Pick:
 def read_picks(table: pa.Table, needs_entropy: bool) -> list[Pick]:
     """Return the segmented frames of a manifest. The score of a frame is its entropy.
 
+    The entropy is high if the model is unsure of the classes.
+
     :param table: manifest of a run: a table with one row for each frame.
     :raises FleetError: if ``needs_entropy`` is True and a frame has no entropy.
     """

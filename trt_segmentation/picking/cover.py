@@ -1,6 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Chooses frames that cover all kinds of light, scenes and times of many recordings."""
+"""Chooses frames that cover all kinds of light, scenes and times of many recordings.
+
+The features of a frame are numbers that describe the frame. The squared distance between two
+frames is the sum of the squared differences of their features.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +20,13 @@ from .choose import Pick
 Features = npt.NDArray[np.float32]
 ANOTHER_CAMERA = 1.0
 """Number that is added to the squared distance between two frames of different cameras. For
-comparison: the light alone gives two frames a squared distance of 2 on average."""
+comparison, the features of the light add 2 to the squared distance on average."""
 
 
 def describe_frames(table: pa.Table, picks: Sequence[Pick], classes: Sequence[str]) -> Features:
-    """Return the features of frames: light, class shares, and time in the recording.
+    """Return the features of frames: light, class shares, and time.
+
+    The time is the time since the camera's first frame in ``picks``.
 
     These are three kinds of features. Each feature has the mean 0. If a kind has n features, each
     of these n features has the standard deviation 1 / √n. So the kinds have the same weight. A
@@ -54,6 +60,7 @@ def choose_by_cover(features: Features, picks: Sequence[Pick], count: int
 
     This is the greedy k-centre algorithm (Gonzalez, 1985). The first frame is the frame nearest to
     the mean. Each next frame is the frame that is farthest from all chosen frames.
+    :data:`ANOTHER_CAMERA` makes the distance between frames of different cameras larger.
 
     :param features: result of :func:`describe_frames`; at least one frame.
     :param count: number of frames to choose. If there are fewer frames, all are chosen.

@@ -128,7 +128,8 @@ class Camera:
     def change_model(self, card: ModelCard, reference: HealthReference) -> None:
         """Use another model for all later segmentations, and publish its class names.
 
-        Usually, the thread of the new worker calls this method before the first frame.
+        A worker segments the frames. Usually, a thread of the new worker calls this method before
+        the first frame.
         """
         self._outputs.card = card
         self.health.change_model(card, reference)

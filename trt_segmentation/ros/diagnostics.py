@@ -110,7 +110,7 @@ class NodeReport:
     :param exchange: what an exchange of the model does now, or why the last exchange failed.
     :param clock_stands: True if ``use_sim_time`` is true, and no message of /clock has come yet.
     :param transport: None if the node is unconfigured.
-    :param identity: identity of the open engine. None if no engine is open.
+    :param identity: facts about the open engine, such as its GPU. None if no engine is open.
     :param card: path of the model card. Empty if no engine is open, or if the card has no file.
     :param errors: exceptions that were caught in the executor's thread.
     :param bad_clocks: messages of /clock that were ignored.

@@ -41,7 +41,10 @@ class HealthReference:
         self._reference: Reference | None = None
 
     def find_problem(self) -> str:
-        """Return why the reference cannot be used. Empty if it can be used or does not exist."""
+        """Return why the reference cannot be used. Empty if it can be used.
+
+        The result is also empty if no path is set and no reference is beside the model card.
+        """
         try:
             self.make_drift()
         except (SegmentationError, FileNotFoundError) as error:
@@ -90,8 +93,9 @@ class HealthReport:
 class Health:
     """Publishes the health of one camera, and keeps the newest report for the diagnostics.
 
-    The transition ``configure`` makes this object. The worker's thread calls :meth:`publish` and
-    usually :meth:`change_model`. The executor's thread calls the other methods.
+    The transition ``configure`` makes this object. A worker segments the frames. Its threads
+    call :meth:`publish` and usually :meth:`change_model`. The executor's thread calls the other
+    methods.
 
     :param prefix: the topic without its last part ``/health``, for example ``~``.
     :param camera: name of the camera. Empty if the camera has no name.

@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Reads the parameters that a :class:`.Worker` needs for every frame, and checks new values."""
+"""Reads the parameters that are needed for every frame, and checks new values of parameters.
+
+A :class:`.Worker` segments the frames of a node.
+"""
 
 from __future__ import annotations
 

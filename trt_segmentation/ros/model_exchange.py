@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Exchanges the model of an active node if a request sets ``model``. No frame is lost."""
+"""Exchanges the model of an active node. No frame is lost.
+
+An exchange begins if a service request sets the parameter ``model``.
+"""
 
 from __future__ import annotations
 

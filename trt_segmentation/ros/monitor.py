@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Publishes /diagnostics once per ``diagnostics_period``."""
+"""Publishes /diagnostics. ``diagnostics_period`` is the time between two reports."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Monitor:
             node.value('diagnostics_period'), self.publish, clock=self.steady)
 
     def publish_if_due(self) -> None:
-        """Publish a report if a period has passed. Call this often in a long callback."""
+        """Publish a report if the next report is due. Call this often in a long callback."""
         if self._timer.is_ready():
             self._timer.reset()
             self.publish()

@@ -1,6 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The segmentation node: its parameters and its lifecycle."""
+"""The segmentation node: its parameters and its lifecycle.
+
+In its own threads, the node's worker segments the images and publishes the results. The engine
+runs the network.
+"""
 
 from __future__ import annotations
 

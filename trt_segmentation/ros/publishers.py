@@ -33,10 +33,10 @@ IMAGES = ('label_map', 'overlay', 'confidence')
 class Publishers:
     """The lifecycle publishers of one camera.
 
-    The transition ``configure`` makes the publishers, and ``cleanup`` closes them. One thread of
-    the worker calls :meth:`schedule_outputs`, and the other thread of the worker calls
-    :meth:`publish`. Both the worker and the executor's thread call :meth:`announce_classes`. Only
-    the executor's thread calls the other methods.
+    The transition ``configure`` makes the publishers, and ``cleanup`` closes them. The
+    :class:`.Worker`, which segments the frames, has two threads. One of these threads calls
+    :meth:`schedule_outputs`, and the other calls :meth:`publish`. The worker and the executor's
+    thread call :meth:`announce_classes`. Only the executor's thread calls the other methods.
 
     :param prefix: first part of the topics, such as ``~``.
     :param card: gives the class names and the encoding of the label map.
@@ -47,8 +47,9 @@ class Publishers:
         self._node = node
         self._prefix = prefix
         self.card = card
-        """The card of the model. The worker's thread may change it between two frames."""
-        self._overlay_start = -math.inf  # time.monotonic() at the start of the period
+        """The card of the model. An exchange of the model changes this card between two frames."""
+        # The next overlay is due 1 / overlay_rate seconds after this time.monotonic().
+        self._overlay_start = -math.inf
         self._all: list[Any] = []
         try:
             images = [self._make_publisher(Image, name) for name in IMAGES]
@@ -70,14 +71,17 @@ class Publishers:
         return str(self._node.resolve_topic_name(f'{self._prefix}/label_map'))
 
     def schedule_outputs(self, confidence: bool, overlay_rate: float) -> Wanted:
-        """See :meth:`.ServedCamera.schedule_outputs`. Each output needs a subscriber."""
+        """See :meth:`.ServedCamera.schedule_outputs`.
+
+        An output is wanted only if its topic has a subscriber.
+        """
         has_subscriber = self._overlay.get_subscription_count() > 0
         return Wanted(
             overlay=has_subscriber and self._claim_overlay(overlay_rate),
             confidence=confidence and self._confidence.get_subscription_count() > 0)
 
     def announce_classes(self) -> None:
-        """Publish the class names once. Later subscribers get them too."""
+        """Publish the class names once. Later subscribers get the names too."""
         if self._label_info:
             header = Header(stamp=self._node.get_clock().now().to_msg())
             self._label_info.publish(label_info_message(header, self.card))
@@ -115,15 +119,15 @@ class Publishers:
         self._images[publisher].publish(header, encoding, pixels, memory)
 
     def _claim_overlay(self, rate: float) -> bool:
-        """Return whether an overlay is due. If it is due, the next period begins."""
+        """Return whether an overlay is due, if there are at most ``rate`` overlays per second."""
         if not rate:
             return True
         now, period = time.monotonic(), 1.0 / rate
         due = self._overlay_start + period
         if now < due:
             return False
-        # The next period begins when this overlay was due. If the period began now, late frames
-        # would lower the rate.
+        # Frames often come a little later than an overlay is due. If each period began with such a
+        # frame, there would be fewer overlays per second than the user allows.
         self._overlay_start = due if now - due < period else now
         return True
 

@@ -43,7 +43,7 @@ class Recorder(Node):  # type: ignore[misc]  # rclpy has no types
     :param segmentation: full name of the segmentation node.
     :param tap: called with the topic and the CDR bytes of each message, after the message was
         written. This function must not block.
-    :param has_ground: whether the segmentation node publishes ground grids.
+    :param has_ground: whether the segmentation node publishes ground grids (maps of the ground).
     :raises RecorderError: if ground grids are wanted and nav_msgs is not installed.
     """
 
@@ -52,8 +52,8 @@ class Recorder(Node):  # type: ignore[misc]  # rclpy has no types
         super().__init__('segmentation_recorder')
         self._tap = tap
         self.diagnostics: dict[str, dict[str, str]] = {}
-        """The newest diagnostics of the segmentation node. Maps each task, such as ``engine``, to
-        the keys and values of its status."""
+        """The newest diagnostics of the segmentation node. Maps the subject of each status, such
+        as ``engine``, to the keys and values of the status."""
         self.trouble = ''
         """The engine error that the segmentation node reports. Empty if there is no error."""
         self.arrived: dict[int, int] = {}

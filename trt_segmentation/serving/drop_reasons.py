@@ -9,7 +9,7 @@ BAD_FRAME = 'bad frame'
 """The message does not hold an image that can be read."""
 
 ENGINE_ERROR = 'engine error'
-"""The engine failed on the frame's batch."""
+"""The engine, which runs the network, failed on the frame's batch."""
 
 ENGINE_DOWN = 'engine down'
 """The engine is waiting after a failure, is being reopened, or is lost."""
@@ -27,7 +27,8 @@ TOO_OLD = 'too old'
 """When the result was ready, it was older than the parameter ``max_age`` allows."""
 
 NO_BUFFER = 'no free buffer'
-"""Every buffer of the camera's subscription already held a frame."""
+"""Every buffer of the camera's subscription already held a frame, or too many packets of a
+video already waited."""
 
 TAKE_ERROR = 'take error'
 """The middleware could not deliver the message."""

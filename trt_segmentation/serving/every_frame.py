@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Segments every frame of a source once, in order, and keeps the network busy.
 
-A source gives items, for example the messages of a bag. An item has one frame or none. The
-receiver is the code that iterates over the answers.
+A source gives items, for example the messages of a bag. An item has one frame or none. An
+answer is made from an item and the segmentation of its frame. The receiver is the code that
+iterates over the answers.
 """
 
 from __future__ import annotations
@@ -48,8 +49,6 @@ class _Batch(NamedTuple, Generic[Item]):
 
 class EveryFrame(Generic[Item, Answer]):
     """Segments the items of a source, and yields one answer for each item, in order.
-
-    An answer is what ``make_answer`` returns.
 
     Three threads do the work: one reads the source, one submits frames, and one collects
     segmentations and makes the answers. The network therefore does not wait while the receiver

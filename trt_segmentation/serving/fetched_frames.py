@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The frames that a :class:`.Worker` fetched and has neither published nor dropped yet."""
+"""The frames that a :class:`.Worker` fetched and has neither published nor dropped yet.
+
+A worker segments the frames of all cameras of a node.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +56,7 @@ class FetchedFrames:
             reason = (ENGINE_ERROR if isinstance(error, EngineError) else
                       OUT_OF_MEMORY if isinstance(error, MemoryError) else INTERNAL_ERROR)
         self.drop(camera, image, reason, stamp_ns)
-        if self._health.status.state is not EngineState.LOST:  # the supervisor reports a lost GPU
+        if self._health.status.state is not EngineState.LOST:  # Supervisor reports a lost GPU
             self._warn(camera.name, reason, error)
 
     def drop(self, camera: ServedCamera, image: IncomingImage, reason: str,

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""A frame that a :class:`.Worker` is processing, with its times and its age."""
+"""A frame that a node's :class:`.Worker` is segmenting, with the frame's times and age."""
 
 from __future__ import annotations
 

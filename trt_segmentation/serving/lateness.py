@@ -31,7 +31,8 @@ NEVER_LATE = LateFrames()
 class Lateness:
     """Counts the late frames of one camera.
 
-    Only the worker's threads call the methods that count. Any thread may call :meth:`read`.
+    Only the threads of the :class:`.Worker`, which segments the frames, call the methods that
+    count. Any thread may call :meth:`read`.
     """
 
     def __init__(self) -> None:

@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Recovers from a failing engine: counts failures, and reopens the pipeline."""
+"""Recovers from a failing engine: counts failures, and reopens the pipeline.
+
+A pipeline passes frames through the engine, which runs the network.
+"""
 
 from __future__ import annotations
 

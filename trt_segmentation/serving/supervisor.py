@@ -1,6 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Keeps the pipeline of a node running. An engine that fails too often is reopened."""
+"""Keeps the pipeline of a node running. An engine that fails too often is reopened.
+
+A pipeline passes frames through the engine, which runs the network. A worker is the object that
+gives the frames to the pipeline and publishes the results.
+"""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from .view import cast_shadow, draw_wall, SceneView, Thing
 _CELL = 3.0
 """Height of a floor and width of a column of windows, in metres."""
 _DENSITY = 20
-"""Resolution of the texture of a facade, in texels per metre."""
+"""Resolution of a facade's texture, in texels (pixels of the texture) per metre."""
 
 WALLS: tuple[Colour, ...] = (
     (96, 118, 168), (150, 190, 214), (200, 214, 222), (120, 150, 196), (170, 176, 178),

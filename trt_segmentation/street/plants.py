@@ -16,7 +16,7 @@ from .view import cast_shadow, draw_wall, make_ring, SceneView, Thing
 
 
 def paint_plant(rng: np.random.Generator, style: Look, kind: str) -> Texture:
-    """Paint a tree or a bush on a transparent background of 192 x 256 texels.
+    """Paint a tree or a bush on a transparent background of 192 x 256 pixels.
 
     :param kind: ``round``, ``tall`` or ``cone`` for a tree, ``bush`` for a bush.
     """
@@ -63,7 +63,7 @@ def _crown(rng: np.random.Generator, kind: str) -> np.ndarray:
 
 
 def paint_hedge(rng: np.random.Generator, style: Look) -> Texture:
-    """Paint the leaves of a hedge: 96 x 48 opaque texels."""
+    """Paint the leaves of a hedge: 96 x 48 opaque pixels."""
     hue = np.array((42, 100, 62)) * rng.uniform(0.75, 1.25)
     picture = np.full((48, 96, 4), 255, np.uint8)
     picture[:, :, :3] = np.clip(hue * 0.6, 0, 255)

@@ -57,17 +57,18 @@ class TunedOpener:
         return engine
 
     def find(self, card: ModelCard, gpu: int) -> tuple[list[Measured], str]:
-        """Return the measurements for a card, and their source: ``hit`` (the cache) or ``built``.
+        """Return the measurements for a card, and their source.
 
-        If the network cannot be measured, both are empty, and the log gets the reason.
+        The source is ``hit`` if the cache had the measurements, and ``built`` if they are new. If
+        the network cannot be measured, both results are empty, and the log gets the reason.
         """
         try:
             kept = ChoiceFile(self._cache, make_key(card, self._identity(gpu)))
             if results := kept.load():
                 return results, 'hit'
             if self._measure is None:
-                raise EngineError('the old network would disturb the measurements. The next start '
-                                  'with this model will measure')
+                raise EngineError('the old network is still in use and would disturb the '
+                                  'measurements. The next start with this model will measure')
             with kept.locked():
                 if results := kept.load():      # another process measured during the wait
                     return results, 'hit'

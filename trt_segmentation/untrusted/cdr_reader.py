@@ -23,6 +23,8 @@ _ENCAPSULATION_BYTES = 4
 class CdrReader:
     """Reads the fields of one message in order, beginning after the encapsulation header.
 
+    This header of four bytes says which format and which byte order the message has.
+
     :param message: (n,) uint8, C-contiguous, including the encapsulation header.
     :raises FrameError: if the encapsulation header is wrong. The methods raise this error if a
         field is wrong. The text names the field, its position and the problem.
@@ -32,7 +34,7 @@ class CdrReader:
         self.message = message
         self.offset = 0
         start = self.take(_ENCAPSULATION_BYTES, 'encapsulation')
-        # The identifier is big-endian. Two bytes of options follow; XCDR1 readers ignore them.
+        # The identifier is big-endian. Two bytes of options follow, which this reader ignores.
         identifier, = struct.unpack_from('>H', message.data, start)
         if identifier not in (0x0000, 0x0001):
             raise FrameError(

@@ -9,8 +9,8 @@ from pathlib import Path
 from .regular_file import open_regular
 
 _START = b'version https://git-lfs.github.com/spec/v1'
-LFS_ADVICE = 'is a Git LFS pointer, not the file itself; run `git lfs pull` in its repository'
-"""End of an error message that begins with the path of the pointer."""
+LFS_ADVICE = 'a Git LFS pointer, not the file itself; run `git lfs pull` in its repository'
+"""End of an error message, after the path of the pointer and the word "is"."""
 
 
 def is_lfs_pointer(path: Path) -> bool:

@@ -109,7 +109,7 @@ def summarise(path: Path) -> OnnxSummary:
             f'{path} is not an ONNX file: {error}. Copy or export it again') from error
     except EngineError as error:
         raise EngineError(f'{path} is refused: {error}') from None
-    raise EngineError(f'{path} {LFS_ADVICE}')
+    raise EngineError(f'{path} is {LFS_ADVICE}')
 
 
 def hash_model(path: Path) -> str:

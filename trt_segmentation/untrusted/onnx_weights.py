@@ -73,8 +73,8 @@ class StoredTensor:
         needed = self.nbytes
         if self.elsewhere or self.external:
             self._check_file(folder, needed)
-        # In raw_data, an int64 has 8 bytes. In other fields, it is a varint of 1 to 10 bytes.
-        # So one byte there can stand for 8 bytes of data.
+        # In raw_data, an int64 has 8 bytes. In other fields, a small int64 has only 1 byte. So
+        # one byte there can stand for 8 bytes of data.
         elif needed > (self.raw or 8 * self.typed):
             raise EngineError(f'weight {self.name!r} declares the shape {shape}, which needs '
                               f'{needed:,} bytes, but the file holds {self.raw or self.typed:,} '
@@ -92,7 +92,8 @@ class StoredTensor:
             raise EngineError(f'weight {self.name!r} is in {self.location!r}, which is missing. '
                               f'Put this file beside the ONNX file')
         if is_lfs_pointer(folder / place):
-            raise EngineError(f'weight {self.name!r} is in {self.location!r}, which {LFS_ADVICE}')
+            raise EngineError(f'weight {self.name!r} is in {self.location!r}, which is '
+                              f'{LFS_ADVICE}')
         size = (folder / place).stat().st_size
         offset = self.offset
         length = int(self.external.get('length') or size - offset)

@@ -40,7 +40,7 @@ def short(value: object, most: int = 80) -> str:
 
 
 def count_noun(count: int, noun: str) -> str:
-    """Return a number and a noun, such as ``1 shard`` or ``2 shards``."""
+    """Return a number and a noun, such as ``1 image`` or ``2 images``."""
     return f'{count} {noun}' if count == 1 else f'{count} {noun}s'
 
 

@@ -28,7 +28,9 @@ class DamagedPart:
 
 
 class DamageLog:
-    """Adds one part for each group of consecutive damaged frames. Used by one thread.
+    """Adds one part for each group of consecutive damaged frames.
+
+    Only one thread may call the methods.
 
     :param is_live: whether the source is a camera. The times of a camera's frames are unknown.
     :param window: (begin, end) in nanoseconds; None for all frames. Only frames with
@@ -70,7 +72,7 @@ class DamageLog:
             return 0
         lost = past - {time_ns}
         times = tuple(sorted(time for time in lost if self._is_wanted(time)))
-        # The decoder does not report each lost frame, so the times of the lost frames are counted.
+        # The decoder does not report each lost frame. So count the times, if they are known.
         count = len(times) if lost else waiting
         if count:
             which, reason = f'frame {self._first}', self._reason

@@ -3,7 +3,8 @@
 """Finds lost frames of an H.264 stream by gaps in the frame numbers.
 
 If a packet (one compressed frame) is missing, FFmpeg repeats the last frame. FFmpeg then decodes
-the next frames with wrong pixels, and reports no error. A packet consists of NAL units.
+the next frames with wrong pixels, and reports no error. A packet consists of NAL units,
+and each unit with pixels holds the number of its frame.
 """
 
 from __future__ import annotations

@@ -41,7 +41,8 @@ class VideoMessage:
 def parse_video(message: npt.NDArray[np.uint8], msgtype: str) -> VideoMessage:
     """Return the fields of a serialized message.
 
-    Later fields are ignored, because newer versions of CompressedVideo may have more fields.
+    More bytes after the known fields are ignored, because a newer version of CompressedVideo may
+    have more fields.
 
     :param message: (n,) uint8, C-contiguous, with the CDR encapsulation header. It is copied.
     :param msgtype: one of :data:`VIDEO_TYPES`.

@@ -76,8 +76,9 @@ class PacketDecoder(Generic[Token]):
     damaged packet, no packet gives a frame until the next keyframe, because the frames would have
     wrong pixels.
 
-    If a stream has B-frames (frames that depend on a later frame), the answer to a packet can come
-    several packets later. The answers come in the order in which the frames are shown.
+    If a stream has B-frames (frames that depend on a later frame), the decoder holds back the
+    later frame, so the answer to its packet comes after the answers to the B-frames. The frames
+    come in the order in which they are shown.
 
     :raises VideoError: if PyAV is missing.
     """
@@ -97,7 +98,7 @@ class PacketDecoder(Generic[Token]):
     def decode(self, data: bytes, format: str, token: Token) -> list[Answer[Token]]:
         """Decode the next packet.
 
-        :param data: one whole frame in the Annex B format.
+        :param data: the packet, in the Annex B format; see :mod:`.nal_units`.
         :param format: the codec as the message names it, such as ``h264``, or
             ``hevc;nv12;bgr8;bgr8``.
         :param token: any object. The answer to this packet will contain this object.
@@ -130,11 +131,12 @@ class PacketDecoder(Generic[Token]):
     def finish(self) -> list[Answer[Token]]:
         """Empty the decoder, and return the answers to all packets that had no answer yet."""
         answers = self._run(None) if self._context is not None and self._pending else []
-        answers += [Answer(token, None, 'the stream ended before the frame was complete')
+        answers += [Answer(token, None, 'the stream ended or was interrupted before '
+                          'the frame was decoded')
                     for token in self._pending.values()]
         self._pending.clear()
-        # The next packet gets a new FFmpeg decoder. The old decoder uses slice threading. With
-        # slice threading, a flushed H.264 decoder still gives wrong colours after a damaged frame.
+        # The next packet gets a new FFmpeg decoder. If an H.264 decoder with slice threading is
+        # used again after a damaged frame, it gives wrong colours, even if it was flushed.
         self._context, self._waiting = None, _NO_KEYFRAME
         self._numbers.restart()
         return answers

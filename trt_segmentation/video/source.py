@@ -104,7 +104,7 @@ def find_source(source: str | Path) -> VideoSource:
             raise VideoError(f'there is no video file {text}; give a file, a camera such as '
                              f'/dev/video0 or 0, or an rtsp:// URL')
         if is_lfs_pointer(path):
-            raise VideoError(f'{text} {LFS_ADVICE}')
+            raise VideoError(f'{text} is {LFS_ADVICE}')
     except OSError as error:
         raise VideoError(f'{text} cannot be read: {error.strerror or error}') from error
     # Without "file:", FFmpeg would read the text before a colon in the path as a protocol.

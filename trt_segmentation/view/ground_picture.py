@@ -44,7 +44,10 @@ def draw_ground(grid: npt.NDArray[np.int8], resolution: float) -> Picture:
 
 
 def ground_colors(walkable_cost: int) -> dict[str, tuple[int, ...]]:
-    """Return the RGB colour of each kind of cell, by its name."""
+    """Return the RGB colour of each kind of cell, by its name.
+
+    :param walkable_cost: value of a cell of walkable ground, 0 to 99.
+    """
     values = {'drivable': 0, 'walkable': walkable_cost, 'obstacle': 100, 'unknown': -1}
     painted = _paint(np.array([[*values.values()]], np.int8))[0, :, ::-1]
     return {name: tuple(color.tolist()) for name, color in zip(values, painted)}

@@ -33,8 +33,9 @@ DARK, LIGHT = '#0d0d0d', '#d7dadd'
 class LatencyView:
     """The latencies of one camera. Call all methods from one thread.
 
-    The recording also has every stage as ``latency/STAGE``. A user can add the stages to the
-    layout, which does not show them at first.
+    A stage is a step inside the node. The Rerun recording also has the milliseconds of every stage
+    as ``latency/STAGE``. A user can add the stages to the layout, which does not show them at
+    first.
     """
 
     def __init__(self, stream: rr.RecordingStream) -> None:

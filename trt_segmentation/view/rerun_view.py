@@ -68,7 +68,9 @@ def check_view(spawn: bool, path: Path | None) -> None:
 
 
 def open_viewer(command: Sequence[str], port: int) -> None:
-    """Start a viewer if no viewer listens on the port yet. It keeps running after this process.
+    """Start a viewer if no viewer listens on the port yet.
+
+    The viewer stays open after this process ends.
 
     :param command: program and arguments that start a viewer.
     :raises ViewError: if the viewer ends at once, or does not listen within

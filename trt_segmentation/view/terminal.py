@@ -21,7 +21,8 @@ _ASCII = {'→': '->', '×': 'x', '–': '-', '—': '-', '−': '-', '…': '..
 def on_any_terminal(command: Callable[[], int]) -> int:
     """Run a command, and replace characters that stdout or stderr cannot encode.
 
-    :param command: function that returns an exit code.
+    :param command: function that returns an exit code. An OSError that it raises counts as
+        an error of writing the output.
     :returns: the exit code of the command; 2 if the output cannot be written; or
         :data:`BROKEN_PIPE`, without a message, if the program that reads the output has ended.
     """
@@ -43,7 +44,7 @@ def on_any_terminal(command: Callable[[], int]) -> int:
         if isinstance(end.__context__, BrokenPipeError):  # rich turned the error into SystemExit
             return BROKEN_PIPE
         raise
-    except OSError as error:  # raised by print, for example if the disk is full
+    except OSError as error:  # for example, the disk is full
         _drop_output()
         print(f'error: the output cannot be written: {error}', file=sys.stderr)
         return 2

@@ -119,7 +119,7 @@ def test_only_kept_results_can_be_tried_again(capsys: pytest.CaptureFixture[str]
 
 
 @pytest.mark.parametrize(('has_work', 'line'), [
-    (False, 'are lost, because they were in a temporary folder. With --work FOLDER'),
+    (False, 'were in a temporary folder. To keep the results of the next run, give --work FOLDER'),
     (True, 'Run the same command again to score the missing shards')])
 def test_a_stopped_run_says_how_to_go_on(capsys: pytest.CaptureFixture[str], has_work: bool,
                                          line: str) -> None:

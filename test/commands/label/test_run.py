@@ -94,13 +94,19 @@ def test_two_models_are_two_runs_that_can_be_compared(
     network = color_classifier(here / 'b.onnx', PALETTE, height=48, width=64)
     card = str(write_card(network, [*NAMES[:6], NAMES[7], NAMES[6]], PALETTE))
     assert label('in', '--pick', 'disagree:2') == 2
-    assert 'Other runs: none' in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert 'needs another run in out' in error and 'Other runs: none' in error
     assert label('in', '--model', card, '--pick', 'disagree:2', '--pick-seconds', '0.1') == 0
     runs = sorted((here / 'out').iterdir())
     assert [run.name.partition('-')[0] for run in runs] == ['b', 'colors']
     assert len(list((runs[0] / 'pick-disagree-2/images').iterdir())) == 2
     assert label('--model', card, '--pick', 'disagree:2', '--against', 'x') == 2
-    assert f'with --against. Other runs: {runs[1].name}' in capsys.readouterr().err
+    assert (f'--against x is not another run in out. Other runs: {runs[1].name}'
+            in capsys.readouterr().err)
+    assert label('in', '--format', 'png') == 0
+    assert label('--model', card, '--pick', 'disagree:2') == 2
+    error = capsys.readouterr().err
+    assert 'out has several other runs. Choose one with --against' in error
 
 
 def test_runs_with_different_shards_are_not_compared(

@@ -22,8 +22,8 @@ def choose_set(found: Driver, gpu: int = 0) -> tuple[str, str]:
     """Choose the packages that fit a GPU and its driver.
 
     :param gpu: index of the GPU in CUDA's order.
-    :returns: a key of :data:`.GPU_SETS`, and an empty text. If no packages fit, an empty key and
-        the reason.
+    :returns: a key of :data:`.GPU_SETS`, and an empty text. If no packages fit, the key is empty,
+        and the text is the reason.
     """
     chosen, why_not = found.gpu_or_why_not(gpu)
     if chosen is None:

@@ -34,8 +34,8 @@ from .workers import (
 class FleetScores:
     """The scores of many recordings.
 
-    :param scores: scores of each condition by name, and scores of all frames under ``all``. Empty
-        if the run was stopped, or if no frame was scored.
+    :param scores: scores of each light condition (dark, dim or bright) by name, and scores of all
+        frames under ``all``. Empty if the run was stopped, or if no frame was scored.
     :param has_work: whether the results of the shards (parts of recordings) are kept for the next
         command.
     """
@@ -46,12 +46,12 @@ class FleetScores:
     has_work: bool
 
     def print_summary(self) -> None:
-        """Print the numbers of frames and shards, and the shards in quarantine."""
+        """Print the numbers of frames and shards, and the shards that were given up."""
         if self.result.stopped_by:
             print_line('the run was stopped. ' + (
                 'Run the same command again to score the missing shards' if self.has_work else
                 'The results of the finished shards are lost, because they were in a temporary '
-                'folder. With --work FOLDER, the same command scores only the missing shards'))
+                'folder. To keep the results of the next run, give --work FOLDER'))
         unlabelled = self.sums.count_unusable()['unlabelled']
         print_line(f'{describe_frames(self.result.frames, "scored")}, '
                    f'{unlabelled} without a label map. '

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Runs a job on the workers that the options of a command describe."""
+"""Runs a job, such as labelling, on the workers that the options of a command describe."""
 
 from __future__ import annotations
 

@@ -29,9 +29,13 @@ def write_picks(job: LabelJob, card: ModelCard, store: Store, options: LabelOpti
                 say: Callable[[str], None]) -> None:
     """Choose frames, segment them again, and write them into the folder of the run.
 
-    :raises FleetError: if the run has no manifest, which is the table of its frames. With
-        ``disagree``, this error is also raised if ``against`` names no other run, if it is None
-        and there is not exactly one other run, or if the other run has not the same shards.
+    ``--pick disagree`` compares the label maps of this run with the label maps of another run,
+    which is also in ``--out``. ``--against`` names the other run.
+
+    :raises FleetError: if the run has no manifest, which is the table of its frames, or if a
+        recording was moved or deleted. With ``--pick disagree``, this error is also raised if
+        ``--against`` does not name another run. If there is no ``--against``, ``--out`` must have
+        exactly one other run. The other run must have the same shards.
     :raises SegmentationError: if a recording cannot be read any more.
     """
     assert options.pick
@@ -63,8 +67,11 @@ def _score_disagreement(picks: Sequence[Pick], job: LabelJob, card: ModelCard, s
     runs = {name: facts for name, facts in every.items() if facts['key'] != job.key}
     name = options.against or (next(iter(runs)) if len(runs) == 1 else '')
     if name not in runs:
-        raise FleetError(f'--pick disagree needs a second run in {options.out}. Choose one '
-                         f'with --against. Other runs: {", ".join(runs) or "none"}')
+        reason = (f'--against {name} is not another run in {options.out}' if name else
+                  f'{options.out} has several other runs. Choose one with --against' if runs else
+                  f'--pick disagree needs another run in {options.out}. Label the recordings '
+                  'with another model first')
+        raise FleetError(f'{reason}. Other runs: {", ".join(runs) or "none"}')
     facts = runs[name]
     other = LabelJob(**{key: facts[key] for key in LabelJob.__dataclass_fields__})
     other_store = open_store(other.out, scratch)
@@ -110,7 +117,7 @@ def _segment(segmenter: Segmenter, chosen: Sequence[Pick], shards: dict[str, Sha
             path.stat()
         except FileNotFoundError as error:
             raise FleetError(f'{shard.recording.url} was moved or deleted. If it was moved, label '
-                             'it again from its new place. Its shards stay complete') from error
+                             'it again from its new place') from error
         return path
 
     for pick, image in read_picked(chosen, shards, find):

@@ -53,7 +53,8 @@ class OpenRun:
 def run_label(options: LabelOptions) -> int:
     """Label recordings. Summarise the results and pick frames, if the options ask for it.
 
-    :returns: the exit code, see :attr:`.FleetResult.exit_code`.
+    :returns: the exit code, see :attr:`.FleetResult.exit_code`. With ``--summary``, the exit code
+        is also 1 if an earlier command lost frames, or gave up a part of a recording.
     :raises SegmentationError: if an option, the card or a source is wrong, or if a result cannot
         be written. Results that are already written stay.
     """
@@ -126,7 +127,7 @@ def _print_result(result: FleetResult, recordings: int, out: str) -> None:
 def _summarise(run: OpenRun, printed: Collection[str]) -> int:
     """Print the summary, and return the exit code.
 
-    :param printed: tasks in quarantine that are already printed.
+    :param printed: names of the recordings and shards that were given up and are already printed.
     """
     table = read_table(run.store)
     bad = count_bad(table)

@@ -103,8 +103,8 @@ def _list_names(source: ImageSource, options: SegmentOptions) -> list[str]:
 def _list_old_maps(name: str, options: SegmentOptions) -> list[str]:
     """Return the label maps and confidences that an earlier run may have written for this video.
 
-    This run may skip the frames of these files. Only kinds of files that this run writes are
-    returned.
+    Some of these files may belong to frames that this run skips. Only kinds of files that this
+    run writes are returned.
     """
     folders = ['labels'] * options.wants_labels(True) + ['confidence'] * options.confidence
     return [str(path.relative_to(options.out)) for folder in folders

@@ -77,7 +77,7 @@ class CameraViewport:
               size: tuple[int, int] | None) -> None:
         """Check whether images can have a viewport.
 
-        :param value: returns the value to check of the parameter with the given name.
+        :param value: for the name of a parameter, returns the value that is to be checked.
         :param info: the newest camera_info; None if none was received.
         :param size: height and width of the images in pixels. If None, this method checks only
             the length of `roi`, and whether the ego mask can be read.
@@ -155,7 +155,7 @@ def _read_picture(path: str) -> npt.NDArray[np.uint8]:
 
 def _hide_unseen(hidden: npt.NDArray[np.uint8] | None, lookup: npt.NDArray[np.float32]
                  ) -> npt.NDArray[np.uint8]:
-    """Return 1 for each rectified pixel that is hidden or outside the camera image, else 0."""
+    """Return 1 for each rectified pixel that is masked or outside the camera image, else 0."""
     unseen = lookup[..., 0] < 0
     if hidden is not None:
         column, row = np.moveaxis(np.rint(np.maximum(lookup, 0)).astype(np.intp), -1, 0)

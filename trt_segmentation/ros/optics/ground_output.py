@@ -56,8 +56,8 @@ Warn = Callable[[str, str, Exception], None]
 class GroundOutput:
     """Publishes the ground grid of one camera.
 
-    The worker's thread calls :meth:`publish` and usually :meth:`change_card`. The executor's
-    thread calls the other methods.
+    A worker segments the frames. Its threads call :meth:`publish` and usually
+    :meth:`change_card`. The executor's thread calls the other methods.
 
     :param camera: name of the camera; empty if the camera has no name.
     :param value: returns the value of the parameter with the given name.

@@ -17,8 +17,8 @@ from .trust import TIME, TRUST
 from .view_rows import VIEW
 
 START_PERIODS = 5
-"""If the image topic has no publisher, the log warns after this number × ``stale_after`` seconds,
-because a camera driver may need several seconds to start."""
+"""If the image topic has no publisher, the log warns of missing images only after this number ×
+``stale_after`` seconds, because a camera driver may need several seconds to start."""
 
 SETTINGS = (
     Setting('model', 'street', 'Name of an installed model card, or path of a model card (.yaml). '

@@ -49,7 +49,7 @@ class LateAnswer:
 
 
 def answer_later(node: Node, must_wait: Callable[[LateAnswer], bool]) -> None:
-    """Let a function decide which requests to set parameters are answered later.
+    """Call a function for each request that sets parameters. The function can delay the answer.
 
     :param must_wait: called with each request. If it returns False, the node answers at once. If
         it returns True, it must keep the request. Some code must then call

@@ -59,7 +59,10 @@ class TypedPublisher:
 
     def publish(self, header: Header, encoding: str, pixels: npt.NDArray[Any],
                 memory: Memory | None = None) -> bool:
-        """Publish a copy of C-contiguous pixels. Ignore ``memory``, and return False."""
+        """Publish C-contiguous pixels, without the use of ``memory``.
+
+        :returns: False, because the pixels are copied.
+        """
         self._publisher.publish(image_message(header, encoding, pixels))
         return False
 

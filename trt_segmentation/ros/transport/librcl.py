@@ -207,7 +207,7 @@ class Librcl:
         """Publish a serialized message. After the call, the memory may be overwritten.
 
         :param publisher: address of an rcl_publisher_t. The caller keeps it alive.
-        :param message: (n,) uint8, C-contiguous, with the encapsulation.
+        :param message: (n,) uint8, C-contiguous: the message in CDR, see :mod:`.cdr`.
         :raises TransportError: if the middleware refuses the message.
         """
         struct = _SerializedMessage(message.ctypes.data, message.nbytes, message.nbytes)

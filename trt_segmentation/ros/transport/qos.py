@@ -45,7 +45,8 @@ LATCHED = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE,
 
 PROMISES = (QoSPolicyKind.DEADLINE, QoSPolicyKind.LIVELINESS,
             QoSPolicyKind.LIVELINESS_LEASE_DURATION)
-"""Policies with which a publisher promises a rate. In an override, times are in nanoseconds."""
+"""Policies with which a publisher promises a rate. In the parameters ``qos_overrides.*``, times
+are in nanoseconds."""
 
 Warn = Callable[[str], None]
 
@@ -90,7 +91,7 @@ def _once(warn: Warn, text: Callable[[str], str]) -> Callable[[Any], None]:
 def _plausible(count: int) -> int:
     """Return the reported number of lost messages, or 1 if the number is impossibly large.
 
-    Fast DDS reports 2147483647 if it drops an old fragment after newer messages were received.
+    Fast DDS reports 2147483647 if it drops an old part of a message after newer messages came.
     """
     return count if count < 1_000_000 else 1
 

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Decodes the H.264 or H.265 packets of one camera in a thread of its own.
 
-Each packet depends on earlier packets. So every packet is decoded, in order. If the network is too
-slow, the node drops decoded frames, and not packets.
+Most packets depend on earlier packets. So packets are decoded in order, and if the network is too
+slow, the node drops decoded frames. If the decoder is too slow, new packets are dropped.
 """
 
 from __future__ import annotations
@@ -69,7 +69,8 @@ class DecodedImage:
 class VideoSink:
     """The :class:`.FrameSink` of one video camera. It gives decoded frames to another sink.
 
-    A packet that gives no frame is counted as a bad frame, with the reason.
+    The other sink also gets a report of each packet that gives no frame. The reason is ``no free
+    buffer`` if too many packets wait, and usually ``bad frame`` if the packet cannot be decoded.
 
     :param sink: gets every decoded frame, in the thread of this object.
     :raises VideoError: if PyAV is missing.
