@@ -80,11 +80,7 @@ def run_evaluate(options: EvaluateOptions) -> int:
             'scores': {name: scores.tree() for name, scores in scored.items()}}, '--json')
     reference.save()
     if options.fit_temperature:
-        again = _sources(card, options).values()
-        with ProgressBars() as bars:
-            print_temperature(card, chain.from_iterable(
-                bars.track(f'scores of {title}', samples, count)
-                for samples, count, title in again), options.save_card)
+        _fit_temperature(card, options)
     refuse_low_scores(scored, options.min_miou)
     return 0
 
@@ -100,6 +96,13 @@ def _sources(card: ModelCard, options: EvaluateOptions) -> dict[str, SampleSourc
     drive = None if options.drive is None else (options.drive, options.fps or FPS)
     return {condition: (draw_street_samples(card, count, condition, drive=drive), count, condition)
             for condition in options.condition or CONDITIONS}
+
+
+def _fit_temperature(card: ModelCard, options: EvaluateOptions) -> None:
+    with ProgressBars() as bars:
+        print_temperature(card, chain.from_iterable(
+            bars.track(f'scores of {title}', samples, count)
+            for samples, count, title in _sources(card, options).values()), options.save_card)
 
 
 def _evaluate_recordings(card: ModelCard, options: EvaluateOptions) -> int:

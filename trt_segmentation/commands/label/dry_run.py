@@ -67,20 +67,23 @@ def print_dry_run(recordings: Sequence[Recording], job: LabelJob, card: ModelCar
     print_line(f'{count_noun(len(recordings), "recording")}{unread}, {size:.2f} GB: '
                f'{count_noun(len(shards), "shard")}, {count_noun(frames, "frame")}, '
                f'{describe_time(seconds)} of camera images')
-    frames = _print_what_is_left(shards, done, job)
-    print_line(f'One worker on this machine labels {rate:.1f} frames/s, so it needs about '
-               f'{describe_time(frames / rate)}')
+    _print_what_is_left(shards, done, job, rate)
 
 
-def _print_what_is_left(shards: Sequence[Shard], done: Container[str], job: LabelJob) -> int:
-    """Print how many shards are complete already, if any. Return the number of frames left."""
+def _print_what_is_left(shards: Sequence[Shard], done: Container[str], job: LabelJob, rate: float
+                        ) -> None:
+    """Print how many shards are complete already, if any, and the time that the rest needs.
+
+    :param rate: frames per second of one worker.
+    """
     left = [shard for shard in shards if shard.name(job) not in done]
     frames = sum(shard.frames for shard in left)
     if complete := len(shards) - len(left):
         are = 'is' if complete == 1 else 'are'
         print_line(f'{count_noun(complete, "shard")} {are} already complete in {job.out}. '
                    f'Left: {count_noun(len(left), "shard")}, {count_noun(frames, "frame")}')
-    return frames
+    print_line(f'One worker on this machine labels {rate:.1f} frames/s, so it needs about '
+               f'{describe_time(frames / rate)}')
 
 
 def _list_topics(plan: ShardPlan) -> str:

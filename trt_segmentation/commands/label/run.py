@@ -92,7 +92,7 @@ def load_compared_card(model: str) -> ModelCard:
     """
     try:
         from ...accuracy.class_count import load_checked_card
-    except ModuleNotFoundError:     # only the workers need an engine
+    except ModuleNotFoundError:     # the workers may use TensorRT alone
         return load_card(model)
     return load_checked_card(model)
 
@@ -146,7 +146,10 @@ def _summarise(run: OpenRun, printed: Collection[str]) -> int:
 
 
 def _print_missing(run: OpenRun, given_up: Collection[str]) -> None:
-    """Print how many planned shards are neither complete nor in quarantine."""
+    """Print how many planned shards are neither complete nor in quarantine.
+
+    :param given_up: names of the tasks in quarantine.
+    """
     planned = read_shards(run.store, run.job).keys()
     done = run.store.find_done()
     if not done:
