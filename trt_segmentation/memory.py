@@ -31,15 +31,15 @@ class Memory(Protocol):
     nbytes: int
     """Number of usable bytes, counted from :attr:`address`."""
     view: npt.NDArray[np.uint8]
-    """(nbytes,) uint8, a writable view of the whole block. The view keeps the memory alive."""
+    """(nbytes,) uint8, a writable view of the whole block. The view keeps the memory
+    alive, except the view of an :class:`ArrayMemory`."""
 
 
 Allocate = Callable[[int], Memory]
 """A function that allocates at least the given number of bytes.
 
-If there is too little memory, the function raises MemoryError or a more specific error. The thread
-that receives a message from the middleware calls the function. This thread holds Python's lock
-(GIL) during the call.
+If there is too little memory, the function raises MemoryError or a more specific error. Any thread
+may call the function. For example, the executor's thread calls it to receive an image.
 """
 
 
@@ -60,11 +60,14 @@ class PageMemory:
 
 
 class ArrayMemory:
-    """The memory of an array and of the free bytes before the array.
+    """The memory of an array, and of the free bytes directly before the array.
+
+    A publisher can write the header of a message into the free bytes. Then it publishes the header
+    and the array without a copy.
 
     :param pixels: a C-contiguous array. The caller must keep a reference to the array while this
         object or its view is used.
-    :param headroom: number of free bytes directly before the array, in the same memory block.
+    :param headroom: number of the free bytes. They belong to the same memory block as the array.
     """
 
     def __init__(self, pixels: npt.NDArray[Any], headroom: int) -> None:
@@ -86,12 +89,13 @@ def limit_arenas() -> None:
 
 
 def keep_freed_memory() -> bool:
-    """Let malloc keep freed blocks for later use. Return False if this malloc is not glibc's.
+    """Let malloc keep freed blocks for later use. Return False if malloc refuses this.
 
-    By default, malloc gets new pages from the kernel for each large image, and gives the pages
-    back when the image is freed. The kernel clears each new page. When rclpy copies a ROS image,
-    this clearing takes most of the time. While malloc gives pages back, the thread holds
-    Python's lock (GIL).
+    By default, glibc's malloc often gets new pages from the kernel for a large image, and gives
+    the pages back when the image is freed. The sizes of the blocks freed so far decide this. The
+    kernel clears each new page. When rclpy copies a ROS image, this clearing takes most of the
+    time. While malloc gives pages back, the thread holds Python's lock (GIL). This function lets
+    malloc keep blocks smaller than :data:`LARGEST_BLOCK`. Only glibc's malloc can do this.
     """
     mallopt = _libc('mallopt')
     return bool(mallopt and mallopt(M_MMAP_THRESHOLD, LARGEST_BLOCK)

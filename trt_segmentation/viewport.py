@@ -28,7 +28,8 @@ class Viewport:
     :param lookup: (height, width, 2) float32: column and row in the camera image for each pixel of
         the rectified image. If the camera image does not show the pixel, its column and row are
         negative. ``lens/rectify.py`` makes lookups. None if images are not rectified.
-    :raises FrameError: if ``roi`` or an array does not fit the size of the images.
+    :raises FrameError: if ``roi`` or an array does not fit the size of the images, or if
+        ``hidden`` has a value above 1.
     """
 
     height: int

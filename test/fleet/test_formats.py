@@ -89,6 +89,13 @@ def test_a_damaged_coco_file_is_named(tmp_path: Path) -> None:
         list(read_labels(tmp_path, 'coco', 255))
 
 
+def test_a_damaged_png_is_named(tmp_path: Path) -> None:
+    (tmp_path / 'labels').mkdir()
+    (tmp_path / 'labels' / '000001_5.png').write_bytes(b'\x89PNG\r\n\x1a\n')
+    with pytest.raises(FleetError, match=r'000001_5\.png is damaged or is not a PNG\. Delete'):
+        list(read_labels(tmp_path, 'png', 255))
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(FleetError, match=f'{tmp_path} is not complete'):
         list(read_labels(tmp_path, 'png', 255))

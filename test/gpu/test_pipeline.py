@@ -328,11 +328,11 @@ def test_a_submit_too_many_says_what_to_do(pipeline, monkeypatch):
     frame = painted(np.zeros((20, 20), int), PALETTE)
     for _ in range(3):
         pipeline.submit([frame])
-    with pytest.raises(EngineError, match=r'3 slots are in use. 3 of them wait for collect\(\)'):
+    with pytest.raises(EngineError, match=r'3 slots are in use. 3 submitted batches wait for'):
         pipeline.submit([frame])
     segmentations = [pipeline.collect()[0] for _ in range(3)]
     with pytest.raises(EngineError,
-                       match=r'0 of them wait for collect\(\), and 3 wait for release\(\)'):
+                       match=r'0 submitted batches wait for collect\(\). Any other slot'):
         pipeline.submit([frame])
     for segmentation in segmentations:
         segmentation.release()

@@ -29,7 +29,11 @@ COMMANDS = (segment_options, inspect_options, build_options, cache, replay_optio
 
 
 def parser() -> argparse.ArgumentParser:
-    """Return the parser for all commands. :func:`.set_options` explains the parsed arguments."""
+    """Return the parser for all commands.
+
+    If ``parsed`` is the result of ``parse_args()``, ``parsed.make_options(parsed)`` returns the
+    options of the chosen command.
+    """
     top = CommandParser(prog='trt_seg', description='Semantic segmentation of camera images.')
     top.add_argument('--version', action=VersionAction, nargs=0, dest=argparse.SUPPRESS,
                      default=argparse.SUPPRESS, help='print the version')

@@ -156,7 +156,9 @@ def read_labels(folder: Path, label_format: str, unlabelled: int) -> Iterator[np
     A frame that could not be decoded has no label map, and is left out.
 
     :param folder: folder of a complete shard.
-    :param unlabelled: value of the pixels without a class.
+    :param label_format: one of :data:`FORMATS`.
+    :param unlabelled: value of the pixels without a class. Only ``coco`` needs this value, because
+        the label maps of the other formats contain it.
     :raises FleetError: if a file of the shard is missing, or if a PNG or COCO file is damaged.
     :raises BagError, FrameError: if the bag or one of its label maps is damaged.
     """
@@ -177,7 +179,8 @@ def _read_png(folder: Path) -> Iterator[npt.NDArray[Any]]:
     for path in sorted((folder / LABELS).iterdir()):
         labels = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
         if labels is None:
-            raise FleetError(f'{path} is not a PNG')
+            raise FleetError(f'{path} is damaged or is not a PNG. Delete the folder of this '
+                             'shard, and run `trt_seg label` again')
         yield labels
 
 

@@ -76,8 +76,8 @@ class ObjectStore(Store):
     def fetch(self, shard: str, scratch: Path) -> Path:
         data = self.read(f'{SHARDS}/{shard}/{DONE}')
         if data is None:
-            raise FleetError(f'the shard {self._root}/{SHARDS}/{shard} is not complete; label it '
-                             'first')
+            raise FleetError(f'the shard {self._root}/{SHARDS}/{shard} is not complete; run '
+                             '`trt_seg label` first')
         folder = Path(tempfile.mkdtemp(dir=scratch))
         for name in json.loads(data)['sha256']:
             path = folder / name
@@ -86,7 +86,9 @@ class ObjectStore(Store):
         return folder
 
     def sweep(self) -> None:
-        pass        # incomplete shards are in the ScratchFolder of a worker
+        # A worker keeps incomplete shards in its ScratchFolder, a temporary folder that it deletes
+        # itself. If an upload was interrupted, the next upload of the shard replaces its files.
+        pass
 
     def close(self) -> None:
         pass

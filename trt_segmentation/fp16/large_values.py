@@ -56,7 +56,8 @@ class LargestValues:
             return
         found = run_session(self._session, {self._input: tensor})
         ends = np.abs(np.asarray(found, np.float64).reshape(-1, 2)).max(1)
-        # JSON has no infinity and no NaN, so these values count as the largest number of FP32.
+        # The largest values are written to JSON, which has no infinity and no NaN. So infinity and
+        # NaN count as the largest number of FP32.
         ends = np.nan_to_num(ends, nan=FP32_MAX, posinf=FP32_MAX)
         self._largest = np.maximum(self._largest, ends)
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The slots of one pipeline, and their states. A slot is the memory of one batch."""
+"""The slots of one pipeline, and their states. A slot holds the memory of one batch."""
 
 from __future__ import annotations
 
@@ -18,11 +18,13 @@ PATIENCE = 5.0
 class SlotRing:
     """Keeps the slots of one pipeline and their states. Any thread may call every method.
 
-    ``submit`` takes a free slot. After ``submit``, the slot is pending until ``collect``. Then the
-    slot is lent until the last of its segmentations is released. After that, it is free again.
+    A slot is free at first. ``submit`` of the pipeline takes a free slot and puts a batch into the
+    slot. The slot is then pending until ``collect`` of the pipeline returns the segmentations of
+    the batch. After that, the slot is lent until the last of these segmentations is released. Then
+    the slot is free again.
 
-    :ivar fatal_error: the first sticky error; None if there was none. After a sticky error, this
-        process cannot use the GPU.
+    :ivar fatal_error: the first sticky GPU error; None if there was none. An error is sticky if
+        this process cannot use the GPU after the error.
     """
 
     def __init__(self) -> None:
@@ -53,12 +55,13 @@ class SlotRing:
             if not self._changed.wait_for(
                     lambda: self._free or self._is_closed or self.fatal_error, PATIENCE):
                 raise EngineError(
-                    f'all {len(self.slots)} slots are in use. {len(self._pending)} of them wait '
-                    f'for collect(), and {len(self.slots) - len(self._pending)} wait for '
-                    f'release() of their segmentations. Call these methods earlier, or open the '
-                    f'pipeline with more slots')
+                    f'all {len(self.slots)} slots are in use. {len(self._pending)} submitted '
+                    f'batches wait for collect(). Any other slot is in use until release() of its '
+                    f'segmentations. Call these methods earlier, or open the pipeline with more '
+                    f'slots')
             self.check_usable()
-            # The networks take turns. The most recently released slot has its memory already.
+            # The networks take turns. A slot allocates its memory when it is used for the first
+            # time. So a slot that was used before is preferred to a slot that was never used.
             stream = self._streams[self._turn % len(self._streams)]
             self._turn += 1
             slot = next((s for s in reversed(self._free) if s.stream == stream), self._free[-1])

@@ -21,7 +21,8 @@ BINS = 2048
 STEPS = 127
 """Number of positive INT8 values."""
 PERCENTILE = 99.99
-"""This percentage of the values lies within the range of the method ``percentile``."""
+"""The calibration method ``percentile`` chooses a range that holds this percentage of the absolute
+values."""
 Values = npt.NDArray[Any]
 
 
@@ -92,8 +93,9 @@ def find_least_divergence(histogram: Histogram) -> float:
     """Return the limit at which INT8 changes the distribution of the values least.
 
     As in TensorRT's entropy calibrator, the measure is the Kullback-Leibler divergence, with 2048
-    bins and 128 INT8 steps. INT8 represents zeros exactly. So the count of the first bin, which
-    holds the zeros, is replaced by the count of the second bin.
+    bins and 128 INT8 values (0 to 127). The first bin holds the zeros. INT8 represents zeros
+    exactly, so their number must not influence the limit. Therefore the count of the second bin
+    replaces the count of the first bin.
     """
     counts = histogram.counts.astype(np.float64)
     counts[0] = counts[1]

@@ -92,11 +92,14 @@ class Camera:
 
     @property
     def images_are_numbered(self) -> bool:
-        """Whether missing images can be counted, because each image has a number."""
+        """Whether missing images can be counted by the numbers of the received images.
+
+        True while the camera is not subscribed.
+        """
         return self._image is None or self._image.numbered
 
     def subscribe(self, image_transport: str, sink: FrameSink) -> None:
-        """Start to receive images.
+        """Subscribe to the images and the camera_info.
 
         :param image_transport: raw, compressed, foxglove or ffmpeg.
         :param sink: gets the images, and allocates the memory for the images. If the images are a
@@ -128,8 +131,9 @@ class Camera:
     def change_model(self, card: ModelCard, reference: HealthReference) -> None:
         """Use another model for all later segmentations, and publish its class names.
 
-        A worker segments the frames. Usually, a thread of the new worker calls this method before
-        the first frame.
+        A new model has a new :class:`.Worker`. A thread of this worker calls this method before
+        the first frame. But if a failed engine is being reopened at this time, the executor's
+        thread calls this method.
         """
         self._outputs.card = card
         self.health.change_model(card, reference)
@@ -143,7 +147,7 @@ class Camera:
             self._image.renew()
 
     def unsubscribe(self) -> None:
-        """Stop receiving images. A second call does nothing."""
+        """Unsubscribe from the images and the camera_info. A second call does nothing."""
         if self._image:
             self._image.close()
         if self._video:

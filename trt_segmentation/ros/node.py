@@ -66,7 +66,8 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
         self.trouble = ''
         """Why the last transition ``configure`` or ``activate`` failed. Empty if it succeeded."""
         self.progress = ''
-        """What the transition ``configure`` does now. Empty if this transition is not running."""
+        """The newest line about the opening of an engine, also if it is reopened or exchanged.
+        Empty after ``configure`` and ``cleanup``. Diagnostics show it if no pipeline exists."""
         self._prepare: Callable[[], None] = lambda: None  # see begin
         self.cameras: list[Camera] = []
         self.stats = Stats()
@@ -88,7 +89,10 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
         self.create_timer(TICK_SECONDS, self._supervisor.tick, clock=self.monitor.steady)
 
     def value(self, name: str) -> Any:
-        """Return the value of a parameter. An empty list is returned as []."""
+        """Return the value of a parameter. ``cameras``, ``palette`` and ``roi`` are always lists.
+
+        rclpy itself may return None for an empty list, and an ``array.array`` for ``roi``.
+        """
         value = self.get_parameter(name).value
         return value if name not in ('cameras', 'palette', 'roi') else list(value or [])
 
@@ -123,7 +127,10 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
             self.trigger_shutdown()
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Open the model card and the pipeline. If this fails, the log and diagnostics say why."""
+        """Read the model card, open the pipeline, and make the publishers.
+
+        If a step fails, the log and diagnostics say why.
+        """
         try:
             card = load_card(self.value('model'))
             pipeline = self._supervisor.pipeline = run_interruptibly(
@@ -192,7 +199,7 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
         return super().on_cleanup(state)
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Unsubscribe. End the worker and close the pipeline, if they exist."""
+        """Unsubscribe and end the worker. If the worker ends in time, close the pipeline."""
         ended = self._stop_worker(STOP_SECONDS)
         self.monitor.publish()
         if ended:  # otherwise the worker still uses the pipeline
@@ -279,8 +286,9 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
 
 
 def main(args: list[str] | None = None) -> int:
-    """Run the node until a signal ends it, and return the exit code."""
-    # Without this call, the process would grow, because each exchange of the model starts threads.
+    """Run the node until the process must end. Return the exit code, see :func:`.run`."""
+    # Each exchange of the model starts new threads. Without this call, the process would use more
+    # and more memory for a long time.
     limit_arenas()
     return run(SegmentationNode, lambda node: node.begin(skip_present_objects), args,
                lambda node: node.exit_code)

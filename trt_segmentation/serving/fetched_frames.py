@@ -21,7 +21,8 @@ from .recovery import EngineHealth
 class FetchedFrames:
     """Holds the frames that the worker processes now, and counts and reports each dropped frame.
 
-    Any thread may use this object.
+    Several threads may use this object at the same time, but each frame is used by one thread at a
+    time. So no lock is needed: Python itself protects each access to the dictionary of frames.
 
     :param warn: called with the name of a camera, the kind of its problem, and the exception.
     """
@@ -64,7 +65,7 @@ class FetchedFrames:
         """Count a frame that gets no segmentation, and release its memory.
 
         :param stamp_ns: the image's stamp in nanoseconds. If None, the stamp is read from the
-            image, which must not be released yet.
+            image. So if the image was already released, pass the stamp.
         """
         if self._log.is_open and stamp_ns is None:
             with suppress(FrameError):  # the header may be unreadable

@@ -68,9 +68,12 @@ def open_sources(names: Sequence[str | Path], options: SourceOptions = SourceOpt
 
     All pictures together are the first source. A file that is named twice is read once.
 
-    :param names: each name is a picture, a glob such as ``frames/*.jpg``, a folder of pictures, a
-        video, a bag, a camera, an RTSP URL, ``-`` for standard input, or ``street``.
-    :raises SourceError: if a name is none of these. The message quotes the name.
+    :param names: each name is a picture, a glob such as ``frames/*.jpg`` for several files, a
+        folder of pictures, a video, a bag, the path or number of a camera, an RTSP URL, ``-`` for
+        standard input, or ``street`` for drawn scenes.
+    :raises SourceError: if a name is none of these, if a folder or a glob gives no file that can
+        be read, or if a folder is also the folder of the results. The message contains the name.
+    :raises VideoError: if a URL is not an RTSP URL.
     """
     found = _Found({}, {}, {}, [])
     for name in names:
@@ -91,7 +94,7 @@ def open_sources(names: Sequence[str | Path], options: SourceOptions = SourceOpt
 
 
 def name_kind(name: str | Path) -> str:
-    """Return the kind of a source for messages, such as ``a video``.
+    """Return what a source is, in words for an error message, such as ``a video``.
 
     :returns: an empty string for a picture file or for an unknown source.
     """
@@ -182,7 +185,7 @@ def _walk(folder: Path, options: SourceOptions) -> Iterable[Path]:
 
 
 def _find_glob(pattern: Path, options: SourceOptions, found: _Found) -> None:
-    """Add the pictures, videos and bags that match a pattern. Other files are left out."""
+    """Add the picture, video and bag files that match. Folders and other files are left out."""
     matches = sorted(map(Path, glob.glob(str(pattern), recursive=True)))
     added = [path for path in matches if path.is_file()
              and _add_file(path, Path(path.name), found)]

@@ -46,7 +46,7 @@ class VideoImages:
 
     @property
     def paths(self) -> tuple[Path, ...]:
-        """The video file."""
+        """The path of the video file, or the name of the camera as a path."""
         return (Path(self.source),)
 
     def open(self) -> OpenSource:
@@ -131,7 +131,12 @@ class BagImages:
 
 
 def _find_rate(count: int, duration_ns: int) -> Fraction:
-    """Return the rate in images per second. If other topics last longer, the rate is too low."""
+    """Return the rate of the images in a bag, in images per second.
+
+    If other topics of the bag begin earlier or end later than the images, the rate is too low.
+
+    :param duration_ns: nanoseconds from the first message of the bag to the last message.
+    """
     if count < 2 or duration_ns <= 0:
         return USUAL_RATE
     rate = Fraction((count - 1) * 1_000_000_000, duration_ns).limit_denominator(100)

@@ -60,13 +60,19 @@ class PinholeCamera:
         return turned[:, :2] * (self.focal / turned[:, 2:]) + centre
 
     def project(self, points: Floats) -> tuple[Floats, Floats]:
-        """Project (N, 3) world points to (N, 2) pixels and (N,) depths of at least NEAR."""
+        """Project (N, 3) world points. Return (N, 2) pixels and (N,) depths in metres.
+
+        A depth below :data:`NEAR` is replaced by NEAR before the projection.
+        """
         turned = self.turn(points)
         turned[:, 2] = np.maximum(turned[:, 2], NEAR)
         return self.flatten(turned), turned[:, 2]
 
     def outline(self, points: Floats) -> Floats:
-        """Project the visible part of an (N, 3) world polygon. The result may have no points."""
+        """Project the part of an (N, 3) world polygon that lies at a depth of NEAR or more.
+
+        :returns: (M, 2) pixels, which may lie outside the image. M is 0 if there is no such part.
+        """
         return self.flatten(clip(self.turn(points)))
 
     def row(self, depth: float) -> float:

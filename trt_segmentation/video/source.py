@@ -89,8 +89,10 @@ class VideoSource:
 def find_source(source: str | Path) -> VideoSource:
     """Return the video source that a user names.
 
-    :param source: path of a video file, ``/dev/video0`` or its number, or an ``rtsp://`` URL.
-    :raises VideoError: if the source is none of these, or if the file cannot be read.
+    :param source: path of a video file, path or number of a camera (``/dev/video0`` or 0), or URL
+        that begins with ``rtsp://`` or ``rtsps://``.
+    :raises VideoError: if the source is none of these, if the file cannot be read, or if it is
+        only a Git LFS pointer to a video.
     """
     text = str(source)
     if isinstance(source, str) and '://' in text:

@@ -151,8 +151,12 @@ def test_a_height_without_a_pose_is_refused(make_ground: Any, monkeypatch: pytes
     (result,) = fixed.node.set_parameters([Parameter('camera_height', value=0.0)])
     assert not result.successful and 'the node has not subscribed to tf2' in result.reason
     assert fixed.node.value('camera_height') == 1.2
-    fixed.close()
     monkeypatch.setattr(transforms, 'tf2_ros', FakeTf2())
+    fixed.node.trigger_deactivate()  # these are the steps that the message names
+    fixed.node.trigger_cleanup()
+    (result,) = fixed.node.set_parameters([Parameter('camera_height', value=0.0)])
+    assert result.successful and fixed.node.start() and fixed.node.state == 'active'
+    fixed.close()
     several = make_ground('cameras:=[left, right]')
     (result,) = several.node.set_parameters([Parameter('camera_height', value=1.2)])
     assert not result.successful and 'but there are 2 cameras' in result.reason

@@ -32,9 +32,8 @@ def print_dry_run(recordings: Sequence[Recording], job: LabelJob, card: ModelCar
 
     Each remote recording is copied to this machine. The copy is deleted afterwards.
 
-    :raises FleetError: if no recording can be read, or if the real command would refuse the
-        folder of the run, see :func:`.check_folder_of`.
-    :raises EngineError: if the model cannot be opened.
+    :raises FleetError, EngineError: if no recording can be read, if the model cannot be opened, or
+        if the real command would refuse the folder of the run, see :func:`.check_folder_of`.
     """
     shards: list[Shard] = []
     left_out: Counter[tuple[str, str]] = Counter()

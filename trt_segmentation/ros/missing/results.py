@@ -16,7 +16,7 @@ class ResultWatch:
 
     def __init__(self) -> None:
         self._last: Snapshot | None = None
-        self._start: Snapshot | None = None  # None if the last report had a new result
+        self._start: Snapshot | None = None  # None if no result is missing
         self._started = 0.0
 
     def describe(self, snapshot: Snapshot, now: float, patience: float) -> str:

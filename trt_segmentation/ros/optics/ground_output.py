@@ -31,14 +31,15 @@ except ImportError:  # not every ROS installation has nav_msgs
     MapMetaData = OccupancyGrid = None
 
 NO_GROUND, NEW_LENS = 'no ground grid', 'camera_info changed'
-"""The kinds of problems for ``warn``: a ground grid could not be computed, and the calibration
-changed while the node was active."""
+"""The kinds of problems that :class:`GroundOutput` reports. NO_GROUND means that a ground grid
+could not be computed. NEW_LENS means that the camera's calibration changed after the last grid."""
 
 MANY_CAMERAS = ('`camera_height` gives the pose of one camera, but there are {} cameras. Set '
                 '`camera_height` to 0, and publish the pose of each camera with tf2')
 NO_TRANSFORMS = ('`camera_height` was above 0 when the node was configured, so the node has not '
-                 'subscribed to tf2. For a `camera_height` of 0, deactivate, clean up, configure '
-                 'and activate the node. Or start the node again')
+                 'subscribed to tf2. To use tf2, deactivate and clean up the node, set '
+                 '`camera_height` to 0, then configure and activate the node. Or start the node '
+                 'again with a `camera_height` of 0')
 
 _CALIBRATION: dict[str, Callable[[CameraInfo], str]] = {
     'the size': lambda info: f'{info.width}x{info.height}',
@@ -56,8 +57,10 @@ Warn = Callable[[str, str, Exception], None]
 class GroundOutput:
     """Publishes the ground grid of one camera.
 
-    A worker segments the frames. Its threads call :meth:`publish` and usually
-    :meth:`change_card`. The executor's thread calls the other methods.
+    A :class:`.Worker` segments the frames. One of its threads calls :meth:`publish`. When the node
+    changes to a new model, a thread of the new worker calls :meth:`change_card`. But if a failed
+    engine is being reopened at this time, the executor's thread calls :meth:`change_card`. The
+    executor's thread calls the other methods.
 
     :param camera: name of the camera; empty if the camera has no name.
     :param value: returns the value of the parameter with the given name.
@@ -113,7 +116,10 @@ class GroundOutput:
         self._values = self._read_values()
 
     def find_height_problem(self, height: float, cameras: int) -> str:
-        """Return why ``camera_height`` cannot have a value now. Empty if it can."""
+        """Return why ``camera_height`` cannot be set to ``height`` now. Empty if it can.
+
+        :param cameras: number of cameras of the node.
+        """
         if height and cameras > 1:
             return MANY_CAMERAS.format(cameras)
         return '' if height or self._transforms else NO_TRANSFORMS
@@ -126,7 +132,7 @@ class GroundOutput:
 
     def _find_table(self, header: Header, info: CameraInfo | None, sent: CameraInfo | None
                     ) -> GroundTable:
-        """Return the present table, or a new table if lens, pose or size have changed."""
+        """Return the table that computes the grids, or a new one if lens, pose or size changed."""
         lens, pose = read_lens(info), self._find_pose(header)
         size = GridSize(self._value('ground_range'), self._value('ground_resolution'))
         old = self._table
@@ -142,7 +148,7 @@ class GroundOutput:
     def _find_pose(self, header: Header) -> Pose:
         if height := self._value('camera_height'):
             return Pose.of_mount(height, self._value('camera_pitch'), self._value('camera_roll'))
-        assert self._transforms is not None  # find_height_problem() refuses a height of 0
+        assert self._transforms is not None  # without tf2, find_height_problem() refuses 0
         return self._transforms.find_pose(self._value('ground_frame'), header)
 
     def _read_values(self) -> Values:
@@ -154,7 +160,10 @@ class GroundOutput:
 
 
 def describe_changes(old: CameraInfo | None, new: CameraInfo | None) -> str:
-    """Return the parts of a calibration that differ. Empty if no part differs."""
+    """Return the parts of a calibration that differ, as text with the old and the new values.
+
+    Empty if no part differs, or if one of the calibrations is None.
+    """
     if old is None or new is None:
         return ''
     found = [(name, text(old), text(new)) for name, text in _CALIBRATION.items()]

@@ -36,8 +36,8 @@ class Transforms:
         self._buffer = tf2_ros.Buffer()
         self._listener = tf2_ros.TransformListener(self._buffer, node)
         # If a bag is played in a loop, the clock jumps back at the start of each round. tf2 would
-        # then refuse the new transforms, because the stored transforms are newer. So this callback
-        # deletes all stored transforms except the static transforms.
+        # then refuse the transforms of this round, because the stored transforms have later times.
+        # So this callback deletes all stored transforms except the static transforms.
         self._jumps = node.get_clock().create_jump_callback(
             JumpThreshold(min_forward=None, min_backward=Duration(nanoseconds=-1)),
             post_callback=lambda jump: self._buffer.clear())
