@@ -101,7 +101,7 @@ class GraphError(SegmentationError):
 
 
 class AccuracyLossError(GraphError):
-    """In a lower precision, a network loses more accuracy than the user allows."""
+    """The accuracy of a network is lower than the user allows."""
 
 
 class CacheError(SegmentationError):

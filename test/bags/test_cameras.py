@@ -102,6 +102,9 @@ def test_a_camera_is_found_by_any_of_its_topics(tmp_path: Path) -> None:
                          (TOPIC + '/ffmpeg', (TOPIC, jpeg, TOPIC))):
         assert [choose(bag, asked).chosen for bag in (raw_bag, jpeg_bag, both)] == [
             (topic,) for topic in found]
+    near = write_bag(tmp_path / 'near', image_messages(pictures(1), '/camera/depth/image_raw'))
+    with pytest.raises(BagError, match=r"no images on '/camera/color/image_raw'\. Image topics"):
+        choose(near, '/camera/color/image_raw')
     with pytest.raises(BagError, match=rf"no images on '{TOPIC}s', did you mean '{TOPIC}'"):
         choose(raw_bag, TOPIC + 's')
 

@@ -151,7 +151,8 @@ def test_several_image_topics_have_to_be_chosen_from(tmp_path):
     found = pictures(2)
     path = write_bag(tmp_path / 'bag', image_messages(found) + image_messages(found[:1], '/rear'))
     with BagReader(path) as bag:
-        with pytest.raises(BagError, match=r'2 image topics\. Choose one with --image-topic: '
+        with pytest.raises(BagError, match=r'2 image topics\. Choose one with --image-topic, or '
+                                           r'in Python with `topic`: '
                                            r'/camera/image_raw \(2\), /rear \(1\)'):
             bag.image_topic()
         assert bag.image_topic('/rear') == '/rear'

@@ -65,6 +65,8 @@ def test_help_needs_nothing_but_python():
     (('replay', 'bag', '--out', 'out'), 'rosbags',
      "pip install 'rosbags>=0.11,<0.12'"),
     (('bench',), 'plotly', 'pip install plotly'),
+    (('label', 'x', '--out', 'out'), 'fsspec', "'pyarrow>=20' 'pycocotools>=2.0.8' rich "
+     "'rosbags>=0.11,<0.12'"),
     (('demo', '--save-view', 'x.rrd'), 'rerun', 'pip install rerun-sdk'),
     (('eval',), 'rich', 'pip install rich'),
     (('eval', '--images', 'x', '--labels', 'x'), 'PIL', 'pip install Pillow'),

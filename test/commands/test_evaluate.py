@@ -27,10 +27,10 @@ from trt_segmentation.accuracy.samples import (
     SCENE_SIZE,
 )
 from trt_segmentation.commands.cli import main
-from trt_segmentation.commands.evaluate import print_scores, run_evaluate
+from trt_segmentation.commands.evaluate import print_scores, refuse_low_scores, run_evaluate
 from trt_segmentation.commands.evaluate_options import BESIDE, EvaluateOptions
 from trt_segmentation.commands.evaluate_trust import print_temperature
-from trt_segmentation.errors import EvaluationError, OutputError
+from trt_segmentation.errors import AccuracyLossError, EvaluationError, OutputError
 from trt_segmentation.frame import Wanted
 from trt_segmentation.host.pipeline import HostPipeline
 from trt_segmentation.model.card import load_card, ModelCard, spread_palette
@@ -180,6 +180,31 @@ def test_a_folder_of_pairs(tmp_path, card_file, suffix, capsys):
     assert scores['images'] == 3
     assert scores['pixel_accuracy'] == pytest.approx(1 - 16 / (3 * 24 * 32 - 48))
     assert '0.9' in capsys.readouterr().out
+
+
+def test_a_mean_iou_below_the_minimum_is_named(tmp_path, card_file, capsys):
+    truths = {'a': labels()}
+    images = folder(tmp_path / 'images', {'a': PALETTE[truths['a']]})
+    truths['a'][0, :16] = (truths['a'][0, :16] + 1) % 4
+    arguments = ['eval', '--model', str(card_file), '--images', str(images), '--labels',
+                 str(folder(tmp_path / 'labels', truths)), '--json', str(tmp_path / 's.json')]
+    assert main([*arguments, '--min-miou', '0.5']) == 0
+    assert main([*arguments, '--min-miou', '1']) == 1
+    miou = json.loads((tmp_path / 's.json').read_text())['scores']['images']['mean_iou']
+    assert capsys.readouterr().err.endswith(
+        f'trt_seg: error: the mean IoU is below --min-miou 1: images has {miou:.4f}\n')
+
+
+def test_only_columns_with_labelled_pixels_are_compared_with_the_minimum():
+    empty, good = (Scores('ab', np.array(rows), 1) for rows in (
+        [[0, 0, 0], [0, 0, 0]], [[3, 1, 0], [0, 4, 0]]))
+    refuse_low_scores({'day': good, 'night': empty}, 0.5)
+    refuse_low_scores({'night': empty}, None)
+    refuse_low_scores({}, 1)
+    with pytest.raises(AccuracyLossError, match=r'day has 0\.7750$'):
+        refuse_low_scores({'day': good, 'night': empty}, 0.8)
+    with pytest.raises(EvaluationError, match='no pixel is labelled'):
+        refuse_low_scores({'night': empty}, 0.5)
 
 
 def test_files_without_partner_are_named_with_the_nearest(tmp_path):

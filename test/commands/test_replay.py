@@ -159,7 +159,7 @@ def test_a_video_is_replayed_from_its_first_keyframe_on(tmp_path, card, capsys):
         np.testing.assert_array_equal(message.labels(), pipeline.collect()[0].labels)
     pipeline.close()
     text = capsys.readouterr().out
-    assert '12 of 17 frames' in text and '5 bad frames are listed above' in text
+    assert '12 of 17 frames' in text and '5 bad frames. The first frame' in text
 
 
 @pytest.mark.parametrize('encoding', ['rgb8', 'bgra8', 'rgba8'])
@@ -243,7 +243,7 @@ def test_bad_frames_are_named_counted_and_passed_over(tmp_path, card, capsys):
     assert re.search(r"frame 4 of 5 \(stamp 1700000000\.300000000\): unknown encoding 'bgr9'",
                      text.err)
     assert '3 of 5 frames' in text.out
-    assert '2 bad frames are listed above' in text.out
+    assert '2 bad frames. The first frame for each reason is listed above' in text.out
     assert [m.stamp_ns for m in read(tmp_path / 'out')] == [
         FIRST + i * 100_000_000 for i in (0, 2, 4)]
 
@@ -402,6 +402,18 @@ def test_the_expected_topic_is_found_or_given(tmp_path, card, capsys, replayed):
                '--expect-topic', '/masks') == 0
 
 
+def test_depth_images_are_refused_once(tmp_path, card, capsys):
+    depth = np.random.default_rng(0).integers(400, 9000, (48, 64)).astype(np.float32)
+    bag = write_bag(tmp_path / 'in', image_messages([depth] * 3, '/a/depth', '32FC1'))
+    assert run(bag, tmp_path / 'out', card) == 2
+    error = capsys.readouterr().err
+    assert 'no images of a camera: /a/depth has depth images (32FC1). To read' in error
+    assert error.count('32FC1') == 1 and not (tmp_path / 'out').exists()
+    assert run(bag, tmp_path / 'out', card, '--image-topic', '/a/depth') == 1
+    text = capsys.readouterr()
+    assert text.err.count('encoding 32FC1 holds') == 1 and '3 bad frames. The first' in text.out
+
+
 def test_a_bad_frame_is_missing_from_the_comparison_too(tmp_path, card, capsys):
     truths = label_maps(3)
     messages = image_messages(map(paint, truths))
@@ -410,7 +422,7 @@ def test_a_bad_frame_is_missing_from_the_comparison_too(tmp_path, card, capsys):
     expect = expected_bag(tmp_path / 'expect', truths)
     assert run(bag, tmp_path / 'out', card, '--expect', expect) == 1
     text = capsys.readouterr().out
-    assert '1 bad frames are listed above' in text
+    assert '1 bad frame. The first' in text
     assert 'there was no frame for 1 of the' in text
 
 

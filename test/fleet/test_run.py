@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections import Counter
 from contextlib import closing
 import errno
+from itertools import count
 import json
 import os
 from pathlib import Path
@@ -15,6 +16,7 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 from typing import Any
 
 from fleets import colors_model, InlineWorkers, make_job, read_tree, run_fleet, write_fleet
@@ -414,3 +416,15 @@ def test_the_status_counts_shards_and_frames(tmp_path: Path, source: Path,
     assert [s.done for s in told] == sorted(s.done for s in told)
     assert (told[-1].done, told[-1].shards, told[-1].unplanned, told[-1].frames) == (6, 6, 0, 24)
     assert any(s.rate > 0 and s.seconds_left for s in told)
+
+
+def test_the_rate_of_a_short_run_is_not_too_low(tmp_path: Path, source: Path,
+                                                monkeypatch: pytest.MonkeyPatch) -> None:
+    ticks = count()
+    monkeypatch.setattr(run_module, 'time', SimpleNamespace(
+        monotonic=lambda: next(ticks) / 10_000))
+    monkeypatch.setattr(run_module, 'TELL_SECONDS', 0)
+    told: list[FleetStatus] = []
+    run_fleet(make_job(tmp_path / 'out', window_s=WINDOW), source, report=told.append)
+    assert told[-1].frames == 24 and next(ticks) < 10_000
+    assert told[-1].rate > 24       # all frames were processed in less than a second

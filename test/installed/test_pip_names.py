@@ -17,6 +17,7 @@ from trt_segmentation.installed.pip_names import (
     advise_install,
     GPU_SETS,
     IN_ROS_WHEELS,
+    LABEL_SET,
     pip_install,
     PIP_NAMES,
     ROS_WHEELS,
@@ -74,7 +75,8 @@ def installed_by(text: str) -> list[str]:
         for word in re.findall(r"'[^']+'|\S+", match[1]):
             name = word.rstrip(',.;:\\').strip("'")
             if name and not name.startswith(('-', '.')) and '.txt' not in name \
-                    and not re.search(r'^trt_segmentation\[\w+\] @ git\+https://|\.lock$', name):
+                    and not re.search(r'^trt_segmentation\[[\w,]+\] @ git\+https://|\.lock$',
+                                      name):
                 found.append(name)
             if word[-1] in ',.;:':
                 break  # the command ends here, and the sentence continues
@@ -125,6 +127,7 @@ def test_requirements_and_extras_name_packages_that_pip_has() -> None:
     known = {name.lower() for name in ON_PYPI}
     assert len(listed) > 60 and not [name for name in listed if base(name).lower() not in known]
     assert set(extras['ros']) == set(ROS_WHEELS)
+    assert set(extras['label']) == set(LABEL_SET)
     for name, extra in GPU_EXTRAS.items():
         assert set(extras[extra]) == set(GPU_SETS[name])
         assert set(requirements(ROOT / 'requirements' / f'{name}.in')) == set(GPU_SETS[name])
@@ -147,6 +150,8 @@ def test_every_import_has_advice() -> None:
     ('cv2', 'install it with: PYTHON -m pip install opencv-python-headless'),
     ('rosbags.rosbag2', "install it with: PYTHON -m pip install 'rosbags>=0.11,<0.12'"),
     ('cuda.core', "install it with: PYTHON -m pip install 'cuda-core[cu13]'"),
+    ('pyarrow.parquet', "install the extra `label` with: PYTHON -m pip install 'fsspec>=2026.1' "
+     "matplotlib 'pyarrow>=20' 'pycocotools>=2.0.8' rich 'rosbags>=0.11,<0.12'"),
     ('diagnostic_msgs', "source the setup.bash of a ROS 2 installation, or PYTHON -m pip install "
      "'ros-jazzy-rclpy[fastrtps]' ros-jazzy-sensor-msgs ros-jazzy-diagnostic-msgs "
      'ros-jazzy-lifecycle-msgs ros-jazzy-nav-msgs'),

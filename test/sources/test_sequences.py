@@ -13,6 +13,7 @@ from trt_segmentation.bags.reader import COMPRESSED, IMAGE
 from trt_segmentation.errors import BagError, VideoError
 from trt_segmentation.sources.image import BadImage
 from trt_segmentation.sources.sequences import BagImages, VideoImages
+from trt_segmentation.video.damage import DamagedPart
 from trt_segmentation.video.writer import VideoWriter
 
 
@@ -42,16 +43,17 @@ def test_the_images_of_a_video(video, every, numbers):
     opened.close()
 
 
-def test_a_damaged_part_of_a_video_is_one_bad_image(video):
+def test_a_damaged_part_of_a_video_is_one_bad_image_with_a_count(video):
     reader = VideoImages(video, 'drive.mp4', 'drive')
     opened = reader.open()
     images: Any = opened.images
     first = next(images)
-    images.gi_frame.f_locals['reader'].bad.append('frames 2 to 4: lost')
+    images.gi_frame.f_locals['reader'].damaged.append(
+        DamagedPart('frames 2 to 4: lost', (), None, 3))
     rest = list(images)
     assert first.name == 'drive/000001' and len(rest) == 10
     assert isinstance(rest[0], BadImage)
-    assert str(rest[0].error) == 'drive.mp4: frames 2 to 4: lost'
+    assert str(rest[0].error) == 'drive.mp4: frames 2 to 4: lost' and rest[0].count == 3
     assert rest[-1].name == 'drive/000010'
 
 

@@ -7,7 +7,7 @@ Other topics are left out, such as topics of label maps (images of class ids).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
@@ -72,6 +72,24 @@ def choose_topics(bag: BagReader, asked: str | None) -> CameraTopics:
         raise BagError(f'{bag.path} has no images of a camera. Its image topics: '
                        f'{listed or "none"}')
     return CameraTopics(tuple(chosen.values()), left_out)
+
+
+def find_camera_topic(bag: BagReader, asked: str | None,
+                      say: Callable[[str], None] = lambda line: None) -> str:
+    """Call :meth:`.BagReader.image_topic`. If nobody asked for a topic, refuse depth images.
+
+    :raises BagError: see :meth:`.BagReader.image_topic`. This error is also raised if ``asked`` is
+        None and the only image topic has depth images.
+    """
+    topic = bag.image_topic(asked, say)
+    if asked is None and topic not in bag.video_topics():
+        with closing(bag.undecoded_messages([topic])) as messages:
+            first = next(messages, None)
+        if first is not None and (encoding := _find_depth_encoding(first)):
+            raise BagError(f'{bag.path} has no images of a camera: {topic} has depth images '
+                           f'({encoding}). To read this topic anyway, choose it with '
+                           '--image-topic, or in Python with `topic`')
+    return topic
 
 
 def find_other_content(bag: BagReader, topic: str) -> str:

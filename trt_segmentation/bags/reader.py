@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Generator
+from collections.abc import Callable, Collection, Generator, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 import re
@@ -47,6 +47,12 @@ def is_result(topic: str) -> bool:
 def name_camera(topic: str) -> str:
     """Return an image topic without the suffix that image_transport adds, such as /compressed."""
     return re.sub(r'/(compressed|ffmpeg|foxglove)$', '', topic)
+
+
+def suggest_topic(asked: str, topics: Iterable[str]) -> str:
+    """Call :func:`.did_you_mean`. Suggest no depth images to a user who asks for a camera."""
+    wants_depth = 'dep' in asked        # with typing errors such as /dept
+    return did_you_mean(asked, [name for name in topics if wants_depth or 'depth' not in name])
 
 
 def stamp_text(stamp_ns: int | None) -> str:
@@ -210,13 +216,14 @@ class BagReader:
         listed = ', '.join(f'{name} ({count})' for name, count in topics.items()) or 'none'
         if asked is not None and asked not in topics:
             raise BagError(f'{self.path} has no images on {asked!r}'
-                           f'{did_you_mean(asked, topics) or "."} Image topics: {listed}')
+                           f'{suggest_topic(asked, topics) or "."} Image topics: {listed}')
         cameras = [name for name in topics if not is_result(name)]
         videos = self.video_topics()
         found = [name for name in cameras if name not in videos] or cameras or list(topics)
         if asked is None and len(found) != 1:
             raise BagError(f'{self.path} has ' + (
-                f'{len(topics)} image topics. Choose one with --image-topic: {listed}' if topics
+                f'{len(topics)} image topics. Choose one with --image-topic, or in Python with '
+                f'`topic`: {listed}' if topics
                 else f'no image topic. The type of an image topic is {IMAGE}, {COMPRESSED}, '
                 f'{" or ".join(VIDEO_TYPES)}'))
         topic = asked or found[0]

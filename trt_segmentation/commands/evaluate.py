@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from itertools import chain
 import sys
@@ -26,6 +26,7 @@ from ..accuracy.samples import (
     read_folder_samples,
     Sample,
 )
+from ..errors import AccuracyLossError, EvaluationError
 from ..frame import Wanted
 from ..model.card import ModelCard
 from ..pipeline import open_pipeline
@@ -51,6 +52,7 @@ def run_evaluate(options: EvaluateOptions) -> int:
     :raises EvaluationError, LabelValueError: if an option, an image or a label map is wrong.
     :raises ModelCardError, EngineError: if the model cannot be opened.
     :raises OutputError: if the JSON file cannot be written. The path is checked before any work.
+    :raises AccuracyLossError: if a mean IoU is below ``options.min_miou``. All files are written.
     """
     options.check()
     for path, name in ((options.json, '--json'), (options.save_card, '--save-card')):
@@ -78,11 +80,8 @@ def run_evaluate(options: EvaluateOptions) -> int:
             'scores': {name: scores.tree() for name, scores in scored.items()}}, '--json')
     reference.save()
     if options.fit_temperature:
-        again = _sources(card, options).values()
-        with ProgressBars() as bars:
-            print_temperature(card, chain.from_iterable(
-                bars.track(f'scores of {title}', samples, count)
-                for samples, count, title in again), options.save_card)
+        _fit_temperature(card, options)
+    refuse_low_scores(scored, options.min_miou)
     return 0
 
 
@@ -97,6 +96,13 @@ def _sources(card: ModelCard, options: EvaluateOptions) -> dict[str, SampleSourc
     drive = None if options.drive is None else (options.drive, options.fps or FPS)
     return {condition: (draw_street_samples(card, count, condition, drive=drive), count, condition)
             for condition in options.condition or CONDITIONS}
+
+
+def _fit_temperature(card: ModelCard, options: EvaluateOptions) -> None:
+    with ProgressBars() as bars:
+        print_temperature(card, chain.from_iterable(
+            bars.track(f'scores of {title}', samples, count)
+            for samples, count, title in _sources(card, options).values()), options.save_card)
 
 
 def _evaluate_recordings(card: ModelCard, options: EvaluateOptions) -> int:
@@ -115,6 +121,7 @@ def _evaluate_recordings(card: ModelCard, options: EvaluateOptions) -> int:
             'model': card.name, 'engine': options.engine, 'precision': options.precision,
             'scores': {name: scores.tree() for name, scores in done.scores.items()},
             'recordings': done.sums.recordings, 'quarantine': done.result.quarantined}, '--json')
+    refuse_low_scores(done.scores, options.min_miou)
     return done.result.exit_code
 
 
@@ -131,6 +138,25 @@ def print_scores(scored: dict[str, Scores], title: str) -> None:
     if not all(np.isnan(s.calibration_error) for s in scored.values()):
         table.add_row('calibration error', *(_cell(s.calibration_error) for s in scored.values()))
     Console().print(table)
+
+
+def refuse_low_scores(scored: Mapping[str, Scores], limit: float | None) -> None:
+    """Refuse scores with a mean IoU below a limit.
+
+    :param scored: the columns of the table by name; empty if the command was stopped. A column
+        without labelled pixels is accepted.
+    :param limit: smallest accepted mean IoU; None for no limit.
+    :raises AccuracyLossError: if the mean IoU of a column is smaller.
+    :raises EvaluationError: if no column has labelled pixels.
+    """
+    if limit is None or not scored:
+        return
+    known = {name: scores.mean_iou for name, scores in scored.items()
+             if not np.isnan(scores.mean_iou)}
+    if not known:
+        raise EvaluationError('--min-miou needs a mean IoU, but no pixel is labelled')
+    if low := [f'{name} has {iou:.4f}' for name, iou in known.items() if iou < limit]:
+        raise AccuracyLossError(f'the mean IoU is below --min-miou {limit:g}: {", ".join(low)}')
 
 
 def _cell(value: float) -> str:

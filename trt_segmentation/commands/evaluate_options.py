@@ -20,7 +20,7 @@ from .arguments.options import (
     Commands,
     set_options,
 )
-from .arguments.values import count, index, positive
+from .arguments.values import count, fraction, index, positive
 from .fleet.options import add_work, add_workers, GpuWorkerOptions
 
 BESIDE = Path()
@@ -58,6 +58,7 @@ class EvaluateOptions(GpuWorkerOptions):
     ignore: tuple[range, ...] = ()
     label_map: str | None = None
     json: Path | None = None
+    min_miou: float | None = None
     fit_temperature: bool = False
     save_card: Path | None = None
     save_reference: Path | None = None
@@ -141,6 +142,9 @@ def add_command(commands: Commands) -> None:
     parser.add_argument('--labels', type=Path, metavar='DIR', help='folder of label maps')
     add_label_values(parser)
     parser.add_argument('--json', type=Path, metavar='FILE', help='write the scores to this file')
+    parser.add_argument('--min-miou', type=fraction, metavar='X',
+                        help='smallest accepted mean IoU. If the mean IoU of a column of the '
+                        'table is smaller, the exit code is 1')
     parser.add_argument('--fit-temperature', action='store_true',
                         help='find the temperature that corrects the confidence, and print '
                         'this temperature. Every second image is used for the fit, and the other '

@@ -14,6 +14,7 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
+from ..bags.cameras import find_camera_topic
 from ..bags.golden import choose_label_topic, Expectation
 from ..bags.reader import BagReader
 from ..bags.writer import BagWriter, topic_root
@@ -25,6 +26,7 @@ from ..pipeline import open_pipeline
 from ..serving.stopping import StopSignals
 from ..stats import percentiles
 from ..untrusted.output_files import check_claim, claim_folder
+from ..untrusted.terminal_text import count_noun
 from ..view.progress import ProgressBars
 from .replay_frames import Replay, ReplayResult, ShowSegmentation
 from .replay_options import ReplayOptions
@@ -58,7 +60,7 @@ def run_replay(options: ReplayOptions) -> int:
         from ..view.rerun_view import check_view
         check_view(options.view, options.save_view)
     with BagReader(options.bag) as bag:
-        topic = bag.image_topic(options.image_topic, _print_error)
+        topic = find_camera_topic(bag, options.image_topic, _print_error)
         with _expectation(options, card, root) as expectation, closing(open_pipeline(
                 card, options.engine, gpu=options.gpu, precision=options.precision,
                 max_batch=MAX_BATCH, wait=WAIT, log=_print_error)) as pipeline:
@@ -142,7 +144,8 @@ def print_result(done: ReplayResult, out: Path, engine: str) -> None:
     lines = [f'{done.segmented} of {done.total} frames in {done.seconds:.1f} s '
              f'({rate:.1f} fps) → {out}']
     if done.bad:
-        lines.append(f'{len(done.bad)} bad frames are listed above')
+        frames = count_noun(len(done.bad), 'bad frame')
+        lines.append(f'{frames}. The first frame for each reason is listed above')
     if done.stopped_by:
         lines.append(f'{signal.Signals(done.stopped_by).name} stopped the replay. The bag {out} '
                      f'contains all {done.segmented} earlier results')

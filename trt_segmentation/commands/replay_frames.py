@@ -124,6 +124,7 @@ class Replay:
             named = [self._name(item.message, done) for item in items if item.frame]
             return named[0] if len(named) == 1 else f'{named[0]} to {named[-1]}'
 
+        printed: set[str] = set()
         start = time.monotonic()
         topics = [self.topic] + ([self.camera_info] if self.camera_info else [])
         with open_pool('decode and encode') as pool, closing(EveryFrame(
@@ -137,7 +138,8 @@ class Replay:
                     done.stopped_by = stop.caught
                     return
                 self._take(answer, done)
-                if answer.bad:
+                if answer.bad and answer.bad not in printed:
+                    printed.add(answer.bad)
                     print_line(done.bad[-1])
                 if answer.message.topic == self.topic:
                     done.seconds = time.monotonic() - start

@@ -20,6 +20,7 @@ import fsspec
 from ..bags.files import MAGIC
 from ..errors import SourceError
 from ..untrusted.regular_file import expand_home
+from ..untrusted.terminal_text import suggest_path
 from ..video.source import VIDEO_SUFFIXES
 
 SUFFIXES = frozenset(MAGIC) | VIDEO_SUFFIXES
@@ -231,7 +232,9 @@ def _find(name: str, labelled: bool, videos: list[str]) -> list[Recording]:
     except ImportError as error:
         raise SourceError(f'{name} needs a package that is not installed: {error}') from error
     except Exception as error:      # each object store has its own error classes
-        raise SourceError(f'{name} cannot be read: {shorten_error(error)}') from error
+        is_missing = isinstance(error, FileNotFoundError) and '://' not in name
+        near = suggest_path(expand_home(name)) if is_missing else ''
+        raise SourceError(f'{name} cannot be read: {shorten_error(error)}{near}') from error
 
 
 def _search(name: str, labelled: bool, videos: list[str]) -> Iterator[Recording]:

@@ -77,6 +77,7 @@ class FleetRun:
         self._heard: dict[int, float] = {}
         self._failed_starts, self._frames = 0, 0
         self._recent: deque[tuple[float, int]] = deque()
+        self._since: float | None = None    # when the recent frames began
 
     def run(self, stop: StopSignals, classes: Sequence[str]) -> FleetResult:
         """Process the shards that are not complete, and join the results.
@@ -168,7 +169,9 @@ class FleetRun:
         for worker in self._heard:
             if not self._schedule.is_busy(worker) and (
                     task := self._schedule.take(worker)) is not None:
-                self._heard[worker] = time.monotonic()
+                self._heard[worker] = now = time.monotonic()
+                if isinstance(task, Shard) and self._since is None:
+                    self._since = now
                 self._workers.give(worker, task)
 
     def _handle(self, worker: int, event: Event) -> None:
@@ -185,6 +188,7 @@ class FleetRun:
         elif isinstance(event, Progress):
             self._frames += event.frames
             self._recent.append((now, event.frames))
+            self._schedule.count_frames(worker, event.frames)
         elif isinstance(event, Planned) and isinstance(
                 task := self._schedule.finish(worker), Recording):
             self._unplanned -= 1
@@ -246,9 +250,9 @@ class FleetRun:
             return
         self._told = now
         while self._recent and self._recent[0][0] < now - RATE_SECONDS:
-            self._recent.popleft()
-        span = now - self._recent[0][0] if self._recent else 0.0
-        rate = sum(frames for _, frames in self._recent) / max(span, 1.0)
+            self._since, _ = self._recent.popleft()
+        span = 0.0 if self._since is None else now - self._since
+        rate = sum(frames for _, frames in self._recent) / span if span else 0.0
         status = FleetStatus(
             self._complete, self._shards, self._unplanned, self._frames,
             rate, self._schedule.busy, len(self._heard),

@@ -106,6 +106,7 @@ class Schedule:
     def __init__(self) -> None:
         self._queues: dict[str, _Queue] = {}
         self._busy: dict[int, Task] = {}
+        self._processed: Counter[int] = Counter()
         self._last: dict[int, str] = {}
         self._failures: Counter[Task] = Counter()
         self._losses: Counter[Task] = Counter()
@@ -117,10 +118,11 @@ class Schedule:
 
     @property
     def open_frames(self) -> int:
-        """Expected number of frames in the shards that are waiting or running."""
+        """Expected number of frames that no worker has processed yet."""
         waiting = [task for queue in self._queues.values() for task in queue.tasks]
-        return sum(task.frames for task in [*waiting, *self._busy.values()]
-                   if isinstance(task, Shard))
+        return sum(task.frames for task in waiting if isinstance(task, Shard)) + sum(
+            max(0, task.frames - self._processed[worker])
+            for worker, task in self._busy.items() if isinstance(task, Shard))
 
     @property
     def busy(self) -> int:
@@ -130,6 +132,10 @@ class Schedule:
     def is_busy(self, worker: int) -> bool:
         """Whether the worker has a task."""
         return worker in self._busy
+
+    def count_frames(self, worker: int, frames: int) -> None:
+        """Count frames that a worker has processed since its last report."""
+        self._processed[worker] += frames
 
     def add(self, tasks: Iterable[Task]) -> None:
         """Add tasks. They wait behind the earlier tasks of their recording."""
@@ -147,6 +153,7 @@ class Schedule:
         queue.workers += 1
         self._last[worker] = key
         self._busy[worker] = queue.tasks.popleft()
+        self._processed[worker] = 0
         return self._busy[worker]
 
     def finish(self, worker: int) -> Task | None:

@@ -40,6 +40,10 @@ GPU_SETS = {
 Since version 1.27, onnxruntime-gpu needs CUDA 13. The lock files and the extras in setup.py have
 the same packages."""
 
+LABEL_SET = ('fsspec>=2026.1', 'matplotlib', 'pyarrow>=20', 'pycocotools>=2.0.8', 'rich',
+             'rosbags>=0.11,<0.12')
+"""Packages that read many recordings. The extra ``label`` in setup.py has the same packages."""
+
 IN_ROS_WHEELS = {'builtin_interfaces', 'diagnostic_msgs', 'geometry_msgs', 'lifecycle_msgs',
                  'nav_msgs', 'rcl_interfaces', 'rclpy', 'rosgraph_msgs', 'sensor_msgs',
                  'std_msgs'}
@@ -61,6 +65,8 @@ def advise_install(module: str) -> str:
     :param module: import name, such as ``cv2`` or ``rosbags.highlevel``.
     """
     top = module.partition('.')[0]
+    if top in ('fsspec', 'pyarrow', 'pycocotools'):
+        return f'install the extra `label` with: {pip_install(*LABEL_SET)}'
     if top in PIP_NAMES:
         return f'install it with: {pip_install(PIP_NAMES[top])}'
     if top in IN_ROS_WHEELS:

@@ -14,7 +14,7 @@ from ..bags.files import MAGIC
 from ..errors import SourceError
 from ..host.pictures import IMAGES
 from ..untrusted.regular_file import expand_home
-from ..untrusted.terminal_text import did_you_mean
+from ..untrusted.terminal_text import suggest_path
 from ..video.source import CAMERA, find_source, is_video
 from .image import ImageSource
 from .names import choose_names, choose_video_names
@@ -146,10 +146,7 @@ def _find_path(text: str, options: SourceOptions, found: _Found) -> None:
     elif glob.has_magic(text):
         _find_glob(path, options, found)
     else:
-        try:
-            near = did_you_mean(path.name, [*os.listdir(path.parent), 'street'])
-        except OSError:
-            near = ''
+        near = suggest_path(path, ['street'])
         raise SourceError(f'there is no source {text}{near or "."} Give a picture, a folder, a '
                           'video, a bag, a camera such as /dev/video0, an rtsp:// URL, - for '
                           'standard input, or street')

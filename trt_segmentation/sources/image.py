@@ -47,10 +47,13 @@ class BadImage:
 
     :param origin: where the image comes from.
     :param error: the reason. The text of the error names the origin.
+    :param count: number of images that this object stands for. In a damaged part of a video,
+        several images have one reason.
     """
 
     origin: str
     error: SegmentationError
+    count: int = 1
 
 
 AnyImage: TypeAlias = SourceImage | BadImage

@@ -16,6 +16,7 @@ import numpy as np
 from ..errors import BagError, FrameError, VideoError
 from ..host.decode_raw import decode
 from ..threads.ordered_map import map_ahead
+from ..video.damage import DamagedPart
 from ..video.reader import VideoReader
 from .image import AnyImage, BadImage, count_bytes, OpenSource, SourceImage
 
@@ -61,15 +62,16 @@ class VideoImages:
         told = 0
         with reader:
             for frame in reader:
-                told, lines = len(reader.bad), reader.bad[told:]
-                yield from (self._bad(line) for line in lines)
+                parts = reader.damaged[told:]
+                told += len(parts)
+                yield from map(self._bad, parts)
                 yield SourceImage(f'{self.name}/{frame.number:06d}',
                                   f'{self.title} frame {frame.number}', frame.image,
                                   frame.time_ns)
-            yield from (self._bad(line) for line in reader.bad[told:])
+            yield from map(self._bad, reader.damaged[told:])
 
-    def _bad(self, line: str) -> BadImage:
-        return BadImage(self.title, VideoError(f'{self.title}: {line}'))
+    def _bad(self, part: DamagedPart) -> BadImage:
+        return BadImage(self.title, VideoError(f'{self.title}: {part.line}'), part.count)
 
 
 @dataclass(frozen=True)
@@ -98,11 +100,13 @@ class BagImages:
     def open(self) -> OpenSource:
         """Open the bag, and look for its image topic.
 
-        :raises BagError: if the bag or the topic cannot be read.
+        :raises BagError: if the bag or the topic cannot be read, or if the bag has only depth
+            images.
         """
-        from ..bags.reader import BagReader  # rosbags is optional
+        from ..bags.cameras import find_camera_topic  # rosbags is optional
+        from ..bags.reader import BagReader
         with BagReader(self.path) as bag:
-            topic = bag.image_topic(self.topic, self.say)
+            topic = find_camera_topic(bag, self.topic, self.say)
             count = bag.image_topics()[topic]
             rate = _find_rate(count, bag.duration_ns)
         return OpenSource(self._read(topic), -(-count // self.every), rate / self.every)

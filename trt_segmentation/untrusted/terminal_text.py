@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+import os
+from pathlib import Path
 
 
 def printable(text: str) -> str:
@@ -46,3 +48,14 @@ def did_you_mean(word: str, names: Iterable[str]) -> str:
     """Return ``, did you mean 'NAME'?`` for the most similar name; empty if none is similar."""
     near = get_close_matches(word, list(names), n=1)
     return f', did you mean {near[0]!r}?' if near else ''
+
+
+def suggest_path(path: Path, others: Iterable[str] = ()) -> str:
+    """Call :func:`did_you_mean` for a path that does not exist, with the names in its folder.
+
+    :param others: more names that the user may mean.
+    """
+    try:
+        return did_you_mean(path.name, [*os.listdir(path.parent), *others])
+    except OSError:
+        return ''

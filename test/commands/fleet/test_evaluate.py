@@ -48,7 +48,7 @@ def test_recordings_are_scored_as_by_one_process_and_a_broken_one_is_listed(
     (here / 'in/broken.mcap').write_bytes(b'x')
     assert run('in', '--label-topic', TRUTH, '--json', 'a.json', '--work', 'work') == 1
     out = capsys.readouterr().out
-    assert ('4 frames scored, 4 without a label map. 2 shards, 2 of them new. '
+    assert ('4 frames scored, 4 without a label map. 2 shards (2 new). '
             'Complete recordings: 2\n') in out
     assert '1 shard or recording is in quarantine' in out
     assert f'  file://{here}/in/broken.mcap: ' in out
@@ -63,8 +63,10 @@ def test_recordings_are_scored_as_by_one_process_and_a_broken_one_is_listed(
     assert [part['images'] for part in tree['recordings'].values()] == [2, 2]
     (here / 'in/broken.mcap').unlink()
     assert run('in', '--label-topic', TRUTH, '--json', 'b.json', '--work', 'work') == 0
-    assert '2 shards, 0 of them new' in capsys.readouterr().out
+    assert '2 shards (0 new)' in capsys.readouterr().out
     again = read(here / 'b.json')
+    assert run('in', '--label-topic', TRUTH, '--min-miou', '1', '--work', 'work') == 1
+    assert 'below --min-miou 1: all has 0.' in capsys.readouterr().err
     assert again == {**tree, 'quarantine': {}}
 
 

@@ -5,6 +5,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+import shutil
+import signal
+import sys
 
 import cv2
 from fleets import colors_model, NAMES, PALETTE, write_fleet
@@ -16,6 +19,7 @@ from recordings import compressed, FIRST, image_messages, Message, pictures, TOP
 from trt_segmentation.bags.reader import COMPRESSED
 from trt_segmentation.commands.cli import main
 from trt_segmentation.commands.label.options import FORMATS
+from trt_segmentation.commands.label.run import load_compared_card
 from trt_segmentation.fleet import formats
 
 
@@ -33,10 +37,10 @@ def label(*arguments: str) -> int:
 
 def test_label_then_summarise_then_pick(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert label('in', '--format', 'png', '--shard-seconds', '0.3') == 0
-    assert '3 of 3 recordings are complete: 6 shards, 6 of them new, 18 frames' in \
+    assert '3 of 3 recordings are complete: 6 shards (6 new), 18 frames' in \
         capsys.readouterr().out
     assert label('in', '--format', 'png', '--shard-seconds', '0.3') == 0
-    assert '6 shards, 0 of them new' in capsys.readouterr().out
+    assert '6 shards (0 new)' in capsys.readouterr().out
     (run,) = (here / 'out').iterdir()
     assert len(list(run.rglob('labels/*.png'))) == 18
     assert label('--format', 'png', '--summary', '--pick', 'uncertain:4', '--pick-seconds',
@@ -80,9 +84,9 @@ def test_label_maps_are_not_labelled(here: Path, capsys: pytest.CaptureFixture[s
         else:
             assert '2 of 2 recordings are complete: 2 shards' in out and '5 frames' in out
     assert label('truth', '--image-topic', TOPIC) == 0
-    assert '2 of 2 recordings are complete: 2 shards, 0 of them new' in capsys.readouterr().out
+    assert '2 of 2 recordings are complete: 2 shards (0 new)' in capsys.readouterr().out
     assert label('truth', '--image-topic', '/truth/labels') == 0
-    assert '2 shards, 2 of them new, 5 frames' in capsys.readouterr().out
+    assert '2 shards (2 new), 5 frames' in capsys.readouterr().out
 
 
 def test_two_models_are_two_runs_that_can_be_compared(
@@ -105,6 +109,75 @@ def test_two_models_are_two_runs_that_can_be_compared(
     assert 'out has several other runs. Choose one with --against' in error
 
 
+def test_runs_with_different_shards_are_not_compared(
+        here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    network = color_classifier(here / 'b.onnx', PALETTE, height=48, width=64)
+    card = str(write_card(network, NAMES, PALETTE))
+    assert label('in', '--model', card, '--shard-seconds', '0.3') == 0
+    assert label('in/drive000') == 0
+    second, first = sorted(path.name for path in (here / 'out').iterdir())
+    for arguments in ([], ['--shard-seconds', '0.3']):
+        assert label('--pick', 'disagree:2', *arguments) == 2
+        assert (f'shards of different length: {first} has --shard-seconds 60, and {second} has '
+                '--shard-seconds 0.3. Label the') in capsys.readouterr().err
+    shutil.rmtree(here / 'out' / second)
+    assert label('in/drive001', '--model', card) == 0
+    assert label('--pick', 'disagree:2') == 2
+    assert (f'shards of {first} that are not complete in {second}: 1 of 1. Label the same SOURCEs '
+            f'with --model {card}. ') in capsys.readouterr().err
+
+
+def test_a_summary_of_a_stopped_run_counts_the_missing_shards(
+        here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    class StopAfterPlan:
+        """Acts as if SIGINT came when the first recording is divided into shards."""
+
+        def __enter__(self) -> StopAfterPlan:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+        @property
+        def caught(self) -> int | None:
+            return signal.SIGINT if list((here / 'out').glob('*/plans/*')) else None
+
+    with monkeypatch.context() as patched:
+        patched.setattr('trt_segmentation.commands.fleet.workers.StopSignals', StopAfterPlan)
+        assert label('in/drive000', '--shard-seconds', '0.3', '--workers', '1') == 130
+    capsys.readouterr()
+    assert label('--summary') == 1
+    assert capsys.readouterr().out.splitlines() == [
+        '0 frames labelled', 'no shard is complete yet',
+        'Planned shards that are not complete: 2 of 2. To label them, run the same command with '
+        'its SOURCEs again']
+    assert label('in/drive000', '--shard-seconds', '0.3', '--summary') == 0
+    assert 'not complete' not in capsys.readouterr().out
+    shard, _ = (here / 'out').glob('*/shards/*')
+    shutil.rmtree(shard)
+    assert label('--summary') == 0
+    assert 'not complete: 1 of 2. ' in capsys.readouterr().out
+
+
+def test_a_card_that_does_not_fit_its_network_is_refused_before_any_work(
+        here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    network = color_classifier(here / 'b.onnx', PALETTE, height=48, width=64)
+    card = str(write_card(network, NAMES[:7], PALETTE[:7]))
+    for arguments in (['in'], ['in', '--dry-run'], ['nowhere'], ['--summary']):
+        assert label('--model', card, *arguments) == 2
+        shown = capsys.readouterr()
+        assert 'b.yaml has 7 names under `classes`, but the network has 8 classes' in shown.err
+        assert shown.out == '' and not (here / 'out').exists()
+
+
+def test_without_onnx_runtime_the_card_is_not_compared(
+        here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, 'onnxruntime', None)
+    monkeypatch.delitem(sys.modules, 'trt_segmentation.engines.onnxruntime_cpu', raising=False)
+    monkeypatch.delitem(sys.modules, 'trt_segmentation.accuracy.class_count', raising=False)
+    assert load_compared_card(colors_model()).classes == tuple(NAMES)
+
+
 def test_a_broken_recording_gives_exit_code_1_and_a_list(
         here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (file,) = (here / 'in/drive001').glob('*.mcap')
@@ -121,7 +194,7 @@ def test_a_broken_recording_gives_exit_code_1_and_a_list(
     assert f'  file://{here}/in/drive001: cannot be read as a bag' in capsys.readouterr().out
     file.write_bytes(data)
     assert label('in') == 0     # another content is another recording
-    assert '3 of 3 recordings are complete: 3 shards, 1 of them new' in capsys.readouterr().out
+    assert '3 of 3 recordings are complete: 3 shards (1 new)' in capsys.readouterr().out
     (run,) = (here / 'out').iterdir()
     assert not list((run / 'quarantine').iterdir())
     assert label('--summary') == 0
@@ -220,12 +293,19 @@ def test_other_options_than_those_of_the_run_are_named(
     assert label('--summary', '--model', 'street') == 2
     assert f'give --model {colors_model()} --format png' in capsys.readouterr().err
     assert [path.name for path in (here / 'out').iterdir()] == [run.name]
+    for arguments in (['in'], ['--summary']):
+        assert label(*arguments, '--out', f'out/{run.name}') == 2
+        assert f'is the folder of one run. Give the folder that holds the runs: --out {here}/out' \
+            in capsys.readouterr().err
+    assert label('in/drive00', '--format', 'png') == 2
+    assert "in/drive00 cannot be read: No such file or directory, did you mean 'drive00" in \
+        capsys.readouterr().err
 
 
 def test_results_are_never_labelled(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for new in (3, 0):      # the folder of the results is inside the SOURCE
         assert label('.') == 0
-        assert f'3 of 3 recordings are complete: 3 shards, {new} of them new' in \
+        assert f'3 of 3 recordings are complete: 3 shards ({new} new)' in \
             capsys.readouterr().out
     assert label('out') == 2
     assert 'out is inside the folder of the results, out' in capsys.readouterr().err
@@ -249,7 +329,7 @@ def test_results_of_another_run_are_left_out(here: Path, capsys: pytest.CaptureF
         assert error.count('\n') == 1 and not (here / 'second').exists()
     assert label('.', '--out', 'second') == 0
     out = capsys.readouterr().out
-    assert '3 of 3 recordings are complete: 3 shards, 3 of them new' in out
+    assert '3 of 3 recordings are complete: 3 shards (3 new)' in out
     assert out.count('left out: ') == (kind == 'bag')
     if kind == 'bag':
         assert f'left out: file://{run} holds results of trt_seg label, not recordings' in out

@@ -20,8 +20,9 @@ from recordings import image_messages, write_bag
 from trt_segmentation.commands.cli import main
 from trt_segmentation.commands.segment import results
 from trt_segmentation.commands.segment import run as run_module
-from trt_segmentation.commands.segment.report import SegmentReport
+from trt_segmentation.commands.segment.report import print_report, SegmentReport
 from trt_segmentation.host.pictures import read_ids
+from trt_segmentation.model.card import load_card
 from trt_segmentation.untrusted.output_files import is_ours
 from trt_segmentation.video.reader import VideoReader
 from trt_segmentation.video.writer import VideoWriter
@@ -388,6 +389,30 @@ def test_a_bag_beside_results(card, here, capsys):
     assert len(video_frames('segment-out/bag.mp4')[1]) == 3
     assert segment(card, 'bag', '--image-topic', '/seg/overlay', '--out', 'b') == 0
     assert len(video_frames('b/bag.mp4')[1]) == 1
+
+
+def test_depth_images_are_refused_once(card, here, capsys):
+    depth = np.random.default_rng(0).integers(400, 9000, (48, 64)).astype(np.float32)
+    write_bag(here / 'bag', image_messages([depth] * 3, '/a/depth', '32FC1'))
+    assert segment(card, 'bag') == 2
+    error = capsys.readouterr().err
+    assert 'bag has no images of a camera: /a/depth has depth images (32FC1). To read' in error
+    assert error.count('32FC1') == 1 and not Path('segment-out').exists()
+    assert segment(card, 'bag', '--image-topic', '/a/depth') == 1
+    lines = capsys.readouterr().out.splitlines()
+    at = lines.index('images or sources that could not be read: 3')
+    assert lines[at + 1].startswith('  bag message 1: ') and len(lines) == at + 2
+    assert lines[at + 1].endswith(' (and 2 other messages)')
+
+
+def test_each_lost_frame_of_a_video_is_counted(card, capsys):
+    report = SegmentReport()
+    report.add_bad('drive.mp4: frames 2 to 4: lost', 3)
+    report.add_bad('x.png: no picture')
+    print_report(report, np.zeros(4, np.int64), 0, load_card(str(card)), 'cpu', Path('none'))
+    assert capsys.readouterr().out.splitlines()[1:] == [
+        'images or sources that could not be read: 4', '  drive.mp4: frames 2 to 4: lost',
+        '  x.png: no picture']
 
 
 def test_a_video_that_cannot_be_opened(card, here, capsys):

@@ -55,8 +55,8 @@ class FleetScores:
         unlabelled = self.sums.count_unusable()['unlabelled']
         print_line(f'{describe_frames(self.result.frames, "scored")}, '
                    f'{unlabelled} without a label map. '
-                   f'{count_noun(len(self.result.shards), "shard")}, {self.result.new} of them '
-                   f'new. Complete recordings: {self.result.recordings}')
+                   f'{count_noun(len(self.result.shards), "shard")} ({self.result.new} new). '
+                   f'Complete recordings: {self.result.recordings}')
         print_quarantine(self.result.quarantined, can_retry=self.has_work)
 
 

@@ -9,11 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePosixPath
 
 from ...bags.mcap_summary import count_images
-from ...bags.reader import BagReader, name_camera
+from ...bags.reader import BagReader, name_camera, suggest_topic
 from ...errors import BagError, SourceError
 from ...fleet.jobs.evaluate import check_label_topic
 from ...fleet.recordings import is_bag, open_filesystem, Recording, shorten_error
-from ...untrusted.terminal_text import did_you_mean
 from ...video.source import VIDEO_SUFFIXES
 from .workers import print_line
 
@@ -56,7 +55,7 @@ def check_topics(recordings: Sequence[Recording], image_topic: str | None,
         elif listed:
             url, topics = listed
             raise BagError(
-                f'no recording has {kind} on {topic}{did_you_mean(topic, topics) or "."} Image '
+                f'no recording has {kind} on {topic}{suggest_topic(topic, topics) or "."} Image '
                 f'topics of {url}: ' + ', '.join(f'{n} ({c})' for n, c in topics.items()))
 
 

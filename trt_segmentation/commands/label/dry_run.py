@@ -10,7 +10,7 @@ from contextlib import closing
 from pathlib import Path
 import time
 
-from ...errors import FleetError, SegmentationError
+from ...errors import EngineError, FleetError, ModelCardError, SegmentationError
 from ...fleet.frames import read_shard
 from ...fleet.jobs.label import LabelJob
 from ...fleet.recordings import Recording, RecordingCopies, shorten_error
@@ -32,8 +32,8 @@ def print_dry_run(recordings: Sequence[Recording], job: LabelJob, card: ModelCar
 
     Each remote recording is copied to this machine. The copy is deleted afterwards.
 
-    :raises FleetError: if no recording can be read, or if the real command would refuse the
-        folder of the run, see :func:`.check_folder_of`.
+    :raises FleetError, EngineError: if no recording can be read, if the model cannot be opened, or
+        if the real command would refuse the folder of the run, see :func:`.check_folder_of`.
     """
     shards: list[Shard] = []
     left_out: Counter[tuple[str, str]] = Counter()
@@ -51,6 +51,8 @@ def print_dry_run(recordings: Sequence[Recording], job: LabelJob, card: ModelCar
                 rate = rate or _measure_rate(plan.shards[0], path, job, card)
                 shards += plan.shards
                 left_out.update(plan.left_out.items())
+            except (EngineError, ModelCardError):
+                raise
             except (SegmentationError, OSError) as error:
                 bad += 1
                 print_line(f'{recording.url} cannot be read: {shorten_error(error)}')
@@ -64,20 +66,23 @@ def print_dry_run(recordings: Sequence[Recording], job: LabelJob, card: ModelCar
     print_line(f'{count_noun(len(recordings), "recording")}{unread}, {size:.2f} GB: '
                f'{count_noun(len(shards), "shard")}, {count_noun(frames, "frame")}, '
                f'{describe_time(seconds)} of camera images')
-    frames = _print_what_is_left(shards, done, job)
-    print_line(f'One worker on this machine labels {rate:.1f} frames/s, so it needs about '
-               f'{describe_time(frames / rate)}')
+    _print_what_is_left(shards, done, job, rate)
 
 
-def _print_what_is_left(shards: Sequence[Shard], done: Container[str], job: LabelJob) -> int:
-    """Print how many shards are complete already, if any. Return the number of frames left."""
+def _print_what_is_left(shards: Sequence[Shard], done: Container[str], job: LabelJob, rate: float
+                        ) -> None:
+    """Print how many shards are complete already, if any, and the time that the rest needs.
+
+    :param rate: frames per second of one worker.
+    """
     left = [shard for shard in shards if shard.name(job) not in done]
     frames = sum(shard.frames for shard in left)
     if complete := len(shards) - len(left):
         are = 'is' if complete == 1 else 'are'
         print_line(f'{count_noun(complete, "shard")} {are} already complete in {job.out}. '
                    f'Left: {count_noun(len(left), "shard")}, {count_noun(frames, "frame")}')
-    return frames
+    print_line(f'One worker on this machine labels {rate:.1f} frames/s, so it needs about '
+               f'{describe_time(frames / rate)}')
 
 
 def _list_topics(plan: ShardPlan) -> str:

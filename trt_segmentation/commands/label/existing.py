@@ -8,16 +8,30 @@ The results of one model and one set of options are called a run. Each run has i
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from ...errors import FleetError
 from ...fleet.jobs.label import LabelJob
 from ...fleet.run_folder import list_runs
 from .options import LabelOptions
+from .sources import is_run
 
 _OPTIONS = {'model': '--model', 'engine': '--engine', 'precision': '--precision',
             'label_format': '--format'}
 """The settings that choose the folder of a run, and their options."""
+
+
+def refuse_run_folder(out: str) -> None:
+    """Refuse a folder of one run as the folder that holds all runs.
+
+    :raises FleetError: if ``out`` is the folder of a run. The message names its parent.
+    """
+    if is_run(out):
+        parent = out.rstrip('/').rpartition('/')[0] if '://' in out else Path(
+            out).absolute().parent
+        raise FleetError(f'--out {out} is the folder of one run. Give the folder that holds the '
+                         f'runs: --out {parent}')
 
 
 def check_run(options: LabelOptions, job: LabelJob) -> None:

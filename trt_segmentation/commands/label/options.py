@@ -90,7 +90,8 @@ def add_command(commands: Commands) -> None:
 def _add_use(use: Arguments) -> None:
     use.add_argument('--summary', action='store_true', help='print a table with a column for '
                      'each condition (dark, dim, bright), and write summary.png. The exit code is '
-                     'then also 1 if an earlier command lost frames or put shards into quarantine')
+                     'then also 1 if an earlier command lost frames or put shards into '
+                     'quarantine, or if no frame is labelled yet')
     use.add_argument('--pick', type=_pick, metavar='uncertain:N|disagree:N',
                      help='write a folder with N frames for annotation in CVAT or Label Studio. '
                      'uncertain:N takes the frames with the largest entropy. disagree:N takes the '

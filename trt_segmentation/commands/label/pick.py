@@ -4,9 +4,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 from ...errors import FleetError
 from ...fleet.jobs.label import LabelJob
@@ -34,7 +35,7 @@ def write_picks(job: LabelJob, card: ModelCard, store: Store, options: LabelOpti
     :raises FleetError: if the run has no manifest, which is the table of its frames, or if a
         recording was moved or deleted. With ``--pick disagree``, this error is also raised if
         ``--against`` does not name another run. If there is no ``--against``, ``--out`` must have
-        exactly one other run.
+        exactly one other run. The other run must have the same shards.
     :raises SegmentationError: if a recording cannot be read any more.
     """
     assert options.pick
@@ -62,8 +63,8 @@ def write_picks(job: LabelJob, card: ModelCard, store: Store, options: LabelOpti
 def _score_disagreement(picks: Sequence[Pick], job: LabelJob, card: ModelCard, store: Store,
                         options: LabelOptions, shards: dict[str, Shard], scratch: Path
                         ) -> list[Pick]:
-    runs = {name: facts for name, facts in list_runs(options.out).items()
-            if facts['key'] != job.key}
+    every = list_runs(options.out)
+    runs = {name: facts for name, facts in every.items() if facts['key'] != job.key}
     name = options.against or (next(iter(runs)) if len(runs) == 1 else '')
     if name not in runs:
         reason = (f'--against {name} is not another run in {options.out}' if name else
@@ -73,9 +74,37 @@ def _score_disagreement(picks: Sequence[Pick], job: LabelJob, card: ModelCard, s
         raise FleetError(f'{reason}. Other runs: {", ".join(runs) or "none"}')
     facts = runs[name]
     other = LabelJob(**{key: facts[key] for key in LabelJob.__dataclass_fields__})
+    other_store = open_store(other.out, scratch)
+    ours = next(run for run in every if run not in runs)
+    _check_shards({pick.shard for pick in picks}, {ours: every[ours], name: facts}, other_store,
+                  {shard: shards[shard].name(other) for shard in shards})
     return score_by_disagreement(
-        picks, store, card, job, (open_store(other.out, scratch), load_card(other.model), other),
-        shards, scratch)
+        picks, store, card, job, (other_store, load_card(other.model), other), shards, scratch)
+
+
+def _check_shards(names: Collection[str], runs: Mapping[str, Mapping[str, Any]], other: Store,
+                  other_names: Mapping[str, str]) -> None:
+    """Check that the second of two runs has the shards of the first run.
+
+    :param names: names of the shards in the first run.
+    :param runs: the options of the two runs by name.
+    :param other: store of the second run.
+    :param other_names: maps the name of each shard to its name in the second run.
+    :raises FleetError: if a shard is missing in the second run.
+    """
+    first, second = runs
+    ours, theirs = (facts['window_s'] for facts in runs.values())
+    if ours != theirs:
+        raise FleetError(
+            'the two runs divide the recordings into shards of different length: '
+            f'{first} has --shard-seconds {ours:g}, and {second} has --shard-seconds {theirs:g}. '
+            'Label the recordings with both models, with one --shard-seconds and a new --out')
+    done = other.find_done()
+    if missing := sum(other_names[name] not in done for name in names):
+        raise FleetError(
+            f'shards of {first} that are not complete in {second}: {missing} of {len(names)}. '
+            f'Label the same SOURCEs with --model {runs[second]["model"]}. Give the same '
+            '--image-topic as for the first model')
 
 
 def _segment(segmenter: Segmenter, chosen: Sequence[Pick], shards: dict[str, Shard],

@@ -7,13 +7,14 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 from rich.console import Console
 
 from ...fleet.jobs.label import LabelJob
 from ...fleet.manifest import count_bad, keep_shards, read_table
 from ...fleet.recordings import Recording
-from ...fleet.run_folder import claim_run, open_store, place_job, read_quarantine
+from ...fleet.run_folder import claim_run, open_store, place_job, read_quarantine, read_shards
 from ...fleet.schedule import FleetResult
 from ...fleet.shards import FrameCounts
 from ...fleet.store import Store
@@ -31,7 +32,7 @@ from ..fleet.workers import (
 )
 from .damaged import print_damaged
 from .dry_run import print_dry_run
-from .existing import check_run
+from .existing import check_run, refuse_run_folder
 from .options import LabelOptions
 from .pick import write_picks
 from .sources import find_sources
@@ -58,10 +59,11 @@ def run_label(options: LabelOptions) -> int:
         be written. Results that are already written stay.
     """
     options.check()
-    card = load_card(options.model)
+    card = load_compared_card(options.model)
     job = place_job(card, LabelJob(
         options.out, '', options.model, options.engine, options.precision, options.image_topic,
         options.shard_seconds, options.format))
+    refuse_run_folder(options.out)
     recordings = find_sources(options.sources, options.out, print_line)
     if not recordings:
         check_run(options, job)
@@ -83,6 +85,18 @@ def run_label(options: LabelOptions) -> int:
     return code
 
 
+def load_compared_card(model: str) -> ModelCard:
+    """Read a model card. Compare it with the network, if ONNX Runtime is installed.
+
+    :raises ModelCardError: if the card cannot be read, or if it has not one name for each class.
+    """
+    try:
+        from ...accuracy.class_count import load_checked_card
+    except ModuleNotFoundError:     # the workers may use TensorRT alone
+        return load_card(model)
+    return load_checked_card(model)
+
+
 def _label(run: OpenRun, recordings: Sequence[Recording], options: LabelOptions) -> FleetResult:
     workers = open_workers(run.job, options)
     with FleetProgress() as progress:
@@ -98,7 +112,7 @@ def _label(run: OpenRun, recordings: Sequence[Recording], options: LabelOptions)
 def _print_result(result: FleetResult, recordings: int, out: str) -> None:
     are = 'is' if recordings == 1 else 'are'
     print_line(f'{result.recordings} of {count_noun(recordings, "recording")} {are} complete: '
-               f'{count_noun(len(result.shards), "shard")}, {result.new} of them new, '
+               f'{count_noun(len(result.shards), "shard")} ({result.new} new), '
                f'{describe_frames(result.frames, "labelled")} → {out}')
     here = result.frames.good + result.frames.bad
     if result.frames.total > here:
@@ -119,11 +133,27 @@ def _summarise(run: OpenRun, printed: Collection[str]) -> int:
     bad = count_bad(table)
     found = summarise_manifest(table, run.card.classes)
     print_line(describe_frames(FrameCounts(table.num_rows - bad, bad), 'labelled'))
-    Console().print(make_table(found, run.card.classes))
     if found:
+        Console().print(make_table(found, run.card.classes))
         run.store.write(SUMMARY, draw_summary(found, run.card))
         print_line(f'plot → {run.job.out}/{SUMMARY}')
     print_damaged(table)
-    given_up = {facts['what']: facts['reason'] for facts in read_quarantine(run.store).values()}
+    in_quarantine = read_quarantine(run.store)
+    given_up = {facts['what']: facts['reason'] for facts in in_quarantine.values()}
     print_quarantine({what: why for what, why in given_up.items() if what not in printed})
-    return 1 if bad or given_up else 0
+    _print_missing(run, {PurePosixPath(name).stem for name in in_quarantine})
+    return 1 if bad or given_up or not table.num_rows else 0
+
+
+def _print_missing(run: OpenRun, given_up: Collection[str]) -> None:
+    """Print how many planned shards are neither complete nor in quarantine.
+
+    :param given_up: names of the tasks in quarantine.
+    """
+    planned = read_shards(run.store, run.job).keys()
+    done = run.store.find_done()
+    if not done:
+        print_line('no shard is complete yet')
+    if missing := len(planned - done - set(given_up)):
+        print_line(f'Planned shards that are not complete: {missing} of {len(planned)}. To label '
+                   'them, run the same command with its SOURCEs again')

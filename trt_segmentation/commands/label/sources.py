@@ -42,7 +42,7 @@ def find_sources(names: Sequence[str], out: str, say: Callable[[str], None]) -> 
                 raise SourceError(f'{name} {_RESULTS}') from error
         raise
     folders = {recording: _find_run_folder(recording) for recording in found}
-    others = sorted(filter(_is_run, set(filter(None, folders.values()))))
+    others = sorted(filter(is_run, set(filter(None, folders.values()))))
     kept = [recording for recording, folder in folders.items() if folder not in others]
     if others and not kept:
         raise SourceError(f'{others[0]} {_RESULTS}')
@@ -65,12 +65,13 @@ def _is_result(name: str) -> bool:
     try:
         inside = [path.rpartition('/')[0] for path in fs.glob(f'{root}/*/{FACTS}')]
         around = [root, *map(str, list(PurePosixPath(root).parents)[:3])]
-        return any(_is_run(str(fs.unstrip_protocol(path))) for path in [*inside, *around])
+        return any(is_run(str(fs.unstrip_protocol(path))) for path in [*inside, *around])
     except Exception:       # each object store has its own error classes
         return False
 
 
-def _is_run(url: str) -> bool:
-    fs, root = open_filesystem(url)
+def is_run(name: str) -> bool:
+    """Return whether a path or URL is the folder of a run."""
+    fs, root = open_filesystem(find_url(name))
     path = f'{root}/{FACTS}'
     return bool(fs.isfile(path)) and MARKER.encode() in fs.cat_file(path)

@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+import re
 import signal
 from typing import Any
 
@@ -27,7 +29,9 @@ class SegmentReport:
     """The result of one run of the command.
 
     :param dropped: number of camera images that were skipped because the network was busy.
-    :param bad: one line for each image or source that could not be read.
+    :param bad: lines about the images and sources that could not be read. One line may be about
+        several frames of a video.
+    :param unread: number of these images and sources.
     :param seconds: seconds from the opening of the first source until all results were written.
     :param stopped_by: number of the signal that stopped the command; None if there was none.
     :param renamed: pairs of a source and the name of its result, if users cannot guess the name.
@@ -36,9 +40,15 @@ class SegmentReport:
     segmented: int = 0
     dropped: int = 0
     bad: list[str] = field(default_factory=list)
+    unread: int = 0
     seconds: float = 0.0
     stopped_by: int | None = None
     renamed: list[tuple[str, str]] = field(default_factory=list)
+
+    def add_bad(self, line: str, count: int = 1) -> None:
+        """Add a line about images or a source."""
+        self.bad.append(line)
+        self.unread += count
 
     @property
     def exit_code(self) -> int:
@@ -82,9 +92,22 @@ def print_report(report: SegmentReport, pixels: npt.NDArray[np.int64], all_pixel
         lines.append(f'{signal.Signals(report.stopped_by).name} stopped the command; the results '
                      'so far are complete')
     if report.bad:
-        lines.append(f'images or sources that could not be read: {len(report.bad)}')
-        lines += [f'  {one_line(line)}' for line in report.bad]
+        lines.append(f'images or sources that could not be read: {report.unread}')
+        lines += [f'  {one_line(line)}' for line in join_repeated(report.bad)]
     print(*lines, sep='\n')
+
+
+def join_repeated(bad: Sequence[str]) -> list[str]:
+    """Return the lines about images, with one line for all messages of a bag with one reason.
+
+    :param bad: see :class:`SegmentReport`.
+    """
+    same: dict[tuple[str, ...], list[str]] = {}
+    for line in bad:
+        message = re.fullmatch(r'(.*) message \d+: (.*)', line, re.DOTALL)
+        same.setdefault(message.groups() if message else (line,), []).append(line)
+    return [first + (f' (and {count_noun(len(others), "other message")})' if others else '')
+            for first, *others in same.values()]
 
 
 def report_tree(report: SegmentReport, pixels: npt.NDArray[np.int64], all_pixels: int,

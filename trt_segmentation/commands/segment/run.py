@@ -54,7 +54,7 @@ class _Run:
                 except SegmentationError as error:
                     if len(sources) == 1 and not self.report.segmented:
                         raise
-                    self.report.bad.append(str(error))
+                    self.report.add_bad(str(error))
                 finally:
                     self.writer.end_source()
                 if self.is_ended:
@@ -69,7 +69,7 @@ class _Run:
                 opened.images, stop_source=opened.close)) as answers:
             for answer in self.bars.track(source.title, answers, opened.count):
                 if isinstance(answer, BadImage):
-                    self.report.bad.append(str(answer.error))
+                    self.report.add_bad(str(answer.error), answer.count)
                 else:
                     self.writer.write(answer, source, opened.rate)
                     self.report.segmented += 1
