@@ -65,7 +65,7 @@ class TakenImage:
 
     After :meth:`release`, the memory may hold another message.
 
-    :param message: (n,) uint8, C-contiguous. The message in CDR, as described in :mod:`.cdr`.
+    :param message: the message in CDR, see :mod:`.cdr`; (n,) uint8, C-contiguous.
     :param image_transport: a key of :data:`MESSAGE_TYPES`.
     :param release: gives the memory back. :meth:`release` calls this function once.
     """
