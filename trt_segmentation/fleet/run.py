@@ -3,8 +3,8 @@
 """Leads a run: gives tasks to workers until each shard is complete or in quarantine.
 
 A shard is a part of a recording. A task is to divide a recording into shards, or to process a
-shard. A task that fails too often is put into quarantine. Later runs
-skip this task, except with ``--retry``.
+shard. A task that fails too often is put into quarantine. Later runs skip this
+task, except with ``--retry``.
 """
 
 from __future__ import annotations

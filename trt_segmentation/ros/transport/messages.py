@@ -122,7 +122,7 @@ def camera_info_message(data: bytes) -> CameraInfo:
     """
     try:
         return deserialize_message(data, CameraInfo)
-    except Exception as error:  # RMWError, whose name depends on the version of rclpy
+    except Exception as error:  # RMWError; its full name depends on the rclpy version
         raise FrameError(f'{len(data)} bytes cannot be read as a sensor_msgs/CameraInfo: '
                          f'{" ".join(str(error).split())}') from error
 
