@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Read images to measure the accuracy of a precision. Calibration must not use these images."""
+"""Read images to measure the accuracy of a network in a precision, such as int8.
+
+Calibration must not use these images.
+"""
 
 from __future__ import annotations
 
@@ -33,8 +36,8 @@ def read_held_out(card: ModelCard, sources: Sequence[str], labels: Sequence[str]
     A condition is a group of images in the report. Each source is one condition. Only the source
     ``street`` has several conditions, such as ``night``.
 
-    :param sources: bags, folders of images, or ``street``. If the card has all classes of the
-        scenes of ``street``, the true class ids of these scenes are known.
+    :param sources: bags, folders of images, or ``street`` for street scenes. If the card has all
+        classes of these scenes, the true class ids of the scenes are known.
     :param labels: folder of label maps for each source, or ``-`` if a source has no label maps.
         Empty if no source has label maps.
     :param count: largest number of images from each source. For ``street``, the number is rounded
@@ -68,7 +71,7 @@ def _name_conditions(sources: Sequence[str]) -> list[str]:
 def read_left_out(feeds: Feeds, count: int = HELD_OUT_FRAMES) -> list[Sample]:
     """Read frames that calibration did not choose, spread evenly over the recording.
 
-    :returns: samples without truth; empty if calibration chose every frame.
+    :returns: samples without true class ids; empty if calibration chose every frame.
     """
     left = np.setdiff1d(np.arange(len(feeds.choice.frames)), feeds.choice.chosen)
     return list(read_positions(feeds.source, left[spread_evenly(len(left), count)], ''))
@@ -85,7 +88,7 @@ def draw_held_out(card: ModelCard, count: int) -> Iterator[Sample]:
 
 
 def warn_of_scenes(card: ModelCard) -> str:
-    """Return a warning for an accuracy on :func:`draw_held_out`; empty for the demo model."""
+    """Return a warning that drawn scenes are not camera images; empty for the demo model."""
     if card.source == find_card('street'):
         return ''
     return ('This accuracy was measured on drawn street scenes, not on images of your '
@@ -104,7 +107,7 @@ def _read_labelled(card: ModelCard, images: Path, labels: Path, values: LabelVal
 
 def read_positions(source: Iterable[NamedFrame], positions: npt.NDArray[np.intp],
                    condition: str) -> Iterator[Sample]:
-    """Read the frames at some positions of a source, as samples without truth."""
+    """Read the frames at some positions of a source, as samples without true class ids."""
     wanted = set(positions.tolist())
     for index, (name, frame) in enumerate(source):
         if index in wanted:
@@ -112,5 +115,5 @@ def read_positions(source: Iterable[NamedFrame], positions: npt.NDArray[np.intp]
 
 
 def spread_evenly(total: int, count: int) -> npt.NDArray[np.intp]:
-    """Return ``count`` of ``total`` positions, spread evenly from the first to the last."""
+    """Return up to ``count`` of ``total`` positions, spread evenly from the first to the last."""
     return np.unique(np.linspace(0, total - 1, min(total, count)).round().astype(np.intp))

@@ -3,8 +3,9 @@
 """Store plans on disk, and load only plans that this package wrote.
 
 A plan holds the bytes of a TensorRT engine. An :class:`.engine_key.EngineKey` names everything
-that a plan depends on. The cache finds a plan by its key. Beside each file that belongs to a key
-is a sidecar, a JSON file with the size and the hash of that file.
+that a plan depends on. The cache finds a plan by its key. Each plan, and each other file that
+belongs to a key, has a sidecar in the same folder. The sidecar is a JSON file with the size and
+the hash of that file.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ class Entry:
 
 
 def cache_folder(parameter: str | Path = '') -> Path:
-    """Return the cache folder ``parameter``, or this user's default folder if it is empty.
+    """Return ``parameter`` as a path. If it is empty, return this user's default folder.
 
     :raises CacheError: if ``parameter`` starts with ``~USER`` and this user does not exist.
     """
@@ -146,7 +147,10 @@ class EngineCache:
         return sorted(found, key=lambda entry: (entry.used, entry.path.name))
 
     def verify(self) -> list[tuple[Entry, str]]:
-        """Return each plan, and why the cache does not trust it; empty if the plan is trusted."""
+        """Return each plan with the reason why the cache does not trust the plan.
+
+        The reason is empty if the plan is trusted.
+        """
         return [(entry, load_signed(entry.path)[1]) for entry in self.entries()]
 
     def clear(self) -> int:

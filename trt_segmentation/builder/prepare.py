@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Prepare an ONNX file for the builder: check it, simplify it, and set its precision."""
+"""Prepare an ONNX file for TensorRT: check it, simplify it, and set its precision."""
 
 from __future__ import annotations
 
@@ -71,18 +71,19 @@ def read_graph(card: ModelCard, recipe: Recipe,
 
 
 def cuts_resize(card: ModelCard, recipe: Recipe) -> bool:
-    """Return whether the recipe or the card asks to leave out the last Resize."""
+    """Return whether the recipe or the card asks to remove the last Resize of the network."""
     return recipe.cut_resize or card.output.cut_resize
 
 
 def apply_precision(graph: PreparedGraph, recipe: Recipe,
                     calibration: Calibration | None = None) -> PreparedGraph:
-    """Convert a graph to the precision of a recipe.
+    """Convert a graph to the precision of a recipe. A recipe has the settings for the graph.
 
     :param graph: the network in FP32.
-    :param calibration: ranges of the activations, which int8 and mixed need. Nodes whose names
-        match its ``keep_fp16`` stay FP16. Nodes with values that are too large for FP16 stay
-        FP32, and a finding names them. If the values were never measured, a finding says so.
+    :param calibration: ranges of the activations; int8 and mixed need them. Nodes whose names
+        match ``keep_fp16`` of the calibration stay FP16. Nodes with values that are too large for
+        FP16 stay FP32, and a finding names them. If the values were never measured, a finding
+        says so.
     :returns: a new graph, or ``graph`` itself for fp32.
     :raises GraphError: if a needed calibration is missing, or if the network cannot be converted.
     """
@@ -127,7 +128,7 @@ def _report_fp16_range(calibration: Calibration | None, above: Mapping[str, floa
 
 
 def calibration_path(card: ModelCard) -> Path:
-    """Path of a card's calibrated ranges, beside its ONNX file."""
+    """Path of the file with a card's calibrated ranges. This file is beside the ONNX file."""
     return card.model.with_suffix('.scales.json')
 
 

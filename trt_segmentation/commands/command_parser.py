@@ -36,8 +36,8 @@ class CommandParser(argparse.ArgumentParser):
         self.exit(2, f'{self.prog}: error: {message}{stop} See {self.prog} --help\n')
 
     def _refuse_unknown_options(self, given: Sequence[str]) -> None:
-        # This check comes before those of argparse. If the user misspelt a required option,
-        # argparse would only report that this option is missing.
+        # This check comes before the checks of argparse. If the user misspelt a required option,
+        # argparse would only report that the required option is missing.
         known = list(self._option_string_actions)
         for word in given:
             option = word.partition('=')[0]
@@ -64,5 +64,5 @@ class VersionAction(argparse.Action):
 
 
 def _is_option(word: str) -> bool:
-    # A number such as -1 is a value.
+    # A number such as -1 is a value and not an option.
     return word.startswith('-') and word != '-' and ' ' not in word and math.isnan(number(word))

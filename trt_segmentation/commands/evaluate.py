@@ -37,7 +37,7 @@ from .evaluate_options import EvaluateOptions
 from .evaluate_trust import print_temperature, ReferenceWriter
 
 SCENES = 100
-"""Default number of street scenes for each condition."""
+"""Default number of street scenes for each condition, such as ``night``."""
 FPS = 30.0
 """Default number of frames per second of a simulated drive, as in the node street_camera."""
 
@@ -52,7 +52,8 @@ def run_evaluate(options: EvaluateOptions) -> int:
     :raises EvaluationError, LabelValueError: if an option, an image or a label map is wrong.
     :raises ModelCardError, EngineError: if the model cannot be opened.
     :raises OutputError: if the JSON file cannot be written. The path is checked before any work.
-    :raises AccuracyLossError: if a mean IoU is below ``options.min_miou``. All files are written.
+    :raises AccuracyLossError: if a mean IoU is below ``options.min_miou``. All files are
+        written before this error is raised.
     """
     options.check()
     for path, name in ((options.json, '--json'), (options.save_card, '--save-card')):
@@ -126,8 +127,8 @@ def _evaluate_recordings(card: ModelCard, options: EvaluateOptions) -> int:
 
 
 def print_scores(scored: dict[str, Scores], title: str) -> None:
-    """Print a table with a row for each class and a column for each condition."""
-    # In a plain string, rich reads brackets as markup. So names are escaped or become Text.
+    """Print a table with a row for each class and a column for each entry of ``scored``."""
+    # The library rich reads brackets in a string as markup. So names are escaped or become Text.
     table = Table('IoU', *map(escape, scored), title=Text(title))
     classes = next(iter(scored.values())).classes
     for name, *row in zip(classes, *(scores.iou for scores in scored.values())):
@@ -144,9 +145,9 @@ def refuse_low_scores(scored: Mapping[str, Scores], limit: float | None) -> None
     """Refuse scores with a mean IoU below a limit.
 
     :param scored: the columns of the table by name; empty if the command was stopped. A column
-        without labelled pixels is accepted.
+        without labelled pixels is accepted if another column has labelled pixels.
     :param limit: smallest accepted mean IoU; None for no limit.
-    :raises AccuracyLossError: if the mean IoU of a column is smaller.
+    :raises AccuracyLossError: if the mean IoU of a column is below ``limit``.
     :raises EvaluationError: if no column has labelled pixels.
     """
     if limit is None or not scored:

@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Describe an ONNX file, explain how trt_segmentation uses it, and suggest a model card."""
+"""Describe an ONNX file, explain how trt_segmentation uses it, and suggest a model card.
+
+A model card is a YAML file that tells this package how to use a network.
+"""
 
 from __future__ import annotations
 

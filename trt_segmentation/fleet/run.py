@@ -3,7 +3,8 @@
 """Leads a run: gives tasks to workers until each shard is complete or in quarantine.
 
 A shard is a part of a recording. A task is to divide a recording into shards, or to process a
-shard. A task that fails too often is put into quarantine.
+shard. A task that fails too often is put into quarantine. Later runs skip this
+task, except with ``--retry``.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ class FleetRun:
     :param store: the folder of the run, see :func:`.open_store`.
     :param lease: see :data:`LEASE`.
     :param report: called once a second with the status of the run.
-    :param say: called with a line of text if a task is given up or a worker is lost.
+    :param say: called with a line of text if a task is put into quarantine or a worker is lost.
     """
 
     def __init__(self, job: FleetJob, store: Store, recordings: Sequence[Recording],
@@ -77,7 +78,7 @@ class FleetRun:
         self._heard: dict[int, float] = {}
         self._failed_starts, self._frames = 0, 0
         self._recent: deque[tuple[float, int]] = deque()
-        self._since: float | None = None    # when the recent frames began
+        self._since: float | None = None    # start of the time window of the rate
 
     def run(self, stop: StopSignals, classes: Sequence[str]) -> FleetResult:
         """Process the shards that are not complete, and join the results.
@@ -113,7 +114,7 @@ class FleetRun:
         return self._result
 
     def _join(self, classes: Sequence[str]) -> None:
-        """Join the results. Forget the plans of recordings that changed after earlier commands."""
+        """Join the results. Delete the old plan of each recording that has changed."""
         old = find_old_plans(self._folder_plans, self._recordings)
         shards = sort_shards((plan for name, plan in self._folder_plans.items()
                               if name not in old), self._job)
@@ -127,7 +128,7 @@ class FleetRun:
         """Make the tasks. A plan is the list of the shards of a recording.
 
         If the plan of a recording is stored, each incomplete shard is a task. If there is no plan
-        yet, the recording is the task.
+        yet, the task is to divide the recording into shards.
         """
         self._folder_plans = read_plans(self._store)
         for recording in name_as_before(self._recordings, self._folder_plans):
@@ -221,7 +222,7 @@ class FleetRun:
             self._say(f'a worker was lost: {event.reason}')
         if not self._schedule.retry(task, isinstance(event, Lost)):
             recording = recording_of(task)
-            # The title already has the path.
+            # The title already has the path, so the reason does not repeat the path.
             reason = event.reason.removeprefix(f'{recording.local} ')
             self._say(f'{_title(task)} is in quarantine')
             self._unplanned -= isinstance(task, Recording)

@@ -21,7 +21,8 @@ class ScratchFolder:
     The constructor deletes the folders of processes that ended without calling :meth:`close`.
 
     :ivar path: the folder.
-    :raises OutputError: if the folder cannot be made, or if other users may write to its parent.
+    :raises OutputError: if the folder cannot be made, or if other users may write to its parent
+        folder.
     """
 
     def __init__(self) -> None:

@@ -20,7 +20,11 @@ from .allocator import GpuAllocator
 
 
 class ViewportArrays(NamedTuple):
-    """GPU addresses of a viewport's arrays. The address is 0 if the viewport has no such array."""
+    """GPU addresses of a viewport's arrays.
+
+    :param hidden: address of the mask of hidden pixels; 0 if the viewport has no mask.
+    :param lookup: address of the table for rectification; 0 if the viewport has no table.
+    """
 
     hidden: int = 0
     lookup: int = 0
@@ -31,7 +35,7 @@ class Viewports:
 
     Before a copy, the arrays of viewports that no longer exist are freed. The GPU no longer reads
     these arrays, because each batch keeps its viewports until the batch is done. Only one thread
-    may call :meth:`find`. The GPU must be current in this thread.
+    may call :meth:`find`. The CUDA context of the GPU must be current in this thread.
 
     :param stream: CUDA stream for the copies.
     """

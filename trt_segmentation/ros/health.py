@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The health of a camera: numbers that show whether the results can be trusted.
 
-The figures of a frame are numbers such as the mean entropy. The drift is the distance of the
-newest frames from the reference of the model.
+The figures of a frame are numbers such as the mean entropy, which is high if the network is unsure
+about the classes. The reference has the figures of typical frames. The drift says how far the
+newest frames are from the reference.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ class HealthReference:
         self._reference: Reference | None = None
 
     def find_problem(self) -> str:
-        """Return why the reference cannot be used. Empty if it can be used.
+        """Return why the reference cannot be used; empty if the reference can be used.
 
         The result is also empty if no path is set and no reference is beside the model card.
         """
@@ -140,7 +141,7 @@ class Health:
             self._publisher.publish(self._make_message(report, header))
 
     def change_model(self, card: ModelCard, reference: HealthReference) -> None:
-        """Measure later frames with another model."""
+        """Use the classes and the reference of another model for later frames."""
         self._classes, self._reference = card.classes, reference
         self._newest = None  # so that the drift starts again at the next frame
 
@@ -167,7 +168,7 @@ class Health:
 
 def describe_figures(figures: FrameFigures, classes: tuple[str, ...], drift: float | None
                      ) -> dict[str, str]:
-    """Return the figures of a frame as text, by name. A figure that is None is left out."""
+    """Return the figures of a frame as text, by name. The result has no figures that are None."""
     numbers = {'drift': drift, 'entropy': figures.entropy, 'margin_p5': figures.margin_p5,
                'unlabelled': figures.unlabelled,
                **{f'share {name}': share for name, share in zip(classes, figures.shares)}}

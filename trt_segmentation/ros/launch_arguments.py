@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checks the arguments of the launch files before a process is started.
 
-ROS itself checks the arguments for which the launch file lists ``choices``.
+If a launch file lists the ``choices`` of an argument, ROS itself checks this argument.
 """
 
 from __future__ import annotations

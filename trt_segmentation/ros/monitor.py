@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Publishes /diagnostics. ``diagnostics_period`` is the time between two reports."""
+"""Publishes /diagnostics. The parameter ``diagnostics_period`` is the time between two reports."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 TWIN_SECONDS = 30.0
 """The node warns if two nodes have the same name for this many seconds. If a process is killed,
-the ROS graph shows its node for 20 s more, beside the new node of seg.launch.py."""
+the ROS graph shows its node for 20 s more, beside the new node that seg.launch.py starts."""
 
 
 class Monitor:
@@ -47,7 +47,7 @@ class Monitor:
             self._publisher = node.create_publisher(
                 DiagnosticArray, '/diagnostics', qos, qos_overriding_options=options)
         self.steady = Clock(clock_type=ClockType.STEADY_TIME)
-        """The clock of the node's timers. It runs even if the simulated time stands still."""
+        """Clock of the node's timers. This clock runs even if the simulated time stands still."""
         self._timer = node.create_timer(
             node.value('diagnostics_period'), self.publish, clock=self.steady)
 
@@ -75,7 +75,10 @@ class Monitor:
         self._warned_twin = bool(report.twin)
 
     def _read_twin(self) -> str:
-        """Return a warning if another node has the same name for a long time. Otherwise empty."""
+        """Return a warning if another node has had the name of this node for TWIN_SECONDS.
+
+        Otherwise, return an empty text.
+        """
         node, now = self._node, time.monotonic()
         own = node.get_name(), node.get_namespace()
         if node.get_node_names_and_namespaces().count(own) < 2:

@@ -36,15 +36,15 @@ class FrameLog:
     gives ``{"stamp_ns", "done_ns", "dropped": reason}``. ``stamp_ns`` is null if the message had
     no readable header. ``done_ns`` is the time of the system clock when the line is written. If
     the camera has a name, the object also has the key ``camera``. When the file is opened, a line
-    that begins with :data:`MARKER` is written first. Its key ``opened_ns`` has the time of the
-    system clock. An existing frame log keeps its lines.
+    that begins with :data:`MARKER` is written first. In this line, ``opened_ns`` is the time
+    of the system clock when the file was opened. An existing frame log keeps its lines.
 
     :param path: a new or empty file, a frame log, /dev/stdout or /dev/stderr; empty for no log.
     :param warn: called with one line if the file cannot be written any more, for example because
         the disk is full, or because the reader of a pipe is too slow. The log then ends, and the
         node continues.
-    :raises FrameLogError: if the path is another kind of file, or cannot be opened. A file at
-        this path stays unchanged.
+    :raises FrameLogError: if ``path`` names any other file, or if the file cannot be opened. An
+        existing file then stays unchanged.
     """
 
     def __init__(self, path: str, warn: Callable[[str], object]) -> None:
@@ -134,7 +134,7 @@ def _open(path: str) -> int:
 
 
 def _reopen(descriptor: int) -> int:
-    """Open stdout or stderr again. A write to a pipe or a terminal then waits for no reader."""
+    """Open stdout or stderr again. A write to a pipe or a terminal then never waits."""
     mode = os.fstat(descriptor).st_mode
     if stat.S_ISFIFO(mode) or stat.S_ISCHR(mode):   # a socket cannot be opened again
         with suppress(OSError):

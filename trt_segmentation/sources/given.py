@@ -24,11 +24,11 @@ Image: TypeAlias = str | Path | npt.NDArray[np.uint8]
 class GivenImages:
     """Iterates over the images of sources, picture files and arrays, one after the other.
 
-    :param items: arrays, names as in :func:`.open_sources`, and sources. An array or a picture
-        file gives one image. Any other source gives all its images.
+    :param items: arrays, names as in :func:`.open_sources`, and ImageSource objects. An array or
+        a picture file gives one image. Any other source gives all its images.
     :param color: order of the channels of the arrays, ``bgr`` or ``rgb``.
-    :param options: how the images of the sources are read. For ``every``, all arrays and picture
-        files together count as one source.
+    :param options: how the images of the sources are read. If ``every`` is 2, every second image
+        of a source is read. All arrays and picture files together count as one source.
     """
 
     def __init__(self, items: Iterable[Image | ImageSource], color: str,

@@ -22,7 +22,7 @@ from .regular_file import open_regular, size_of
 _SAME_AS_OURS = ('half_pixel', 'pytorch_half_pixel')
 """Coordinate modes with which Resize gives the same result as this package."""
 _FEW_STEPS = 8
-"""Largest number of operators that are followed back from the output to the Resize."""
+"""The search for the Resize goes back from the network output over at most this many operators."""
 
 
 @dataclass(frozen=True)

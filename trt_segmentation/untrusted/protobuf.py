@@ -28,7 +28,7 @@ class Fields:
             yield number, value
 
     def read_with_ends(self, view: Bytes) -> Iterator[tuple[int, int | Bytes, int]]:
-        """Yield the number and the value of every field, and the offset after its last byte.
+        """Yield the number and the value of every field, and the offset after the field.
 
         A value is an integer, or a view of the bytes of the field.
 
@@ -63,7 +63,7 @@ def read_name(view: Bytes) -> str:
     """Return the text of a name.
 
     :raises EngineError: if the name is too long, or has control characters. A terminal would
-        execute them.
+        execute the control characters.
     """
     if len(view) > LONGEST_NAME:
         raise EngineError(f'a name has {len(view):,} bytes, but at most {LONGEST_NAME} bytes are '

@@ -36,11 +36,13 @@ _ABANDONED_AFTER = 3600.0
 long to write a file."""
 
 _TAG = 'CACHEDIR.TAG'
-"""Name of the file that marks a cache folder, from the Cache Directory Tagging specification."""
+"""Name of the file that marks a cache folder. The Cache Directory Tagging specification defines
+this name."""
 _TAG_TEXT = f'Signature: 8a477f597d28d172789f06886806bc55\n# {KEY}: {MARKER}\n'
 _CACHE_NAME = re.compile(
     rf'[0-9a-f]{{40}}\.(plan|timing|scales|kernels|choice)(\.json)?|{PART_NAME}')
-"""Names of the files in a cache, and of their part files."""
+"""Names of the files in a cache, and of their part files. A part file is a file that is not yet
+completely written."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ def load_signed_plan(path: Path) -> SignedFile:
 def make_private_folder(folder: Path) -> Path:
     """Make a cache folder of mode 0700 with the file CACHEDIR.TAG, or check an existing folder.
 
-    An existing folder must belong to this user. If it is empty, it gets the tag file.
+    An existing folder must belong to this user. If the folder is empty, it gets the tag file.
 
     :raises CacheError: if the folder cannot be made, belongs to another user, or holds files
         but no tag file.
@@ -158,7 +160,7 @@ def delete_unfinished(folder: Path) -> None:
 
 
 def _read_private(path: Path, most: int) -> bytes:
-    # This user must own the file, and nobody else may write it.
+    # This user must own the file, and nobody else may have permission to write it.
     with open_regular(path, os.O_NOFOLLOW) as file:
         status = os.fstat(file.fileno())
         if status.st_uid != os.getuid():

@@ -36,7 +36,8 @@ class DamageLog:
     :param window: (begin, end) in nanoseconds; None for all frames. Only frames with
         begin <= time < end are listed.
     :ivar parts: the parts in order. Another thread may read this list and ``lines``.
-    :ivar lines: the message of each part. A part is in ``parts`` before its message is here.
+    :ivar lines: the message of each part. A part is added to ``parts`` before its
+        message is added to ``lines``.
     :ivar waiting: number of damaged frames since the last good frame.
     """
 
@@ -53,7 +54,7 @@ class DamageLog:
         self._read.add(time_ns)
 
     def add(self, number: int, reason: str) -> None:
-        """Note that the frame with this number in the video is left out."""
+        """Note that the frame with this number in the video is damaged."""
         if not self.waiting:
             self._first, self._reason = number, reason
         self.waiting += 1

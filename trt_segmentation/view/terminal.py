@@ -21,8 +21,8 @@ _ASCII = {'→': '->', '×': 'x', '–': '-', '—': '-', '−': '-', '…': '..
 def on_any_terminal(command: Callable[[], int]) -> int:
     """Run a command, and replace characters that stdout or stderr cannot encode.
 
-    :param command: function that returns an exit code. An OSError that it raises counts as
-        an error of writing the output.
+    :param command: function that returns an exit code. If the function raises an OSError, this
+        error counts as an error of writing the output.
     :returns: the exit code of the command; 2 if the output cannot be written; or
         :data:`BROKEN_PIPE`, without a message, if the program that reads the output has ended.
     """
@@ -41,7 +41,7 @@ def on_any_terminal(command: Callable[[], int]) -> int:
         _drop_output()
         return BROKEN_PIPE
     except SystemExit as end:
-        if isinstance(end.__context__, BrokenPipeError):  # rich turned the error into SystemExit
+        if isinstance(end.__context__, BrokenPipeError):  # the library rich raised SystemExit
             return BROKEN_PIPE
         raise
     except OSError as error:  # for example, the disk is full

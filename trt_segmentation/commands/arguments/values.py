@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Convert the text of an argument to a value. For a wrong text, raise ArgumentTypeError."""
+"""Convert the text of an argument to a value.
+
+For a wrong text, every function except :func:`number` raises ArgumentTypeError.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ def count(text: str) -> int:
 
 
 def counts(text: str) -> tuple[int, ...]:
-    """Convert integers that are separated by commas. Return them in order, without duplicates."""
+    """Convert integers that are separated by commas. Return them sorted, without duplicates."""
     return tuple(sorted({count(part) for part in text.split(',')}))
 
 

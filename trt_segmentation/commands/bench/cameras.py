@@ -40,8 +40,8 @@ class CameraCounts:
         not count.
     :param dropped: number of frames that were not segmented, because a newer frame of the same
         camera replaced them.
-    :param seconds: length of the measurement. It ends when the cameras stop, or with the last
-        result if this result comes later.
+    :param seconds: length of the measurement. The measurement ends when the cameras stop, or with
+        the last result if this result comes later.
     :param latency_ms: milliseconds from due time to result, for every segmented frame.
     """
 

@@ -41,8 +41,9 @@ class EngineChoice:
 def choose_engine(found: Driver, gpu: int = 0) -> EngineChoice:
     """Check for every engine whether its requirements are installed, without opening the engine.
 
-    Order and requirements are those of :func:`trt_segmentation.pipeline.open_pipeline`. An engine
-    that has all requirements may still fail to open. Only the self-test shows this.
+    The order and the requirements are the same as in
+    :func:`trt_segmentation.pipeline.open_pipeline`. An engine that has all requirements may still
+    fail to open. Only the self-test shows whether the engine opens.
 
     :param gpu: index of the GPU in CUDA's order.
     """

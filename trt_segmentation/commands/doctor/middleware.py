@@ -37,7 +37,7 @@ def distro() -> Check:
 
 
 def rmw() -> Check:
-    """Check whether the requested middleware is installed."""
+    """Check whether the middleware in the variable RMW_IMPLEMENTATION is installed."""
     name = os.environ.get('RMW_IMPLEMENTATION', '')
     prefixes = [p for p in os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep) if p]
     if not name:

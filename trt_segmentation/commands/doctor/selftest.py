@@ -41,7 +41,8 @@ class Trial:
 
     :param why_not: why the engine cannot run on this machine; empty if the engine ran.
     :param wrong: what is wrong with the engine or with its label maps; empty if nothing is wrong.
-    :param built: a sentence about an engine that was built but not run; empty if there is none.
+    :param built: a sentence about an engine that was built but not run; empty if there is no
+        such engine.
     :param identity: library, precision and device of the engine.
     :param agreement: fraction of pixels with the same label as on the CPU, 0 to 1, for the scene
         in which this fraction is smallest.
@@ -82,9 +83,9 @@ class Trial:
 def try_engines(gpu: int = 0, log: Log = lambda line: None, each: int = 2) -> list[Trial]:
     """Run the demo model with every engine. The best engine comes first.
 
-    The label maps are compared with the truth, and with the label maps of the CPU. If TensorRT is
-    installed, this function builds a plan (an engine in a file). The first build may take
-    minutes.
+    The label maps are compared with the true labels, and with the label maps of the CPU. If
+    TensorRT is installed, this function builds a plan (an engine in a file). The first build may
+    take minutes.
 
     :param gpu: index of the GPU in CUDA's order.
     :param log: function that receives lines about the progress.

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The job that labels frames. Its results are label maps and a table of the frames (manifest)."""
+"""The job that labels frames. Its results are label maps and the manifest, a table of frames."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class LabelJob(FleetJob):
 
     def join(self, store: Store, shards: Sequence[str], folder_shards: Sequence[str],
              new: Container[str], classes: Sequence[str]) -> FrameCounts:
-        """Write the manifest of all shards in the folder. Count the frames of ``shards``."""
+        """Write the manifest of ``folder_shards``, and count the frames of ``shards``."""
         rows = join_manifest(store, folder_shards, new, classes)
         good, bad = (sum(rows[name][index] for name in shards) for index in (0, 1))
         return FrameCounts(good, bad, sum(map(sum, rows.values())))

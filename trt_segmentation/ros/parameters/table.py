@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The table of the segmentation node's parameters.
 
-A feature with several parameters has its own file of rows. :data:`SETTINGS` has all rows.
+Each row of the table describes a parameter. :data:`SETTINGS` has all rows. If a feature has
+several parameters, their rows are in a Python file of their own, such as view_rows.py.
 """
 
 from __future__ import annotations

@@ -17,7 +17,9 @@ from rclpy.node import Node
 
 
 class LateAnswer:
-    """A request that sets parameters and has no answer yet. Use it in the executor's thread.
+    """A request that sets parameters and has no answer yet.
+
+    Use this object only in the executor's thread.
 
     :param handle: sets the parameters, and returns the response.
     :param send: sends a response. Its second argument is the header of the request.
@@ -51,9 +53,9 @@ class LateAnswer:
 def answer_later(node: Node, must_wait: Callable[[LateAnswer], bool]) -> None:
     """Call a function for each request that sets parameters. The function can delay the answer.
 
-    :param must_wait: called with each request. If it returns False, the node answers at once. If
-        it returns True, it must keep the request. Some code must then call
-        :meth:`LateAnswer.send`, but only after ``must_wait`` has returned.
+    :param must_wait: called with each request. If this function returns False, the node answers at
+        once. If it returns True, it must keep the request. The code that keeps
+        the request must call :meth:`LateAnswer.send` later, after ``must_wait`` has returned.
     """
     for service in node.services:
         if service.srv_type in (SetParameters, SetParametersAtomically):

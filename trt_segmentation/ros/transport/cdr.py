@@ -18,8 +18,9 @@ from ...frame import Frame
 from ...untrusted.cdr_reader import CdrReader
 
 HEAD_ROOM = 512
-"""If the memory in front of the pixels has this many free bytes, no copy is needed to publish.
-This is enough for a frame_id and an encoding that together have at most 450 bytes."""
+"""If the memory in front of the pixels has this many free bytes, an Image can be published without
+a copy of the pixels. This number is enough for a frame_id and an encoding that together have at
+most 450 bytes."""
 
 
 def parse_image(message: npt.NDArray[np.uint8], camera: str = '') -> Frame:
@@ -63,8 +64,8 @@ def image_prefix(sec: int, nanosec: int, frame_id: str, height: int, width: int,
                  step: int, size: int, is_bigendian: bool = False) -> bytes:
     """Return all bytes of a serialized sensor_msgs/Image that come before its pixels.
 
-    The pixels follow without a gap. The number of bytes is a multiple of 4. The integers have the
-    byte order of this machine.
+    The pixels follow without a gap. The number of returned bytes is a multiple of 4. The integers
+    have the byte order of this machine.
 
     :param step: bytes of one row of the image.
     :param size: bytes of all pixels.

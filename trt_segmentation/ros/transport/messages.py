@@ -65,7 +65,7 @@ class TakenImage:
 
     After :meth:`release`, the memory may hold another message.
 
-    :param message: (n,) uint8, C-contiguous. The message in CDR, as described in :mod:`.cdr`.
+    :param message: the message in CDR, see :mod:`.cdr`; (n,) uint8, C-contiguous.
     :param image_transport: a key of :data:`MESSAGE_TYPES`.
     :param release: gives the memory back. :meth:`release` calls this function once.
     """
@@ -122,7 +122,7 @@ def camera_info_message(data: bytes) -> CameraInfo:
     """
     try:
         return deserialize_message(data, CameraInfo)
-    except Exception as error:  # RMWError, whose name depends on the version of rclpy
+    except Exception as error:  # RMWError; its full name depends on the rclpy version
         raise FrameError(f'{len(data)} bytes cannot be read as a sensor_msgs/CameraInfo: '
                          f'{" ".join(str(error).split())}') from error
 

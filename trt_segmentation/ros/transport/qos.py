@@ -37,16 +37,17 @@ keyframe have arrived. So the queue is long."""
 
 RELIABLE = QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE,
                      durability=DurabilityPolicy.VOLATILE)
-"""For publishers. This QoS matches every subscriber, except one that is transient local."""
+"""For publishers. This QoS matches every subscriber, unless the subscriber asks for the durability
+transient local, for a deadline or for a certain liveliness."""
 
 LATCHED = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE,
                      durability=DurabilityPolicy.TRANSIENT_LOCAL)
-"""For label_info. A later subscriber still gets the last message."""
+"""For the topic label_info. A later subscriber still gets the last message."""
 
 PROMISES = (QoSPolicyKind.DEADLINE, QoSPolicyKind.LIVELINESS,
             QoSPolicyKind.LIVELINESS_LEASE_DURATION)
-"""Policies with which a publisher promises a rate. In the parameters ``qos_overrides.*``, times
-are in nanoseconds."""
+"""Policies with which a publisher promises to publish, or to show that it is alive, within a given
+time. In the parameters ``qos_overrides.*``, this time is in nanoseconds."""
 
 Warn = Callable[[str], None]
 
@@ -112,7 +113,10 @@ class SubscriptionEvents(events.SubscriptionEventCallbacks):  # type: ignore[mis
 
     @property
     def loss_is_reported(self) -> bool:
-        """Whether the middleware reports lost messages. Valid after the subscription was made."""
+        """Whether the middleware reports lost messages.
+
+        Read this property after the subscription was made.
+        """
         return self.message_lost is not None
 
     def create_event_handlers(self, *arguments: Any, **keywords: Any) -> Any:

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Decodes the H.264 or H.265 packets of one camera in a thread of its own.
 
-Most packets depend on earlier packets. So packets are decoded in order, and if the network is too
-slow, the node drops decoded frames. If the decoder is too slow, new packets are dropped.
+Most packets depend on earlier packets. So packets are decoded in order. If the network is too
+slow, the node drops decoded frames and no packets. If the decoder is too slow, new packets are
+dropped.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class _Packet:
 
     message: VideoMessage
     arrived: float  # time.monotonic()
-    is_after_loss: bool  # whether packets directly before this packet were lost
+    is_after_loss: bool  # whether the packet before this packet was lost
 
 
 class DecodedImage:
@@ -72,7 +73,7 @@ class VideoSink:
     The other sink also gets a report of each packet that gives no frame. The reason is ``no free
     buffer`` if too many packets wait, and usually ``bad frame`` if the packet cannot be decoded.
 
-    :param sink: gets every decoded frame, in the thread of this object.
+    :param sink: the other sink. It gets every decoded frame, in the thread of the decoder.
     :raises VideoError: if PyAV is missing.
     """
 
@@ -119,13 +120,14 @@ class VideoSink:
         self._sink.not_taken(reason, text, stamp_ns)
 
     def lose(self) -> None:
-        """Note that the next packet follows a loss. Call this in the executor's thread."""
+        """Note that a packet before the next one was lost. Call this in the executor's thread."""
         self._is_after_loss = True
 
     def close(self) -> None:
         """End the thread. Call this in the executor's thread.
 
-        Packets that still wait are neither decoded nor counted. The sink gets no more frames.
+        Packets that still wait are neither decoded nor counted. The other sink gets no more
+        frames.
         """
         self._is_closed = True
         self._packets.put(None)
