@@ -48,8 +48,8 @@ def resolve_signature(inputs: Sequence[Tensor], outputs: Sequence[Tensor], input
     """Find the tensor of the camera image and the tensor of the segmentation.
 
     :param classes: number of classes in the card; None to find the number in the network.
-    :param endings: maps the name of an output to facts about the end of the graph, which computes
-        this output. None if no facts are known.
+    :param endings: maps the name of an output to an Ending, which says how the graph computes this
+        output; None if unknown.
     :raises EngineError: if no input or no output fits. The message names the refused tensors.
     """
     reasons: list[str] = []
