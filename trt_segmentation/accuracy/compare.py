@@ -80,7 +80,7 @@ class Accuracy:
 
     :param by_condition: sums for each pair of precision and condition.
     :param differences: the samples with the largest differences for each precision, in the order
-        of the precisions. In each precision, the largest difference comes first.
+        of the precisions. For each precision, the largest difference comes first.
     """
 
     classes: Sequence[str]
@@ -115,7 +115,7 @@ class Accuracy:
         return Scores(self.classes, totals.matrix, totals.images)
 
     def boundary_iou(self, precision: str, condition: str | None = None) -> float:
-        """Mean of the classes' boundary IoU."""
+        """Mean over the classes of the IoU of their boundaries."""
         return mean_known(divide(*self.totals(precision, condition).boundary))
 
     def agreement(self, precision: str, condition: str | None = None) -> float:
@@ -133,7 +133,10 @@ class Accuracy:
         return 1 - self.agreement(precision)
 
     def tree(self) -> dict[str, Any]:
-        """All results for JSON, by precision and condition. '' means all conditions together."""
+        """The results for JSON: for each precision, one entry for each condition.
+
+        The entry with the name '' is for all conditions together.
+        """
         found: dict[str, Any] = {}
         for precision in self.precisions:
             for condition in [None, *self.conditions]:
@@ -156,8 +159,9 @@ def compare_precisions(card: ModelCard, models: Mapping[str, Path], samples: Ite
     :param open_pipeline: opens the pipeline of a card. The default pipeline runs on the CPU.
     :raises EngineError: if a model does not run.
     """
-    # The pipelines must not cut the last Resize. FP32 keeps this Resize. If the card asks for the
-    # cut, the files of the other precisions were cut earlier.
+    # The FP32 network is the reference, so it keeps its last Resize, even if the card asks to
+    # remove this Resize. If another precision needs the removal, its file already has no such
+    # Resize. So no pipeline may remove a Resize here.
     whole = replace(card.output, cut_resize=False)
     with ExitStack() as stack:
         pipelines = {name: stack.enter_context(closing(open_pipeline(

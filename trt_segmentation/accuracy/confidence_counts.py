@@ -20,9 +20,10 @@ BINS = 15
 
 @dataclass
 class ConfidenceCounts:
-    """Counts, for each confidence, the labelled pixels and the pixels with the right label.
+    """Counts, for each confidence, the pixels of known class and the pixels with the right label.
 
-    :param counts: (2, 256) int64. Row 0 counts all pixels of each level, row 1 the right ones.
+    :param counts: (2, 256) int64. A column belongs to a confidence level. Row 0 counts the pixels
+        whose true class is known. Row 1 counts those pixels whose label is the true class.
     """
 
     counts: npt.NDArray[np.int64] = field(
@@ -32,7 +33,8 @@ class ConfidenceCounts:
             confidence: npt.NDArray[np.uint8]) -> None:
         """Count the pixels of one image.
 
-        :param truth: (height, width) true class ids, or :data:`.frame.UNLABELLED`.
+        :param truth: (height, width) true class ids. A pixel of unknown class has the value
+            :data:`.frame.UNLABELLED`, and is not counted.
         :param confidence: (height, width) uint8. 255 means a confidence of 1.
         """
         seen = truth != UNLABELLED[truth.dtype]
@@ -43,8 +45,9 @@ class ConfidenceCounts:
     def calibration_error(self) -> float:
         """The ECE, 0 to 1: how far the confidence and the fraction of right labels differ.
 
-        The pixels are divided into :data:`BINS` bins by confidence. The result is the mean
-        difference over all bins, weighted by the pixels of each bin. NaN if no pixel was counted.
+        The pixels are divided into :data:`BINS` bins by confidence. In each bin, the mean
+        confidence is compared with the fraction of right labels. The result is the mean of these
+        differences, weighted by the number of pixels in each bin; NaN if no pixel was counted.
         """
         levels = np.arange(LEVELS)
         return bin_error(self.counts[0], self.counts[0] * levels / (LEVELS - 1), self.counts[1],
@@ -55,9 +58,12 @@ def bin_error(pixels: npt.NDArray[Any], confidence: npt.NDArray[Any], right: npt
               bins: npt.NDArray[np.intp]) -> float:
     """Return the expected calibration error of groups of pixels; NaN if there is no pixel.
 
-    :param pixels: number of pixels in each group; ``right`` of them have the right label.
-    :param confidence: sum of the confidences, 0 to 1, in each group.
-    :param bins: index of the bin of each group.
+    A group is, for example, the pixels with the same confidence. A bin has one or more groups.
+
+    :param pixels: number of pixels in each group.
+    :param confidence: for each group, the sum of its pixels' confidences, which are 0 to 1.
+    :param right: number of pixels with the right label in each group.
+    :param bins: for each group, the index of its bin.
     """
     total = float(pixels.sum())
     if not total:

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Report the kernels of an INT8 plan, and the nodes that did not become INT8.
 
-A plan holds the bytes of a TensorRT engine.
+A plan holds the bytes of a TensorRT engine. A kernel is a GPU program of the engine. Each kernel
+computes one or more nodes of the network.
 """
 
 from __future__ import annotations
@@ -33,9 +34,9 @@ class KernelReport:
     :param precision: ``int8`` or ``mixed``.
     :param kernels: kernels of the plan.
     :param fp16: kernels of the fp16 plan of the same network.
-    :param not_int8: the nodes that should be INT8 but are not. Maps the name of each such node to
-        the precision of its kernel. The precision is empty if the plan lists no kernel of the
-        node.
+    :param not_int8: the nodes that should be INT8 but are not INT8. A key is the name of a node,
+        and its value is the precision of the node's kernel. The value is empty if the plan lists
+        no kernel for the node.
     :param asked: number of the nodes that should be INT8.
     """
 

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Convert the values in label maps to the class ids of a model.
 
-A value map is a YAML file that gives the class id for each value.
+A value map is a YAML file that gives the class id for each value. A pixel without a class id is
+unlabelled.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from ..untrusted.terminal_text import did_you_mean
 from ..untrusted.yaml_file import read_yaml
 
 IGNORE = 'ignore'
-"""In a value map, this word instead of a class id leaves out the pixels with this value."""
+"""If a value map gives a value this word instead of a class id, pixels with this value are
+unlabelled."""
 _LEFT_OUT, _UNKNOWN, _MOST_LISTED = -1, -2, 8
 
 
@@ -31,12 +33,12 @@ _LEFT_OUT, _UNKNOWN, _MOST_LISTED = -1, -2, 8
 class LabelValues:
     """How the values in label maps become class ids.
 
-    The value 255, or 65535 in 16-bit label maps, means unlabelled. ``mapped`` may give this value
-    another meaning.
+    The value 255, or 65535 in 16-bit label maps, means unlabelled. But if ``mapped`` maps this
+    value to a class id, the value means this class.
 
-    :param left_out: ranges of values. Pixels with these values are left out.
-    :param mapped: class id for each value; None leaves out the pixels with that value. If
-        ``mapped`` is empty, the values are class ids already.
+    :param left_out: ranges of values. Pixels with these values are unlabelled.
+    :param mapped: maps a value to a class id, or to None if pixels with this value are unlabelled.
+        If ``mapped`` is empty, the values are class ids already.
     :param source: name of the value map for error messages.
     """
 
@@ -45,12 +47,12 @@ class LabelValues:
     source: str = ''
 
     def to_class_ids(self, truth: npt.NDArray[Any], classes: int) -> npt.NDArray[Any]:
-        """Convert a label map to class ids. Left-out pixels become :data:`.frame.UNLABELLED`.
+        """Convert a label map to class ids. Unlabelled pixels become :data:`.frame.UNLABELLED`.
 
         :param truth: (height, width) uint8 or uint16.
         :returns: (height, width), uint8 for up to 255 classes, otherwise uint16.
-        :raises LabelValueError: if a value has no class. The message lists these values, each
-            with its number of pixels.
+        :raises LabelValueError: if the label map has unknown values, which are neither converted
+            nor unlabelled. The message lists the unknown values and their numbers of pixels.
         """
         ids = self._lookup_table(truth.dtype, classes)[truth]
         if (ids == _UNKNOWN).any():
@@ -60,10 +62,11 @@ class LabelValues:
 
     def check_label_maps(self, paths: Iterable[Path], read: Callable[[Path], npt.NDArray[Any]],
                          classes: int) -> None:
-        """Refuse unknown values. Also refuse the label maps if together they label no pixel.
+        """Check that the label maps have no unknown value, and at least one labelled pixel.
 
         :param read: reads the label map of a file.
-        :raises LabelValueError: if a value has no class, or if no label map has a labelled pixel.
+        :raises LabelValueError: if a value is unknown, see :meth:`to_class_ids`, or if all pixels
+            of all label maps are unlabelled.
         """
         counts: dict[np.dtype[Any], npt.NDArray[np.int64]] = {}
         files = 0
@@ -125,7 +128,8 @@ def load_value_map(text: str) -> dict[int, int | None]:
 
     :param text: path of the file, or name of an installed value map.
     :returns: class id for each value; None for ``ignore``.
-    :raises LabelValueError: if the value map cannot be used. The message names the entry.
+    :raises LabelValueError: if the file is missing or is not a value map. If an entry of the file
+        is wrong, the message names this entry.
     """
     path = _find_map(text)
     try:

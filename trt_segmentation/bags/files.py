@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Checks the files of a bag before a library opens them."""
+"""Checks the files of a bag before the Python library ``rosbags`` opens them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ _ADVICE = {
     'Unsupported chunk compression': _CONVERT,
     'Profile is not ros2': 'Only recordings of ROS 2 can be read',
 }
-"""Maps a part of an error message of rosbags to advice. In these cases, the bag is not damaged."""
+"""Maps a part of an error message of the library ``rosbags`` to advice. For every other message of
+this library, the advice is to repair the bag."""
 
 
 def check_files(path: Path) -> None:
@@ -47,7 +48,11 @@ def check_files(path: Path) -> None:
 
 
 def bag_error(path: Path, error: Exception) -> BagError:
-    """Return an error that says why a library could not read a bag, and what to do."""
+    """Return an error that says why a bag could not be read, and what to do.
+
+    :param error: the exception that was raised while the bag was read. If this exception is a
+        BagLimitError or an OSError, the result does not say what to do.
+    """
     text = (str(error) or type(error).__name__).replace('; please report issue', '').rstrip('.')
     advice = next((words for part, words in _ADVICE.items() if part in text), _REPAIR)
     is_damaged = not isinstance(error, (BagLimitError, OSError))

@@ -19,14 +19,18 @@ from ..untrusted.onnx_cut import cut_last_resize
 from ..untrusted.onnx_file import hash_model, summarise
 
 _DEPRECATED = {'GroupNormalization': 21}
-"""Maps an operator to an opset. In all older opsets, ONNX calls the operator deprecated."""
+"""Maps an operator to a version of the ONNX operator set (opset).
+
+If a network has an older opset, ONNX's checker refuses this operator as deprecated.
+"""
 
 
 def load_model(path: Path, cut_output: str | None = None) -> onnx.ModelProto:
     """Read an ONNX file with its external data, and give every node a unique name.
 
-    :param cut_output: name of the output whose last Resize is left out; empty for the only output;
-        None to keep every Resize. See :func:`.onnx_cut.cut_last_resize`.
+    :param cut_output: name of a network output. The last Resize operator before this output is
+        removed, see :func:`.onnx_cut.cut_last_resize`. An empty name means the only output of the
+        network. If ``cut_output`` is None, no Resize is removed.
     :raises GraphError: if the file is missing or is not valid ONNX, or if
         :func:`.onnx_file.summarise` refuses it.
     """
@@ -47,7 +51,8 @@ def load_model(path: Path, cut_output: str | None = None) -> onnx.ModelProto:
         raise GraphError(f'{path} cannot be read as ONNX: {error}') from error
     name_nodes(model)
     try:
-        # This check accepts custom operators. check.check_model() reports them by their names.
+        # onnx.checker accepts custom operators, which belong to an unknown domain. The function
+        # check_model() in builder/check.py later reports each operator that is not supported.
         with _hide_deprecated(model):
             onnx.checker.check_model(model, full_check=False, skip_opset_compatibility_check=True)
     except onnx.checker.ValidationError as error:
@@ -78,7 +83,10 @@ def _hide_deprecated(model: onnx.ModelProto) -> Iterator[None]:
 
 
 def name_nodes(model: onnx.ModelProto) -> None:
-    """Give the name ``<operator>_<position>`` to each node whose name is empty or not unique."""
+    """Rename each node that has no name, or the same name as an earlier node.
+
+    The new name is ``<operator>_<position>``, with the position of the node in the graph.
+    """
     seen: set[str] = set()
     for index, node in enumerate(model.graph.node):
         if not node.name or node.name in seen:
@@ -104,7 +112,7 @@ def opset_version(model: onnx.ModelProto) -> int:
 
 
 def input_shapes(model: onnx.ModelProto) -> dict[str, tuple[int | str, ...]]:
-    """Shapes of the inputs that are not weights. A dynamic dimension is a name or ``?``."""
+    """Map each input that is not a weight to its shape. A dynamic dimension is a name or ``?``."""
     weights = {tensor.name for tensor in model.graph.initializer}
     return {value.name: tuple(
         dim.dim_value if dim.HasField('dim_value') and dim.dim_value > 0 else dim.dim_param or '?'
@@ -137,7 +145,7 @@ def simplify_model(model: onnx.ModelProto,
 
 def make_random_inputs(model: onnx.ModelProto,
                        shapes: Mapping[str, tuple[int, ...]]) -> dict[str, np.ndarray[Any, Any]]:
-    """Make an array of noise for every input in ``shapes``, the same noise at each call."""
+    """Make an array of noise for every input in ``shapes``. Each call makes the same noise."""
     rng = np.random.default_rng(0)
     dtypes = {value.name: onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
               for value in model.graph.input}

@@ -38,11 +38,11 @@ class OnnxRuntimeCuda:
     :param options: CUDA provider options; None for :data:`OPTIONS`.
     :param own_graph: whether ONNX Runtime captures and replays a CUDA graph of its own. If so, the
         pipeline cannot capture the network.
-    :param network: the bytes of an ONNX file that runs instead of the card's file. The two
-        networks must have the same inputs and outputs. If ``network`` is empty, the card's file
-        runs.
-    :raises EngineError: if the file does not fit the card, or if this ONNX Runtime cannot use the
-        GPU.
+    :param network: the bytes of an ONNX file that runs instead of the ONNX file of the card. The
+        networks in the two files must have the same inputs and outputs. If ``network`` is empty,
+        the file of the card runs.
+    :raises EngineError: if the network does not fit the model card, or if this ONNX Runtime cannot
+        use the GPU.
     """
 
     name = 'onnxruntime-cuda'
@@ -79,17 +79,17 @@ class OnnxRuntimeCuda:
         Other batch sizes are refused for two reasons. First, two CUDA graphs of one session
         crashed in the driver. The network was LR-ASPP, and the batches had 1 and 2 images. The
         probable cause is that a session plans its convolutions again for another shape. Second,
-        a run with two frames was slower than two runs with one frame on one H200: 2.2 ms against
-        0.96 ms for each run. These times are from before the package tuned the provider options.
-        They say nothing about an ONNX file with a fixed batch size. README has times of such
-        files with a batch size of four.
+        one run with two frames was slower than two runs with one frame each. On an H200, the run
+        with two frames took 2.2 ms, and the two runs together took 1.92 ms. These times were
+        measured before the package tuned the provider options. They say nothing about an ONNX file
+        with a fixed batch size. README has times of such files with a batch size of four.
         """
         return count == (self.signature.input.batch or 1)
 
     def output_shape(self, count: int) -> tuple[int, ...]:
         """Return the output's shape for a batch of ``count`` images.
 
-        If the ONNX file does not give the shape, the network runs once. This run shows the shape.
+        If the ONNX file does not give the shape, the network runs once to find the shape.
         """
         sides = self._output.shape
         if None not in sides[1:]:

@@ -93,7 +93,10 @@ class BuildLog:
 
 
 class ProcessLogger(trt.ILogger):
-    """The only logger that TensorRT gets in this process. It gives each line to a BuildLog.
+    """The only logger that TensorRT gets in this process. It passes each line to BuildLogs.
+
+    A BuildLog gets lines while it is attached. If no BuildLog gets a warning or an error, this
+    logger passes the line to Python's ``logging``.
 
     TensorRT uses the first logger of a process and ignores every other logger. The plugin registry
     of TensorRT keeps a pointer to this logger until the process ends. So there is one logger,
@@ -107,13 +110,17 @@ class ProcessLogger(trt.ILogger):
         self._thread = threading.local()
 
     def attach(self, log: BuildLog) -> None:
-        """Pass lines to a log: the lines of this thread, and of threads that have no log."""
+        """Start passing lines to a BuildLog.
+
+        The BuildLog gets the lines of this thread. It also gets the lines of every thread that has
+        attached no BuildLog, such as a thread of TensorRT.
+        """
         self._thread.logs = [*getattr(self._thread, 'logs', []), log]
         with self._lock:
             self._attached = (*self._attached, log)
 
     def detach(self, log: BuildLog) -> None:
-        """Stop passing lines to a log. Call this in the thread that called :meth:`attach`."""
+        """Stop passing lines to a BuildLog. Call this in the thread that attached the BuildLog."""
         self._thread.logs.remove(log)
         with self._lock:
             attached = list(self._attached)
@@ -121,7 +128,7 @@ class ProcessLogger(trt.ILogger):
             self._attached = tuple(attached)
 
     def log(self, severity: trt.ILogger.Severity, msg: str) -> None:
-        """Pass a line on. TensorRT calls this method from any thread."""
+        """Pass a line to the BuildLogs. TensorRT calls this method from any thread."""
         logs = getattr(self._thread, 'logs', [])[-1:] or self._attached
         for log in logs:
             try:

@@ -28,8 +28,8 @@ class ObjectStore(Store):
     the same names.
 
     :param url: address for fsspec.
-    :param scratch: folder on this machine for incomplete shards; None in the process that leads
-        the run.
+    :param scratch: folder on this machine for incomplete shards. None in the process that leads
+        the run, because only workers make shards.
     """
 
     def __init__(self, url: str, scratch: Path | None) -> None:
@@ -56,7 +56,8 @@ class ObjectStore(Store):
         return {path.rpartition('/')[2].removesuffix(suffix) for path in found}
 
     def find_done(self) -> set[str]:
-        # One request lists a thousand files. A pattern would need one request for each shard.
+        # One request lists a thousand files. A search for the names shards/*/DONE would need one
+        # request for each shard.
         found = self._fs.find(f'{self._root}/{SHARDS}')
         return {path.rsplit('/', 2)[1] for path in found if path.endswith(f'/{DONE}')}
 
@@ -86,8 +87,9 @@ class ObjectStore(Store):
         return folder
 
     def sweep(self) -> None:
-        # A worker keeps incomplete shards in its ScratchFolder, a temporary folder that it deletes
-        # itself. If an upload was interrupted, the next upload of the shard replaces its files.
+        # There is nothing to delete. A worker keeps incomplete shards in a temporary folder on its
+        # own machine, and deletes this folder itself. If an upload was interrupted, the next
+        # upload of the same shard replaces the files of the shard.
         pass
 
     def close(self) -> None:

@@ -39,7 +39,8 @@ _MORE_BLOCKS = b'\0' + bytes(range(1, 255))
 byte is 0, so there is no marker even if the image ends with the byte 0xff."""
 _MORE_DATA = _MORE_BLOCKS + b''.join(
     bytes([0xff, 0xd0 + number, *range(1, 255)]) for number in range(8))
-"""The same data, followed by each of the eight restart markers with more data."""
+"""The same data, and then each of the eight restart markers with more data behind the marker.
+Restart markers divide the blocks of a JPEG into groups."""
 
 
 def decompress(data: bytes | memoryview | npt.NDArray[np.uint8], format: str, stamp_ns: int = 0,
@@ -48,7 +49,7 @@ def decompress(data: bytes | memoryview | npt.NDArray[np.uint8], format: str, st
 
     EXIF rotation is not applied, because CameraInfo describes the image before rotation.
 
-    :param data: a whole JPEG or PNG file.
+    :param data: all bytes of a JPEG or PNG file.
     :param format: the field ``format`` of the message. Some publishers swap red and blue. Their
         messages have the format ``rgb8; jpeg compressed rgb8``.
     :param stamp_ns: time stamp in the header of the message, in nanoseconds.
@@ -79,7 +80,7 @@ def decompress(data: bytes | memoryview | npt.NDArray[np.uint8], format: str, st
 
 
 def decode_upright(data: bytes) -> npt.NDArray[np.uint8]:
-    """Decode a whole JPEG or PNG file as (height, width, 3) uint8 BGR.
+    """Decode a complete JPEG or PNG file as (height, width, 3) uint8 BGR.
 
     The EXIF orientation of a JPEG is applied, so that the image is upright. 16-bit channels are
     scaled to 8 bits, see :func:`.decode_raw.to_8_bits`. An alpha channel is removed.
@@ -111,7 +112,10 @@ def _check_size(raw: bytes) -> tuple[int, int]:
 
 def _decode(raw: bytes, width: int, height: int, flags: int = cv2.IMREAD_UNCHANGED
             ) -> npt.NDArray[np.generic]:
-    """Decode a file, and check its size. With IMREAD_COLOR, OpenCV turns the image upright."""
+    """Decode a file, and check that the decoded image has the size in the header.
+
+    With the flag IMREAD_COLOR, OpenCV turns the image upright.
+    """
     try:
         decoded = _decode_unchecked(raw, flags)
     except cv2.error as error:
@@ -153,10 +157,11 @@ def _is_cut(raw: bytes, decoded: npt.NDArray[np.generic], flags: int) -> bool:
     if not np.any(np.all(corners == 128, axis=1)) or _ends_with_detail(raw):
         return False
     end = raw.rfind(_JPEG_END)
-    # A scan is one pass over the blocks. If the image has one scan, libjpeg has all blocks of a
-    # whole image before the added data, and does not search for the end marker. With an end
-    # marker, libjpeg would print a warning about the added data of each whole image. With several
-    # scans, libjpeg needs the end marker.
+    # A scan is one pass over the blocks of the image. If the image has one scan, libjpeg stops
+    # after the last block. So the added data can replace the end marker of the file. If the end
+    # marker came after the added data, libjpeg would print a warning for each image without
+    # missing blocks. If the image has several scans, libjpeg reads up to the end marker. So the
+    # end marker then comes after the added data.
     more = _MORE_BLOCKS if _has_one_scan(raw) else _MORE_DATA + raw[end:]
     again = _decode_unchecked(raw[:end] + more, flags)
     return again is None or not np.array_equal(decoded, again)
@@ -193,9 +198,9 @@ def _read_png_size(raw: bytes) -> tuple[int, int]:
 def _read_jpeg_size(raw: bytes) -> tuple[int, int]:
     size = 0, 0
     for at, marker in _find_segments(raw):
-        # A thumbnail has an end marker too, but this end marker comes before the scan. In the data
-        # of the scan, a zero byte follows every 0xff. So an end marker after the scan marker is
-        # the end of the whole image.
+        # The thumbnail in a JPEG has an end marker too, but this end marker comes before the scan
+        # marker of the image. The pixel data after the scan marker cannot contain the two bytes of
+        # an end marker. So an end marker after the scan marker is the end of the image.
         if marker == _SCAN and raw.rfind(_JPEG_END) > at:
             return size
         if marker in _SIZE_MARKERS:
@@ -218,8 +223,8 @@ def _has_one_scan(raw: bytes) -> bool:
 def _ends_with_detail(raw: bytes) -> bool:
     """Return whether the last scan of a JPEG only adds detail to blocks of earlier scans.
 
-    In a progressive JPEG, the scans that begin the blocks come before the scans that add detail.
-    So if the last scan adds detail, no block is missing.
+    In a progressive JPEG, the first scans hold a rough version of every block, and later scans add
+    detail to the blocks. So if the last scan adds detail, no block is missing.
     """
     at = raw.rfind(bytes([0xff, _SCAN])) + 4
     at += 1 + 2 * int.from_bytes(raw[at:at + 1], 'big')     # two bytes for each component

@@ -3,8 +3,9 @@
 """The signature of a network: how to fill its input, and how to read its output.
 
 The module ``network_input`` finds the tensor of the camera image, and ``network_output`` finds the
-tensor of the segmentation. For each output that may be the segmentation, ``output_kind`` finds the
-kind, and ``output_layout`` finds the layout.
+tensor of the segmentation. Several outputs may be the segmentation. For each of these outputs,
+``output_kind`` finds the kind of its values, such as logits or class ids, and ``output_layout``
+finds the channel axis.
 """
 
 from __future__ import annotations
@@ -47,7 +48,8 @@ def resolve_signature(inputs: Sequence[Tensor], outputs: Sequence[Tensor], input
     """Find the tensor of the camera image and the tensor of the segmentation.
 
     :param classes: number of classes in the card; None to find the number in the network.
-    :param endings: maps an output's name to how the graph computes it; None if unknown.
+    :param endings: maps the name of an output to an Ending, which says how the graph computes this
+        output; None if unknown.
     :raises EngineError: if no input or no output fits. The message names the refused tensors.
     """
     reasons: list[str] = []

@@ -23,8 +23,8 @@ Item = TypeVar('Item')
 Answer = TypeVar('Answer')
 
 AHEAD = 4
-"""Largest number of items that wait for the network, and of answers that wait for the receiver. If
-a full batch has more frames than this, both limits are the size of a full batch."""
+"""At most this many items wait for the network. At most the same number of answers wait for the
+receiver. If a full batch has more frames, both limits are the number of frames in a full batch."""
 MOST_ITEMS = 64
 """Largest number of items in a batch. Items without a frame count too."""
 PATIENCE = 10.0
@@ -95,10 +95,10 @@ class EveryFrame(Generic[Item, Answer]):
     def __iter__(self) -> Generator[Answer, None, None]:
         """Yield the answers. The iteration ends early if another thread calls :meth:`close`.
 
-        :raises EngineError: if the engine failed. The answers to all earlier items are yielded
-            before the error is raised.
-        :raises Exception: the exception that the source raised. The answers to all items that the
-            source gave are yielded before the exception is raised.
+        :raises EngineError: if the engine failed on an item. The answers to all items before this
+            item are yielded first.
+        :raises Exception: if the source raised this exception. The answers to all items that the
+            source gave are yielded first.
         """
         while (answer := self._answers.get()) is not None:
             yield answer
@@ -110,7 +110,10 @@ class EveryFrame(Generic[Item, Answer]):
         return self._answers.is_cut
 
     def close(self) -> None:
-        """Stop the threads. Other code may then use the pipeline. A second call does nothing."""
+        """Stop the threads. When this method has returned, other code may use the pipeline.
+
+        A second call does nothing.
+        """
         self._items.stop()
         self._answers.stop()
         self._stop_source()
@@ -199,8 +202,9 @@ class EveryFrame(Generic[Item, Answer]):
     def _collect(self, batch: _Batch[Item], is_wanted: bool) -> None:
         segmentations: list[Segmentation] = []
         if any(has_frame for _, has_frame in batch.items):
-            # The next batch may be submitted before this batch is collected, so that the network
-            # does not wait. The pipeline has room, because all earlier batches are released.
+            # Allow one more batch to be submitted before this batch is collected, so that the
+            # network does not wait. The pipeline has memory for one more batch, because the
+            # segmentations of all earlier batches were released.
             self._room.release()
             with self._name_errors([item for item, _ in batch.items]):
                 segmentations = self._pipeline.collect()

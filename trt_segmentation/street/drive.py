@@ -22,9 +22,9 @@ from .view import SceneView, Thing
 from .weather import light_ground, Weather
 
 _REACH = 185.0
-"""Things are drawn up to this many metres from the camera."""
+"""Things, such as cars and plants, are drawn up to this many metres ahead of the camera."""
 _SHADOWS = 60.0
-"""Shadows are drawn up to this many metres from the camera."""
+"""Shadows of things are drawn up to this many metres ahead of the camera."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +44,11 @@ class Scene:
 class Drive:
     """A drive of a camera along a street. The same arguments always give the same frames.
 
-    The frames may be drawn in any order. The condition changes only the image: for one seed, the
-    truth is the same under all conditions. Several threads may call :meth:`frame` at the same
+    The frames may be drawn in any order. If two drives differ only in the condition, their frames
+    have different images but the same truth. Several threads may call :meth:`frame` at the same
     time.
 
+    :param condition: see :class:`Scene`.
     :param fps: frames per second of the camera.
     :raises ValueError: if the condition is unknown, the seed is negative, a side of the image is
         below 64 pixels, or ``fps`` is not a positive number.
@@ -175,7 +176,7 @@ class Drive:
 
 
 def scene(seed: int, condition: str = 'day', width: int = 1280, height: int = 720) -> Scene:
-    """Draw one image: a random moment of a random drive.
+    """Draw one frame of a drive. The seed determines the drive and the number of the frame.
 
     :raises ValueError: if :class:`Drive` refuses an argument.
     """

@@ -34,7 +34,7 @@ class Weather:
         self._table = np.rint(table).astype(np.uint8).reshape(1, 256, 3)
 
     def reflect(self, image: Bytes, truth: Bytes, camera: PinholeCamera) -> None:
-        """Draw reflections of the scene on the wet road. The image is changed in place.
+        """Draw reflections of the scene on the wet road. The method changes ``image`` itself.
 
         :param truth: (height, width) uint8 class ids.
         """
@@ -53,7 +53,10 @@ class Weather:
         cv2.copyTo(mixed, flat, region)
 
     def add_glow(self, image: Bytes, lamps: Sequence[tuple[Floats, float, Colour]]) -> Bytes:
-        """Add a halo to each lamp (pixel, radius, colour). In rain, also add a streak of light."""
+        """Return the image with a halo around each lamp. In rain, also add a streak of light.
+
+        :param lamps: (pixel, radius, colour) of each lamp.
+        """
         height, width = image.shape[:2]
         small = np.zeros((height // 8, width // 8, 3), np.uint8)
         for pixel, radius, colour in lamps:
@@ -120,10 +123,10 @@ def light_ground(
     canvas: Canvas, camera: PinholeCamera, style: Look, shadows: list[Floats],
     pools: list[tuple[Floats, float]], rough: Bytes,
 ) -> None:
-    """Add shadows and the light of lamps and headlights to the ground, in place.
+    """Add shadows, and the light of lamps and headlights, to the ground in ``canvas``.
 
-    :param shadows: (N, 2) outlines in pixels.
-    :param pools: (outline, strength) of the light on the ground below each lamp.
+    :param shadows: the outline of each shadow, (N, 2) in pixels.
+    :param pools: for each lamp, the outline and the strength of its light on the ground.
     :param rough: (N, width) uint8 noise for the ground in the lowest N rows, from
         :meth:`.ground.Ground.roughness`.
     """
@@ -155,7 +158,13 @@ def light_ground(
 
 
 def _paint(small: Bytes, outline: Floats, top: int, level: float) -> None:
-    """Fill an outline in a picture of light or shadow with a quarter of the image's resolution."""
+    """Fill the area inside an outline with the brightness ``level``.
+
+    :param small: picture of the light or of the shadows on the ground. Its width and height are a
+        quarter of the width and height of the ground in the image.
+    :param outline: (N, 2) positions in pixels of the image.
+    :param top: the row of the image at which ``small`` begins.
+    """
     if len(outline) > 2:
         points = (outline - (0, top)) / 4
         points = np.rint(np.clip(points, -8000, 8000) * 16).astype(np.int32)

@@ -33,7 +33,8 @@ MAX_FILE = 32 << 20
 MOST_FRAMES = 2000
 """Largest number of frames in a reference."""
 MOST_NUMBERS = 1_000_000
-"""Largest count of numbers in a reference. So with many classes, a reference has fewer frames."""
+"""Largest count of numbers in a reference. A frame has more numbers if there are more classes. So
+with many classes, a reference has fewer than :data:`MOST_FRAMES` frames."""
 
 Rows = npt.NDArray[np.float64]
 
@@ -43,8 +44,9 @@ class Reference:
     """The figures of the frames on which a model was evaluated.
 
     :param network: SHA-256 of the ONNX file.
-    :param temperature: the number in the model card by which the scores are divided. It changes
-        entropy and margin.
+    :param temperature: the number in the model card by which the scores are divided. The entropy
+        and the margin of a pixel depend on this number. Entropy and margin measure how certain the
+        network is; see :mod:`.tally`.
     :param frames: (n, features) float64, in the order of the frames. Each row has the numbers
         that :func:`features_of` returns.
     """
@@ -77,8 +79,8 @@ def reference_path(card: ModelCard) -> Path | None:
 def features_of(figures: FrameFigures) -> list[float] | None:
     """Return the numbers of a frame that a reference keeps.
 
-    :returns: the share of each class, then entropy and margin. Entropy and margin are left out if
-        the network gives class ids. None if the network gave no class to any sampled pixel.
+    :returns: the share of each class, then entropy and margin. If the network gives class ids, the
+        list has only the shares. None if the network gave no class to any sampled pixel.
     """
     if not figures.shares.any():
         return None
@@ -88,7 +90,9 @@ def features_of(figures: FrameFigures) -> list[float] | None:
 
 
 def make_reference(card: ModelCard, figures: Sequence[FrameFigures]) -> Reference:
-    """Make a reference from frames. If there are too many frames, keep only every n-th frame.
+    """Make a reference from the figures of frames.
+
+    If there are more frames than a reference may have, only every n-th frame is kept.
 
     :raises TrustError: if no frame has a labelled pixel.
     :raises EngineError: if the ONNX file cannot be read.

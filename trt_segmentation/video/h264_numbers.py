@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Finds lost frames of an H.264 stream by gaps in the frame numbers.
+"""Finds gaps in the frame numbers of an H.264 stream. A gap shows that frames are missing.
 
 If a packet (one compressed frame) is missing, FFmpeg repeats the last frame. FFmpeg then decodes
 the next frames with wrong pixels, and reports no error. A packet consists of NAL units,
@@ -60,9 +60,11 @@ class FrameNumbers:
         self._last = None
 
     def find_gap(self, unit: NalUnit) -> bool:
-        """Return True if frames are missing before this frame, or if this frame is a repetition.
+        """Return True if the number of a frame is not the expected number.
 
-        :param unit: the first unit of this frame that holds pixels.
+        In this case, frames before this frame are missing, or the stream contains a frame twice.
+
+        :param unit: the first unit of the frame that holds pixels.
         """
         found = self._read_number(unit)
         if found is None:
@@ -135,8 +137,8 @@ class _BitReader:
     """Reads the bits of a unit in order. Raises IndexError if too few bits are left."""
 
     def __init__(self, data: bytes) -> None:
-        # The encoder inserts a byte 3 after two zero bytes, so that the data contains no start
-        # code. Remove these inserted bytes.
+        # Three bytes 0, 0, 1 mark the start of a unit. The encoder inserts a byte 3 after two zero
+        # bytes, so that the data of a unit never contains this mark. Remove the inserted bytes.
         plain = data.replace(b'\0\0\3', b'\0\0')
         self._bits = ''.join(f'{byte:08b}' for byte in plain)
         self._at = 0
@@ -148,7 +150,10 @@ class _BitReader:
         return int(self._bits[start:self._at] or '0', 2)
 
     def read_ue(self) -> int:
-        """Read a number in Exp-Golomb code. For a signed number, return its unsigned code."""
+        """Read an unsigned number in Exp-Golomb code, which has a variable number of bits.
+
+        A signed number is stored as an unsigned number. The caller must convert this number.
+        """
         zeros = self._bits.find('1', self._at) - self._at
         if not 0 <= zeros <= _MOST_BITS:
             raise IndexError

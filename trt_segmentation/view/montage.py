@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Draws the montage of a report: rows of pictures.
 
-A row has a camera image, its true classes (truth), its label map and its overlay.
+A row shows one camera image in several pictures: the image itself, its true classes (truth), its
+label map, and its overlay. In an overlay, the class colours are drawn over the image. A row can
+also have a ground picture, which shows the ground from above as a grid of cells.
 """
 
 from __future__ import annotations
@@ -33,14 +35,14 @@ _FAINT = (110, 114, 120)
 _UNLABELLED = (0, 0, 0)
 
 _Entry = tuple[str, 'tuple[int, ...] | None']
-"""A name in a legend with its RGB colour; None for text without a colour box."""
+"""A name in a legend, and its RGB colour. The colour is None for a text without a colour box."""
 
 
 class GroundLegend(NamedTuple):
-    """The legend of the ground pictures.
+    """The legend that explains the colours of the ground pictures.
 
-    :param colors: the RGB colour of each kind of cell, by its name.
-    :param note: text after the colours, for example the range of the grid.
+    :param colors: maps the meaning of a cell, such as ``drivable``, to the RGB colour of the cell.
+    :param note: text after the colours, for example how far the grid reaches.
     """
 
     colors: Mapping[str, tuple[int, ...]]
@@ -55,7 +57,7 @@ class MontageRow(NamedTuple):
     :param labels: (height, width) class ids.
     :param overlay: (height, width, 3) uint8 BGR.
     :param name: text beside the row; empty for no text.
-    :param ground: (side, side, 3) uint8 BGR, the ground from above; None for no picture.
+    :param ground: (side, side, 3) uint8 BGR, the ground picture; None for no ground picture.
     """
 
     image: Picture
@@ -121,8 +123,9 @@ def _draw_row(page: Image.Image, row: MontageRow, card: ModelCard, columns: Mapp
               place: tuple[int, int, int]) -> None:
     """Draw the pictures of a row.
 
-    :param columns: left edge of each column, by title.
-    :param place: top edge, width and height of each picture.
+    :param columns: maps the title of each column to the left edge of its picture.
+    :param place: (top edge, width, height) of the pictures. A ground picture is a square of this
+        height.
     """
     y, width, height = place
     pictures = {'Camera image': row.image[..., ::-1], 'Overlay': row.overlay[..., ::-1],

@@ -1,6 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Runs ``trt_seg label``: labels recordings, summarises the results, and picks frames."""
+"""Runs ``trt_seg label``: labels recordings, summarises the results, picks frames to annotate.
+
+Recordings are labelled in parts, which are called shards. If a recording or a shard fails too
+often, it is given up. The quarantine is the list of all recordings and shards that are given up.
+"""
 
 from __future__ import annotations
 
@@ -51,10 +55,13 @@ class OpenRun:
 
 
 def run_label(options: LabelOptions) -> int:
-    """Label recordings. Summarise the results and pick frames, if the options ask for it.
+    """Label recordings. With ``--pick``, also choose frames that a person should annotate.
+
+    With ``--summary``, also summarise the results of this command and of earlier commands.
 
     :returns: the exit code, see :attr:`.FleetResult.exit_code`. With ``--summary``, the exit code
-        is also 1 if an earlier command lost frames, or gave up a part of a recording.
+        is also 1 if an earlier command could not decode a frame or gave up a shard, or if no frame
+        is labelled yet.
     :raises SegmentationError: if an option, the card or a source is wrong, or if a result cannot
         be written. Results that are already written stay.
     """
@@ -88,11 +95,12 @@ def run_label(options: LabelOptions) -> int:
 def load_compared_card(model: str) -> ModelCard:
     """Read a model card. Compare it with the network, if ONNX Runtime is installed.
 
-    :raises ModelCardError: if the card cannot be read, or if it has not one name for each class.
+    :raises ModelCardError: if the card cannot be read, or if the number of its class names differs
+        from the number of classes of the network.
     """
     try:
         from ...accuracy.class_count import load_checked_card
-    except ModuleNotFoundError:     # the workers may use TensorRT alone
+    except ModuleNotFoundError:     # the workers may use TensorRT without ONNX Runtime
         return load_card(model)
     return load_checked_card(model)
 
@@ -127,7 +135,7 @@ def _print_result(result: FleetResult, recordings: int, out: str) -> None:
 def _summarise(run: OpenRun, printed: Collection[str]) -> int:
     """Print the summary, and return the exit code.
 
-    :param printed: names of the recordings and shards that were given up and are already printed.
+    :param printed: names of recordings and shards in quarantine that were already printed.
     """
     table = read_table(run.store)
     bad = count_bad(table)
@@ -146,9 +154,9 @@ def _summarise(run: OpenRun, printed: Collection[str]) -> int:
 
 
 def _print_missing(run: OpenRun, given_up: Collection[str]) -> None:
-    """Print how many planned shards are neither complete nor in quarantine.
+    """Print how many shards of the run are neither complete nor in quarantine.
 
-    :param given_up: names of the tasks in quarantine.
+    :param given_up: names of the recordings and shards in quarantine.
     """
     planned = read_shards(run.store, run.job).keys()
     done = run.store.find_done()
