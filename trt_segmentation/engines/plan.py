@@ -17,6 +17,7 @@ _NAMES = {'float': 'fp32', 'half': 'fp16', 'int8': 'int8', 'bfloat16': 'bf16', '
           'int32': 'int32', 'int64': 'int64', 'bool': 'bool', 'uint8': 'uint8', 'bf16': 'bf16',
           'fp32': 'fp32', 'fp16': 'fp16'}
 _WIDTH = ('int8', 'fp8', 'fp16', 'bf16', 'fp32')
+"""Element types that count as a precision, from the fewest to the most bits."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Layer:
 
     @property
     def precision(self) -> str:
-        """The input type with the fewest bits; empty if no input has a type of ``_WIDTH``."""
+        """The input type with the fewest bits; empty if no type is in ``_WIDTH``."""
         return min((t for t in self.inputs if t in _WIDTH), key=_WIDTH.index, default='')
 
 
