@@ -19,7 +19,7 @@ from .errors import EngineError, OutputError
 from .untrusted.output_files import write_image
 
 _MOST_COUNTED = 1 << 23
-"""A larger label map is counted in parts of about this number of pixels."""
+"""A label map with more pixels than this number is counted in parts of about this size."""
 PICTURES = ('overlay', 'labels', 'confidence', 'image')
 """The pictures of a result that :meth:`SegmentedImage.save` can write."""
 
@@ -28,8 +28,7 @@ PICTURES = ('overlay', 'labels', 'confidence', 'image')
 class SegmentedImage:
     """The segmentation of one image, at the size of that image.
 
-    The arrays are copies. They belong to the caller, and stay valid after the
-    :class:`.Segmenter` is closed.
+    The arrays belong to the caller, and stay valid after the :class:`.Segmenter` is closed.
 
     :param name: a name for output files, without a suffix such as ``.png``. Examples are
         ``street`` and ``drive/000012``. Empty if the image was given as an array.
@@ -43,8 +42,8 @@ class SegmentedImage:
     :param confidence: (height, width) uint8. 255 means a confidence of 1. None if the confidence
         was not wanted, or if the model gives class ids only.
     :param classes: names of the classes. A label is the index of a name.
-    :param color: order of the channels, ``bgr`` or ``rgb``. An array keeps its channel order.
-        Images of files and cameras are ``bgr``.
+    :param color: order of the channels, ``bgr`` or ``rgb``. Images of files and cameras are
+        ``bgr``. If the image was given as an array, ``color`` is the channel order of this array.
     :param time_ns: see :class:`.SourceImage`.
     :param timings: maps the name of each stage of the pipeline to its time in milliseconds.
     """
@@ -97,7 +96,7 @@ class SegmentedImage:
         write_image(path, picture)
 
     def show(self) -> None:
-        """Show the overlay: below the cell of a notebook, or in a window of a script.
+        """Show the overlay. A notebook shows it below the cell, and a script shows it in a window.
 
         In a script, this method waits until the user closes the window or presses q.
 

@@ -86,7 +86,7 @@ class Segmenter:
 
     @property
     def allocate(self) -> Allocate | None:
-        """See :attr:`.Pipeline.allocate`. An image in this memory is uploaded without a copy."""
+        """Allocates memory for images, see :attr:`.Pipeline.allocate`."""
         return self._pipeline.allocate
 
     def __repr__(self) -> str:
@@ -141,8 +141,8 @@ class Segmenter:
         :param topic: image topic of a bag; None for the only image topic.
         :param on_error: a function that is called with the error if an image cannot be read. The
             stream then goes on. If ``on_error`` is None, the error is raised and ends the stream.
-        :raises SourceError: in this call, if there is no such source.
-        :raises FrameError: in this call, if the source is an array.
+        :raises SourceError: at once, if there is no such source.
+        :raises FrameError: at once, if the source is an array.
         :raises SegmentationError: later, while the caller iterates, if the source cannot be
             opened, if an image cannot be read, or if the Segmenter was closed before the end of
             the stream.
@@ -167,8 +167,8 @@ class Segmenter:
         :class:`.BadImage`.
 
         :param images: the images of the source. Another thread iterates over them.
-        :param stop_source: a function that ends the iteration, even while the iteration waits for
-            a camera. Any thread must be able to call this function.
+        :param stop_source: a function that ends the iteration over ``images``, even while the
+            iteration waits for a camera. Any thread must be able to call this function.
         :raises EngineError: if the engine failed, if the Segmenter is in use or closed, or if the
             Segmenter is closed before the last result.
         """

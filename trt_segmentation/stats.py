@@ -24,7 +24,7 @@ If more frames come, the window keeps only the newest frames."""
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The counts since the start of the node, and the rates and latencies of the window.
+    """The counts since the start of the node, and the rates and latencies of the time window.
 
     This equation always holds: ``frames_in == frames_out + sum(dropped.values()) + in_flight``.
 
@@ -146,8 +146,9 @@ class Stats:
                 self._lost, len(self._losses), self._skipped)
 
     def _rate(self, times: Sequence[float], now: float) -> float:
-        # A window with MOST_FRAMES frames covers only the time since its oldest frame. At first, a
-        # window covers only the time since the first frame. The rate uses the covered time.
+        # A window with MOST_FRAMES frames covers only the time since its oldest frame. Soon after
+        # the start, a window covers only the time since the first frame. The rate is the number of
+        # frames divided by the covered time.
         began = times[0] if len(times) == MOST_FRAMES else self._began
         return len(times) / min(self._window, max(1.0, now - (now if began is None else began)))
 

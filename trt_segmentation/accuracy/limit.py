@@ -30,7 +30,7 @@ _ADVICE = {'int8': _INT8_ADVICE, 'mixed': _INT8_ADVICE, 'fp16': (
     'Give --calibrate, so that nodes with values above 65504 stay FP32, or build fp32')}
 AddBar = Callable[[str, int], Callable[[int], None]]
 """Shows a new progress bar. The arguments are the text before the bar and the number of all steps.
-The result sets the number of finished steps."""
+The result is a function that sets the number of finished steps."""
 
 
 def hide_bar(name: str, total: int) -> Callable[[int], None]:
@@ -74,11 +74,12 @@ def refuse_loss(accuracy: Accuracy, precision: str, limit: float, warning: str =
 def convert_to_precisions(graph: PreparedGraph, recipe: Recipe, calibration: Calibration | None,
                           names: Iterable[str], log: Callable[[str], None]
                           ) -> dict[str, onnx.ModelProto]:
-    """Convert a network to several precisions. Log why a precision cannot be converted.
+    """Convert a network to several precisions. If this fails for a precision, log why.
 
     :param graph: the network in FP32.
-    :param recipe: gives all settings but the precision.
-    :param calibration: the ranges; None leaves out the precisions that need ranges.
+    :param recipe: gives all settings except the precision.
+    :param calibration: the value ranges of the tensors. If None, the precisions that need these
+        ranges are skipped.
     """
     models = {}
     for name in names:
@@ -106,7 +107,7 @@ def find_keep_fp16(card: ModelCard, graph: PreparedGraph, recipe: Recipe, calibr
     :param limit: see :func:`refuse_loss`.
     :returns: a copy of the calibration. Its ``keep_fp16`` also contains the found layers.
     :raises GraphError: if the precision has no INT8 layers.
-    :raises AccuracyLossError: if even a single INT8 layer loses more than the limit.
+    :raises AccuracyLossError: if even one single INT8 layer makes the loss larger than the limit.
     """
     split = apply_precision(graph, recipe, calibration).split
     if split is None:

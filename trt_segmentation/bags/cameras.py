@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Chooses the image topics of a bag that come from cameras.
 
-Other topics are left out, such as topics of label maps (images of class ids).
+Topics with other images are not chosen. Examples are depth images and label maps, which are images
+of class ids.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from ..errors import BagError, FrameError
 from .reader import BagReader, is_result, name_camera, Recorded
 
 SAMPLES = 3
-"""Number of images of a topic that are checked for label maps."""
+"""This many images of a topic are checked to find out whether the topic has label maps."""
 MOST_VALUES = 64
 """A label map has at most this number of different values."""
 LEAST_EQUAL = 0.9
@@ -33,7 +34,7 @@ class CameraTopics:
     """The image topics of a bag.
 
     :param chosen: one topic for each camera, sorted by name.
-    :param left_out: maps each other topic that has images to the reason why it is left out.
+    :param left_out: maps each other topic with images to the reason why it was not chosen.
     """
 
     chosen: tuple[str, ...]
@@ -46,7 +47,8 @@ def choose_topics(bag: BagReader, asked: str | None) -> CameraTopics:
     If a camera has a raw and a compressed topic, the raw topic is chosen. If the bag has no images
     on ``asked``, another topic of the same camera is chosen.
 
-    :raises BagError: if the bag has no camera, or no images on any topic of the camera ``asked``.
+    :raises BagError: if ``asked`` is None and no topic comes from a camera, or if the bag has no
+        images on ``asked`` and on the other topics of the same camera.
     """
     topics = sorted(topic for topic, count in bag.image_topics().items() if count)
     if asked is not None:
@@ -56,7 +58,7 @@ def choose_topics(bag: BagReader, asked: str | None) -> CameraTopics:
     chosen: dict[str, str] = {}
     left_out: dict[str, str] = {}
     for topic in topics:
-        # The raw topic of a camera is the first one in sorted order.
+        # In sorted order, the raw topic of a camera comes before its compressed topic.
         camera = name_camera(topic)
         if is_result(topic):
             left_out[topic] = 'it has results of trt_segmentation'
@@ -76,7 +78,7 @@ def choose_topics(bag: BagReader, asked: str | None) -> CameraTopics:
 
 def find_camera_topic(bag: BagReader, asked: str | None,
                       say: Callable[[str], None] = lambda line: None) -> str:
-    """Call :meth:`.BagReader.image_topic`. If nobody asked for a topic, refuse depth images.
+    """Return what :meth:`.BagReader.image_topic` returns. Without ``asked``, refuse depth images.
 
     :raises BagError: see :meth:`.BagReader.image_topic`. This error is also raised if ``asked`` is
         None and the only image topic has depth images.
@@ -115,7 +117,8 @@ def find_other_content(bag: BagReader, topic: str) -> str:
 def find_camera_encoding(bag: BagReader, topic: str) -> str | None:
     """Return the encoding of the first image of a topic, such as ``bgr8``; ``video`` for a video.
 
-    :returns: None if the image is mono8 or mono16, if it cannot be decoded, or if there is none.
+    :returns: None if the image is mono8 or mono16, if the image cannot be decoded, or if the topic
+        has no image.
     """
     if topic not in bag.image_topics():
         return None

@@ -40,7 +40,7 @@ Then no cache loads a plan that was built with the old rules."""
 
 def make_engine_key(card: ModelCard, recipe: Recipe, options: BuildOptions,
                     calibration: Calibration | None, gpu: GpuIdentity) -> EngineKey:
-    """Make the key of a card's plan.
+    """Make the key with which the cache finds the plan of a card.
 
     :raises GraphError: if the ONNX file cannot be read.
     :raises EngineError: if a plugin cannot be loaded.
@@ -86,9 +86,9 @@ def open_engine(card: ModelCard, gpu: int, stream: int, recipe: Recipe = Recipe(
 
     :param gpu: index of the GPU in CUDA's order. The GPU's CUDA context must be current.
     :param stream: CUDA stream of the engine.
-    :param cache: the plans; None for the cache in the default folder.
+    :param cache: the cache of plans; None for the cache in the default folder.
     :param log: receives one line for each slow operation and for each problem.
-    :param load: makes an engine of a plan and the plan's kernel cache; None for a
+    :param load: makes an engine from a plan and the plan's kernel cache; None for a
         :class:`TensorRtEngine` on ``stream``.
     :raises EngineError: if TensorRT cannot build or load the plan.
     :raises GraphError: if the network cannot become an engine.
@@ -107,7 +107,7 @@ def open_engine(card: ModelCard, gpu: int, stream: int, recipe: Recipe = Recipe(
         return built[-1]
 
     def load_plan(plan: Plan) -> TensorRtEngine:
-        # Each attempt gets a new kernel cache, without the kernels of a plan that did not load.
+        # Each call gets a new kernel cache, without the kernels of a plan that did not load.
         kernels = KernelCache(partial(plans.kernels, key), partial(plans.keep_kernels, key))
         return load(plan, kernels) if load else TensorRtEngine(
             LoadedPlan(plan, card, log, kernels), stream)
@@ -128,9 +128,9 @@ def _build_and_keep_timing(graph: PreparedGraph, recipe: Recipe, options: BuildO
 
 
 def write_plan(plan: Plan, path: Path) -> None:
-    """Write a plan and its sidecar to a path that the user chose.
+    """Write a plan to a path that the user chose, and its facts to a JSON file beside the plan.
 
-    :raises OutputError: if the plan or its sidecar cannot be written.
+    :raises OutputError: if the plan or the JSON file cannot be written.
     """
     with raise_output_errors(path, '--out'):
         store_signed(path, plan, {})

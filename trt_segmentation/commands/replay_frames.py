@@ -33,7 +33,7 @@ class ReplayResult:
     :param total: number of frames on the topic.
     :param bad: one line for each frame that could not be read.
     :param agreement: a sentence about the comparison with the expected label maps.
-    :param difference: the first difference from the expected label maps.
+    :param difference: the first difference from the expected label maps; None if there is none.
     :param stopped_by: number of the signal that stopped the replay.
     :param seconds: seconds from the start of the replay until the last result was written.
     :param latency_ms: for each stage, the milliseconds of every segmented frame.
@@ -58,7 +58,10 @@ class ReplayResult:
 
 @dataclass(frozen=True)
 class _Answer:
-    """The result for one image or camera info. ``bad`` says why an image has no segmentation."""
+    """The result for one message, which is an image or a camera info.
+
+    :param bad: why an image has no segmentation; otherwise empty.
+    """
 
     message: Recorded
     bad: str = ''
@@ -79,7 +82,7 @@ class Replay:
     """Reads one topic of a bag, segments the frames and writes the results.
 
     Other threads read, decode, segment and encode. The thread that calls :meth:`run` compares,
-    shows and writes.
+    shows and writes the results.
 
     :param camera_info: topic of the camera infos; None if there is none.
     :param show: called with each segmentation; None for no view.
@@ -95,7 +98,7 @@ class Replay:
     show: ShowSegmentation | None
 
     def run(self, stop: StopSignals, bars: ProgressBars) -> ReplayResult:
-        """Segment every frame once, in order, and copy the camera infos.
+        """Segment every frame once, in order. Copy the camera infos to the new bag.
 
         Frames that cannot be read are skipped. The replay stops at the first difference from the
         expected label maps, or after a signal. If an error ends the replay, the new bag contains

@@ -28,11 +28,11 @@ class KernelCache:
         self._saved: set[int] = set()
 
     def attach(self, config: Any) -> bool:
-        """Give the cache to a configuration. All contexts of an engine share one cache.
+        """Let a new execution context use the cache. All contexts of an engine share one cache.
 
-        :param config: an ``IRuntimeConfig``.
-        :returns: False if TensorRT-RTX refuses the bytes of the earlier start, and therefore
-            compiles the kernels again.
+        :param config: the ``IRuntimeConfig`` of the context.
+        :returns: False if TensorRT-RTX refuses the bytes of the earlier start. In this case,
+            TensorRT-RTX compiles the kernels again.
         """
         is_accepted = True
         if self._cache is None:

@@ -11,7 +11,7 @@ import re
 
 from ..untrusted.terminal_text import count_noun
 
-# https://docs.nvidia.com/cuda/cuda-driver-api, CUdevice_attribute
+# Values of CUdevice_attribute, see https://docs.nvidia.com/cuda/cuda-driver-api
 _MAJOR, _MINOR, _INTEGRATED = 75, 76, 18
 _REASONS = {100: 'it finds no GPU', 803: 'its library and its kernel module have different '
             'versions. Restart the machine', 804: 'this GPU does not support the forward '
@@ -49,7 +49,7 @@ class Driver:
     why_not: str = ''
 
     def gpu_or_why_not(self, index: int) -> tuple[DriverGpu | None, str]:
-        """Return the GPU with this index, or None and the reason why there is none."""
+        """Return the GPU with this index, or None and the reason why it is missing."""
         if self.why_not:
             return None, self.why_not
         if not 0 <= index < len(self.gpus):

@@ -17,6 +17,7 @@ _NAMES = {'float': 'fp32', 'half': 'fp16', 'int8': 'int8', 'bfloat16': 'bf16', '
           'int32': 'int32', 'int64': 'int64', 'bool': 'bool', 'uint8': 'uint8', 'bf16': 'bf16',
           'fp32': 'fp32', 'fp16': 'fp16'}
 _WIDTH = ('int8', 'fp8', 'fp16', 'bf16', 'fp32')
+"""Element types that count as a precision, from the fewest to the most bits."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Layer:
 
     @property
     def precision(self) -> str:
-        """The input type with the fewest bits; empty for a layer that only computes shapes."""
+        """The input type with the fewest bits; empty if no type is in ``_WIDTH``."""
         return min((t for t in self.inputs if t in _WIDTH), key=_WIDTH.index, default='')
 
 
@@ -85,7 +86,7 @@ def _read_layer(line: str) -> Layer:
 
 
 def _read_side(line: str, side: str) -> tuple[str, ...]:
-    """Return the element types of the inputs or outputs in a line of the list.
+    """Return the element types of the inputs or outputs in a line of TensorRT's list of layers.
 
     The names and the dimensions of the tensors may contain brackets too.
     """
@@ -131,15 +132,17 @@ def count_precisions(layers: Sequence[Layer]) -> dict[str, int]:
 
 
 def find_kernels(layers: Sequence[Layer]) -> list[Layer]:
-    """Return the layers that compute on tensors. The other layers compute shapes on the host."""
+    """Return the layers that run a kernel on the GPU. The other layers only compute shapes."""
     return [layer for layer in layers if layer.inputs or layer.outputs]
 
 
 def describe_precisions(kernels: Sequence[Layer]) -> str:
     """Return a text such as ``70 int8, 22 fp16, 1 other``. The sum is the number of kernels.
 
-    The word ``other`` means a kernel without a precision. For example, such a kernel fills a
-    tensor with a constant.
+    The word ``other`` means a layer without a precision. For example, such a layer fills a tensor
+    with a constant.
+
+    :param kernels: the layers that :func:`find_kernels` returns.
     """
     counts = count_precisions(kernels)
     others = len(kernels) - sum(counts.values())

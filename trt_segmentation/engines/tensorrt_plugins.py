@@ -22,7 +22,10 @@ process ends, because engines use its code."""
 
 
 def plugin_names() -> set[str]:
-    """Return the names of all plugins of this process. Each is the name of an ONNX operator."""
+    """Return the names of all plugins of this process.
+
+    A plugin has the same name as the ONNX operator that the plugin computes.
+    """
     # In TensorRT 10.3, one kind of plugin creators has no attribute `name` in Python.
     return {getattr(creator, 'name', '') for creator in trt.get_plugin_registry().all_creators}
 
@@ -31,14 +34,14 @@ def load_plugins(paths: Sequence[Path], log: Callable[[str], None] = lambda line
                  ) -> list[str]:
     """Load libraries with plugins. A library that is already loaded is not loaded again.
 
-    Some libraries register their plugins while they are loaded. TensorRT must ask other libraries
-    for their plugins. This function can load both kinds of libraries.
+    Some libraries register their plugins while they are loaded. Other libraries do not, so
+    TensorRT must ask them for their plugins. This function can load both kinds of libraries.
 
     :param log: a function that receives one line for each library that is loaded, and one line for
         each warning from TensorRT.
     :returns: the SHA-256 that each library had when it was loaded, as 64 hex digits.
     :raises EngineError: if a library is missing or has no plugins, or if another user could have
-        changed it.
+        changed the library.
     """
     digests = []
     for path in paths:

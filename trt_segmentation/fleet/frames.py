@@ -31,8 +31,8 @@ class ShardFrame:
     :param stamp_ns: header stamp of a bag message, or time of a video frame since the start of the
         video, in nanoseconds. None is possible only for a frame that cannot be decoded.
     :param log_time_ns: time at which a bag message was recorded, in nanoseconds. For a video
-        frame, this time is equal to ``stamp_ns``. If ``stamp_ns`` of a video frame is None, this
-        is the time of the next good frame, or the end of the shard.
+        frame, this time is equal to ``stamp_ns``. If ``stamp_ns`` of a video frame is None,
+        ``log_time_ns`` is the time of the next good frame, or the end of the shard.
     """
 
     number: int
@@ -50,12 +50,12 @@ def read_shard(shard: Shard, path: Path, allocate: Allocate | None = None,
     the caller uses one frame, other threads decode the next frames. If the caller stops before the
     last frame, the caller must close the generator.
 
-    :param path: the recording on this machine.
+    :param path: path of the recording on this machine.
     :param allocate: allocates the memory of the images of a bag; see :attr:`.Pipeline.allocate`.
     :param pool: the threads that decode the images of a bag; None for new threads.
     :param every_s: 0 yields every frame. A larger number divides the shard into periods of this
-        many seconds, and only the first frame of each period is yielded. Frames of a video that
-        cannot be decoded are always yielded.
+        many seconds, and only the first frame of each period is yielded. A video frame that cannot
+        be decoded is always yielded.
     :raises BagError, VideoError: if the recording cannot be read.
     :raises FileNotFoundError: if there is no recording at ``path``.
     """
@@ -67,7 +67,7 @@ def read_shard(shard: Shard, path: Path, allocate: Allocate | None = None,
 
 
 class _Sampler:
-    """Decides which frames :func:`read_shard` yields; see its parameter ``every_s``."""
+    """Decides which frames are yielded; see the parameter ``every_s`` of :func:`read_shard`."""
 
     def __init__(self, begin_ns: int, every_s: float) -> None:
         self._begin_ns, self._every_ns = begin_ns, round(every_s * 1e9)
@@ -128,7 +128,7 @@ def _read_video(shard: Shard, path: Path, is_wanted: _Sampler) -> Generator[_Fra
     told = 0
     with VideoReader(path, window=(shard.begin_ns, shard.end_ns)) as reader:
         for frame in reader:
-            # The reader decodes ahead, so it may already list damage after this frame.
+            # The reader decodes in advance. So it may already list later damage.
             while told < len(reader.damaged) and (
                     end := reader.damaged[told].end_ns) is not None and end <= frame.time_ns:
                 yield from _bad(shard, reader.damaged[told])

@@ -28,7 +28,7 @@ _FLUSHERS = 16
 
 
 class LocalStore(Store):
-    """The results of a run in a folder. :meth:`commit` renames the temporary folder of a shard.
+    """The results of a run in a folder. :meth:`commit` moves a complete shard to its place.
 
     :param is_driver: True in the process that leads the run. This process locks the folder and may
         call all methods. False in a worker, which may only make and commit shards.

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The mapping between camera pixels and network pixels, for preprocess and postprocess."""
+"""The mapping between camera pixels and network pixels, for pre- and postprocessing."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ class Axis:
 
     :param camera: number of camera pixels.
     :param net: number of network pixels.
-    :param new: length of the camera axis after the resize, in network pixels. For crop, this can
-        be larger than ``net``. For letterbox, this can be smaller than ``net``.
-    :param offset: number of network pixels before the first camera pixel; 0 or negative for crop.
+    :param new: length of the camera axis after the resize, in network pixels. If the image
+        is cropped, this can be larger than ``net``. With a letterbox, this can be smaller.
+    :param offset: number of network pixels before the first camera pixel; 0 or negative if the
+        image is cropped.
     :param first: index of the first camera pixel in the image. It is above 0 if the network gets
         only a part of the image. Then ``camera`` is the number of pixels in this part.
     :param image: number of pixels in the whole image; 0 if ``camera`` is this number.

@@ -80,7 +80,7 @@ class EngineHealth:
             self._escalate(error, EngineState.REOPENING if is_hopeless else EngineState.FAILING)
 
     def note_error(self, error: Exception) -> None:
-        """Change to FAILING, but count no failure."""
+        """Change to FAILING, or to LOST after a sticky error. Count no failure."""
         with self._lock:
             self._escalate(error, EngineState.FAILING)
 
@@ -123,7 +123,7 @@ class EngineHealth:
         self._change_to(EngineState.LOST if sticky else state, describe_error(error))
 
     def _change_to(self, state: EngineState, reason: str = '') -> None:
-        """Change the state. LOST stays, and REOPENING changes only to LOST."""
+        """Change the state. This function never ends LOST. It changes REOPENING only to LOST."""
         present = self._status.state
         is_milder = state in (EngineState.RUNNING, EngineState.FAILING)
         if present is EngineState.LOST or (present is EngineState.REOPENING and is_milder):

@@ -15,14 +15,14 @@ STOP_REQUESTED = threading.Event()
 """Set when a signal asks the process to end. See :func:`request_stop_on_signals`."""
 
 GPU_LOST = 75
-"""Exit code if only a new process can use the GPU. sysexits.h calls it EX_TEMPFAIL."""
+"""Exit code if only a new process can use the GPU. sysexits.h calls this code EX_TEMPFAIL."""
 
 BROKEN = 70
-"""Exit code if nothing works in this process any more. sysexits.h calls it EX_SOFTWARE."""
+"""Exit code if nothing works in this process any more. sysexits.h calls this code EX_SOFTWARE."""
 
 ECHO = 1.0
 """A signal that comes at most this many seconds after the first signal counts as the same signal.
-For example, ``timeout -s INT`` sends one signal to the process and then to the process group."""
+For example, ``timeout -s INT`` signals a process twice: once directly, and once with its group."""
 
 _unstoppable: WeakSet[threading.Thread] = WeakSet()
 _lock = threading.Lock()
@@ -31,7 +31,8 @@ _lock = threading.Lock()
 def request_stop_on_signals() -> None:
     """Let SIGINT, SIGTERM and SIGHUP set :data:`STOP_REQUESTED`. Call this in the main thread.
 
-    If SIGHUP is ignored, it stays ignored, because ``nohup`` starts programs in this way.
+    If the process already ignores SIGHUP, SIGHUP stays ignored. ``nohup`` starts programs so that
+    they ignore SIGHUP.
     """
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:

@@ -40,7 +40,7 @@ def buffers_per_camera(pipeline: Pipeline) -> int:
 
 
 class CameraSink:
-    """The :class:`.FrameSink` of one camera. It gives every image to the supervisor's worker.
+    """Takes the images of one camera as a :class:`.FrameSink`, and gives them to the worker.
 
     :meth:`Supervisor.sink` makes this object while the pipeline is open.
     """
@@ -75,7 +75,7 @@ class Supervisor:
     :attr:`pipeline` is the old pipeline, which is closed, and :attr:`worker` is the old worker.
     The threads of this worker have ended, so the worker only counts and drops new frames.
 
-    :param make_worker: called with a pipeline. It makes a worker for this pipeline. If
+    :param make_worker: a function that makes a worker for the given pipeline. If
         :meth:`exchange` calls this function, the parameters ``newest`` and ``begin`` of
         :class:`.Worker` are passed too.
     :param reopen: opens a new pipeline with the settings of the given pipeline. Another thread
@@ -150,7 +150,7 @@ class Supervisor:
             raise
 
     def tick(self) -> None:
-        """Reopen the engine if it failed too often. When it is open again, start a new worker."""
+        """Reopen an engine that failed too often. When a new engine is open, start a worker."""
         state = self.health.status.state
         if state is EngineState.LOST:
             self._announce_loss('the GPU')
@@ -212,8 +212,9 @@ class Supervisor:
     def wait_for_pause(self) -> None:
         """Wait until the worker has published its next batch.
 
-        Until the next frame arrives, other work then delays no frame. If no batch is published
-        in time, this method returns too. Only one thread at a time may call this method.
+        Between this batch and the next frame, other work delays no frame. The wait ends after
+        :data:`PAUSE_SECONDS` even if no batch was published. Only one thread at a time may call
+        this method.
         """
         if worker := self.worker:
             worker.wait_for_batch_end(PAUSE_SECONDS)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Chooses file names for results, so that two sources never write the same file."""
+"""Chooses file names for results, so that no result replaces a result of another source."""
 
 from __future__ import annotations
 

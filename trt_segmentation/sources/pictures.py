@@ -27,7 +27,7 @@ FIRST_SEED = 3_000_000
 class PictureFiles:
     """Picture files, in the order in which they were given. Threads decode files in advance.
 
-    :param files: the path and the name of each picture, see :class:`.SourceImage`.
+    :param files: the path and the name of each picture. :class:`.SourceImage` explains the name.
     """
 
     title: str

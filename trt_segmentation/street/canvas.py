@@ -37,7 +37,10 @@ def to_fixed_point(points: Floats) -> npt.NDArray[np.int32]:
 
 
 def ramp(gain: float, offset: Colour) -> Bytes:
-    """Return a look-up table for colour * gain + offset. The fourth channel stays the same."""
+    """Return a look-up table (for cv2.LUT) that changes a colour to colour * gain + offset.
+
+    The fourth channel stays the same.
+    """
     table = np.empty((256, 4), np.float32)
     table[:, :3] = _LEVELS * gain + np.asarray(offset, np.float32)
     table[:, 3:] = _LEVELS
@@ -63,7 +66,7 @@ class Texture:
             self._levels.append(picture)
 
     def level(self, area: float) -> Bytes:
-        """Return the copy whose size is best for an area of this many pixels."""
+        """Return the picture or the smaller copy that fits best to an area of ``area`` pixels."""
         full = self._levels[0].shape[0] * self._levels[0].shape[1]
         index = int(math.log2(max(full / max(area, 1.0), 1.0)) / 2 + 0.4)
         return self._levels[min(index, len(self._levels) - 1)]
@@ -153,7 +156,7 @@ class Canvas:
         target = np.ascontiguousarray(quad - low, np.float32)
         matrix = cv2.getPerspectiveTransform(np.ascontiguousarray(source, np.float32), target)
         table = ramp(gain, haze)
-        # Apply the table before or after the warp, to the picture that has fewer pixels.
+        # The warp changes the number of pixels. Apply the table to the picture with fewer pixels.
         first = rows * columns < int(size[0]) * int(size[1])
         warped = cv2.warpPerspective(
             cv2.LUT(picture, table) if first else picture, matrix, (int(size[0]), int(size[1])),

@@ -103,7 +103,7 @@ class Ground:
                 view.canvas.fill([view.camera.outline(corners)], colour, label)
 
     def _tracks(self, view: SceneView, steps: Floats) -> None:
-        """Draw the dark tracks of tyres on the road. In snow, the tracks are even darker."""
+        """Draw the tracks of tyres darker than the road. In snow, the difference is larger."""
         shade = 0.86 if self._look.is_snow else 0.95
         colour = [part * shade for part in view.look.road]
         near = steps[steps < view.s + 90]
@@ -220,7 +220,7 @@ class Ground:
 
 
 def make_grain(rng: np.random.Generator) -> Bytes:
-    """Make a (512, 512) uint8 tile of noise. The noise has several scales and a mean of 128."""
+    """Make a (512, 512) uint8 tile of noise. It has spots of several sizes and a mean of 128."""
     fine = rng.integers(58, 199, (512, 512), np.uint8)
     total = fine
     for cells, share in ((128, 0.5), (32, 0.42), (8, 0.35)):

@@ -42,7 +42,7 @@ class Sky:
         self._picture = full
 
     def view(self, yaw: float, focal: float, width: int, rows: int) -> Bytes:
-        """Return the (rows, width, 4) uint8 sky with its class ids.
+        """Return the sky, (rows, width, 4) uint8. The fourth channel has the class ids.
 
         :param yaw: heading of the camera in radians.
         :param focal: focal length in pixels.
@@ -79,7 +79,7 @@ class Horizon:
         self._look = look
 
     def draw(self, view: SceneView) -> None:
-        """Draw the silhouettes between the ground and the sky."""
+        """Draw the silhouettes of the houses and trees between the ground and the sky."""
         camera = view.camera
         columns = np.arange(-8, camera.width + 8, max(4 * camera.zoom, 1.0))
         angle = camera.yaw + np.arctan(((camera.width - 1) / 2 - columns) / camera.focal)

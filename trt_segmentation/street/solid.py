@@ -16,7 +16,7 @@ from .view import SceneView
 
 TYRE: Colour = (30, 30, 30)
 _Level = tuple[float, float, float, float]
-"""Lower or upper rectangle of a box: x0, x1, half width, z."""
+"""Lower or upper rectangle of a box: rear x, front x, half of the width, z."""
 
 
 class Solid:
@@ -34,8 +34,8 @@ class Solid:
 
         :param points: counter-clockwise, seen from outside.
         :param glow: smallest brightness of the polygon; above 0 for a lamp that is lit.
-        :param fine: whether the polygon is left out if the vehicle is small in the image. A lamp
-            is never left out.
+        :param fine: whether the polygon is not drawn if the vehicle is small in the image. A lamp
+            is always drawn.
         :param lamp: 1 if the polygon is a lamp, which may have a halo; otherwise 0.
         """
         self._polygons.append((points, colour, glow, fine, lamp, self.ahead))

@@ -35,7 +35,7 @@ class SceneView:
     def upright(self, s: float, t: float) -> tuple[Floats, float, float]:
         """Project a thing that stands on the ground at (s, t), as in :meth:`.Road.point`.
 
-        :returns: the foot as (2,) pixels, the pixels per metre, and the depth in metres.
+        :returns: (2,) pixel position of the foot, number of pixels per metre, and depth in metres.
         """
         camera = self.camera
         x, y = self.road.point(s, t)
@@ -59,26 +59,32 @@ FAR = 230.0
 
 
 def wrap_distance(s: float, camera: float, period: float) -> float:
-    """Move ``s`` by whole periods of the road to the period that begins at ``camera - BEHIND``."""
+    """Add a multiple of ``period`` to ``s``, because the road repeats after ``period`` metres.
+
+    The result is in the period that begins at ``camera - BEHIND``.
+    """
     return camera - BEHIND + (s - camera + BEHIND) % period
 
 
 def cast_shadow(look: Look, foot: Floats, height: float) -> Floats:
-    """Return the (N, 3) shadow, on the ground, of an outline ``height`` metres above ``foot``."""
+    """Return the (N, 3) outline of a shadow on the ground.
+
+    The thing that casts the shadow is ``height`` metres above the ground points ``foot``.
+    """
     sun = look.towards_sun
     length = min(height / max(float(sun[2]), 0.25), 12.0)
     return np.asarray(foot - (sun[0] * length, sun[1] * length, 0.0))
 
 
 def cast_post_shadow(view: SceneView, foot: Floats, half: float, height: float) -> Floats:
-    """Return the (4, 3) shadow, on the ground, of a post that is 2 * ``half`` metres wide."""
+    """Return the (4, 3) shadow of a post on the ground. The post is 2 * ``half`` metres wide."""
     aside = np.array([[-view.look.towards_sun[1], view.look.towards_sun[0], 0.0]]) * half
     far = cast_shadow(view.look, foot, height)
     return np.concatenate([foot - aside, foot + aside, far + aside, far - aside])
 
 
 def make_ring(count: int, turn: float = 0.0) -> Floats:
-    """Return the (count, 3) corners of a level regular polygon of radius 1.
+    """Return the (count, 3) corners of a horizontal regular polygon. Its radius is 1.
 
     :param turn: angle of the first corner in radians.
     """

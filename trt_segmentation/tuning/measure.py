@@ -28,7 +28,8 @@ def run_trial(request: str) -> tuple[str, str]:
     """Run :mod:`.trial` in a new process, and wait for its end.
 
     :param request: the text for stdin.
-    :returns: the text from stdout, and why the process failed; empty if it did not fail.
+    :returns: two texts: the text from stdout, and why the process failed. The second text is empty
+        if the process did not fail.
     """
     path = os.pathsep.join(filter(None, sys.path))
     try:
@@ -52,13 +53,13 @@ def run_trial(request: str) -> tuple[str, str]:
 def measure_candidates(card: ModelCard, gpu: int, run: RunTrial = run_trial) -> list[Measured]:
     """Measure the candidates on a GPU.
 
-    The candidates are measured in a process of their own. If it ends too early, a new process
-    measures the candidates that are left.
+    A separate process measures the candidates. If this process ends too early, a new process
+    measures the remaining candidates.
 
     :param gpu: index of the GPU in CUDA's order.
-    :returns: one result for each candidate of :func:`.open_candidate.choose_first`, and one
-        result for the fastest candidate with an exhaustive search. If the process ended during the
-        exhaustive search, this last result is missing.
+    :returns: one result for each candidate of :func:`.open_candidate.choose_first`, and then one
+        result for the fastest of them with an exhaustive search of cuDNN algorithms. If the
+        process ended during the exhaustive search, this last result is missing.
     :raises EngineError: if :data:`.candidates.PLAIN` cannot be measured.
     """
     left = [name for name in choose_first(card) if name != PLAIN]
@@ -84,7 +85,7 @@ def _read(text: str) -> Iterable[Measured]:
     for line in text.splitlines():
         try:
             measured = Measured(**json.loads(line))
-        except (ValueError, TypeError):     # a library printed this line, or it is incomplete
+        except (ValueError, TypeError):     # from a library, or an incomplete line
             continue
         if measured.name in CANDIDATES:
             yield measured

@@ -25,7 +25,7 @@ class TunedOpener:
 
     When a network is opened on a GPU for the first time, several sets of options are measured, and
     the measurements are stored in the engine cache. If the network cannot be measured, it runs
-    with the options of :data:`.candidates.PLAIN`, and the log says why.
+    with the options that are used without tuning, and the log says why.
 
     :param cache: folder of the engine cache; empty for :func:`.user_cache_folder`.
     :param log: called with one line of text for each slow operation and for each problem.
@@ -98,7 +98,7 @@ class TunedOpener:
 
 
 def describe(results: Sequence[Measured]) -> str:
-    """Return a text with the chosen candidate, its time and the time without tuning."""
+    """Return a text with the fastest options, their time and the time without tuning."""
     best = choose(results)
     plain = next(result for result in results if result.name == PLAIN)
     if best.name == PLAIN:

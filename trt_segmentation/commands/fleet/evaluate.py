@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Measures the accuracy of a model on many recordings, with workers."""
+"""Measures the accuracy of a model on many recordings. Workers share the recordings."""
 
 from __future__ import annotations
 

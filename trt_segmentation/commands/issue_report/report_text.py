@@ -17,7 +17,7 @@ LOG_LINES = 40
 def report_text(steps: Sequence[StepResult], when: str) -> str:
     """Return the text of the report.
 
-    :param steps: the results, without names of users, hosts and folders.
+    :param steps: results of the steps, without names of users, hosts and folders.
     :param when: date and time of the report.
     """
     return '\n'.join(_lines(steps, when))

@@ -27,8 +27,8 @@ from .step_process import CANNOT_RUN, FAILED, OK, run_step, StepResult
 OPTION = '--out'
 STEP_NAMES = ('machine', 'checks', *reversed(ENGINES[1:]))
 """Names of the steps that always run, in their order. The CPU engine runs before the GPU engines.
-The last step is ``memory``. It runs only if an engine ran on a GPU that shares its memory with the
-CPU."""
+The step ``memory`` runs after these steps, but only if an engine ran on a GPU that shares its
+memory with the CPU."""
 README, TEXT, JSON, PLAN = 'README.txt', 'report.txt', 'report.json', 'plan.txt'
 """Names of the first files in the zip. The logs and the pictures follow these files."""
 
@@ -115,8 +115,8 @@ def pack(steps: Sequence[StepResult], text: str, tree: Mapping[str, Any],
          pictures: Mapping[str, bytes]) -> bytes:
     """Return the bytes of the zip.
 
-    :func:`.output_files.check_file` finds the marker of trt_segmentation in README.txt, which is
-    the first file and is not compressed.
+    README.txt is the first file and is not compressed. So :func:`.output_files.check_file` finds
+    the marker in README.txt, which shows that trt_segmentation wrote the zip.
     """
     files: dict[str, str | bytes] = {
         README: _README, TEXT: text + '\n',

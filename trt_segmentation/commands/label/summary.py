@@ -25,7 +25,7 @@ from ...model.card import ModelCard
 from ...untrusted.terminal_text import count_noun
 
 _COLUMNS = 6
-"""Number of columns of the legend."""
+"""Number of columns of the plot's legend."""
 Values = npt.NDArray[np.float64]
 
 
@@ -36,9 +36,11 @@ class ConditionSummary:
     :param brightness: mean brightness of the frames, 0 to 1.
     :param mean_confidence: mean of the frames' mean confidences. If the model gives no confidence,
         this value, ``p5_confidence`` and ``entropy`` are NaN.
-    :param p5_confidence: mean of the frames' 5th percentiles of the confidence.
+    :param p5_confidence: each frame has a 5th percentile of its pixels' confidences. This value is
+        the mean of these percentiles.
     :param shares: (classes,) mean share of each class, 0 to 1.
-    :param entropy: (frames,) entropy of each frame in bits.
+    :param entropy: (frames,) entropy of each frame in bits. The entropy is 0 if the confidence of
+        every pixel is 1.
     """
 
     name: str
@@ -51,7 +53,7 @@ class ConditionSummary:
 
 
 def summarise_manifest(table: pa.Table, classes: tuple[str, ...]) -> list[ConditionSummary]:
-    """Summarise the frames of each condition that occurs. Bad frames are left out."""
+    """Summarise the frames of each condition that occurs. Skip frames that cannot be read."""
     found = []
     for name, _ in CONDITIONS:
         part = table.filter(pc.equal(table['condition'], name))
@@ -66,7 +68,7 @@ def summarise_manifest(table: pa.Table, classes: tuple[str, ...]) -> list[Condit
 
 
 def make_table(found: Sequence[ConditionSummary], classes: Sequence[str]) -> Table:
-    """Return a table with a column for each condition, which fits into 80 characters."""
+    """Return a table that is at most 80 characters wide, with a column for each condition."""
     table = Table('', *(one.name for one in found))
     for name, cells in (
             ('frames', [str(one.frames) for one in found]),
@@ -77,7 +79,7 @@ def make_table(found: Sequence[ConditionSummary], classes: Sequence[str]) -> Tab
             ('largest classes', ['\n'.join(
                 f'{label} {share:.0%}' for share, label in sorted(
                     zip(one.shares, classes), reverse=True)[:3]) for one in found])):
-        table.add_row(name, *map(Text, cells))      # a class name may have brackets
+        table.add_row(name, *map(Text, cells))      # Text shows [ and ] of a name unchanged
     return table
 
 

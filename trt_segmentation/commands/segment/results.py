@@ -47,10 +47,10 @@ PICTURE, VIDEO, MAP = '.jpg', '.mp4', '.png'
 
 def check_results(sources: Sequence[ImageSource], options: SegmentOptions,
                   card: ModelCard) -> None:
-    """Check that all results can be written, before any image is segmented.
+    """Before any image is segmented, check that all results can be written.
 
     :raises OutputError: if a result would replace a file of the user or a source file, or if label
-        maps of another model would stay in the folder.
+        maps of another model would stay in the folder of --out.
     :raises VideoError: if an mp4 is needed and PyAV is missing.
     """
     read = {os.path.realpath(path) for source in sources for path in source.paths}
@@ -91,7 +91,7 @@ def _check_old_classes(out: Path, names: set[str], card: ModelCard) -> None:
 
 
 def _list_names(source: ImageSource, options: SegmentOptions) -> list[str]:
-    """Return the results of a source and the old label maps of a video, as paths below --out."""
+    """Return the paths, below --out, of a source's results and of a video's old label maps."""
     if source.name is not None:
         return [*[source.name + VIDEO] * options.overlay, *_list_old_maps(source.name, options)]
     names = source.picture_names
@@ -103,8 +103,8 @@ def _list_names(source: ImageSource, options: SegmentOptions) -> list[str]:
 def _list_old_maps(name: str, options: SegmentOptions) -> list[str]:
     """Return the label maps and confidences that an earlier run may have written for this video.
 
-    Some of these files may belong to frames that this run skips. Only kinds of files that this
-    run writes are returned.
+    Some of these files may belong to frames that this run skips. Label maps are returned only if
+    this run writes label maps, and confidences only if this run writes confidences.
     """
     folders = ['labels'] * options.wants_labels(True) + ['confidence'] * options.confidence
     return [str(path.relative_to(options.out)) for folder in folders
@@ -127,7 +127,7 @@ def find_renamed_results(sources: Sequence[ImageSource], options: SegmentOptions
 
 
 class ResultWriter:
-    """Gives the results of a run to worker threads. Call all methods from one thread.
+    """Gives the results of a run to threads that write them. Call all methods from one thread.
 
     :ivar images: for each image, its entry in the file of --json; empty without --json.
     :ivar pixels: for each class, the number of its pixels; complete after :meth:`close`.

@@ -150,7 +150,7 @@ def _rerun_view(card: ModelCard, options: SegmentOptions
         def show(answer: SegmentedImage) -> None:
             nonlocal shown
             shown += 1
-            # Pictures have no time, so each picture is shown for one second of the time axis.
+            # Pictures have no time. So each picture gets one second on the time axis of Rerun.
             frame = as_frame(answer.image, stamp_ns=answer.time_ns or shown * 1_000_000_000)
             view.show(Segmentation(frame, answer.labels, timings=dict(answer.timings)))
 

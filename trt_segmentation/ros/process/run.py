@@ -36,16 +36,19 @@ def run(make: Callable[[], Any], begin: Callable[[Any], None], args: list[str] |
         ) -> int:
     """Make a node, run its callbacks until the process must end, then destroy the node.
 
-    A signal ends the process. An exception of a callback is counted, and the node goes on.
+    A signal ends the run. If a callback raises an exception, the error is counted, and the node
+    goes on.
 
-    :param make: makes the node, after ROS was started. Then ``begin`` is called once. The node has
-        ``errors``, a :class:`.MishapCounter`, and ``stop()``, which is called before ROS ends.
+    :param make: makes the node, after ROS was started. The node has ``errors``, a
+        :class:`.MishapCounter`, and ``stop()``, which is called before ROS ends.
+    :param begin: called once with the new node.
     :param ended: called again and again. Returns the exit code if the process must end, else None.
     :param name: name of the logger that gets the error if the node cannot be made.
     :returns: the exit code. It is 0 after a signal, or if ``ended`` returned 0. It is 2 if ROS
         does not start, or if a start-up parameter is refused. With any other exit code, or if a
-        thread cannot be stopped, this function ends the process and does not return. The code is
-        :data:`BROKEN` after :data:`ENDLESS` errors in a row, or if the node cannot end cleanly.
+        thread cannot be stopped, this function ends the process and does not return. The exit
+        code of the process is :data:`BROKEN` after :data:`ENDLESS` errors in a row, or if the node
+        cannot end cleanly.
     """
     # rclpy's own signal handlers would end ROS before the last frames and diagnostics are sent.
     stopping.request_stop_on_signals()
@@ -92,7 +95,7 @@ def skip_present_objects() -> None:
 
 def _shut_down(executor: SingleThreadedExecutor, node: Any) -> bool:
     """Stop and destroy the node. If this fails, log the reason and return False."""
-    gc.unfreeze()  # so that the objects that skip_present_objects() skips are freed
+    gc.unfreeze()  # undo skip_present_objects(), so that all objects can be freed
     try:
         node.stop()
         executor.shutdown()
@@ -110,7 +113,7 @@ def _spin(executor: SingleThreadedExecutor, node: Any,
     row, code = 0, None
     while not STOP_REQUESTED.is_set() and (code := ended(node)) is None:
         try:
-            executor.spin_once(timeout_sec=0.1)  # short, because a signal does not end the wait
+            executor.spin_once(timeout_sec=0.1)  # short: a signal does not end this wait
             row = 0
         except Exception as error:
             row += 1
@@ -130,9 +133,9 @@ def _spin(executor: SingleThreadedExecutor, node: Any,
 def _release_entities(node: Any) -> None:
     """After an exception, let every entity (subscription, timer, service, …) run again.
 
-    Before rclpy receives a message, it marks the entity and the callback group as busy. If
+    rclpy marks an entity and its callback group as busy, and then receives the message. If
     receiving raises an exception, rclpy does not remove the marks. Without this function, no
-    callback of the group would run again.
+    callback of the callback group would run again.
     """
     for entity in chain(node.subscriptions, node.timers, node.clients, node.services,
                         node.guards, node.waitables):
