@@ -86,7 +86,7 @@ class Segmenter:
 
     @property
     def allocate(self) -> Allocate | None:
-        """Allocates memory for images, see :attr:`.Pipeline.allocate`."""
+        """See :attr:`.Pipeline.allocate`. The GPU reads an image in this memory without a copy."""
         return self._pipeline.allocate
 
     def __repr__(self) -> str:
