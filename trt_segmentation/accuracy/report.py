@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Report the accuracy of each precision as tables and as JSON.
+"""Reports the accuracy of each precision as tables and as JSON.
 
 A condition is a group of images, such as all images at night.
 """
@@ -26,7 +26,7 @@ def write_accuracy(accuracy: Accuracy, card: ModelCard, folder: Path, console: C
     """Write accuracy.json and differences.png to a folder, and print the tables.
 
     :param folder: created if it does not exist.
-    :param fp32: names of the nodes that stay FP32, because FP16 cannot hold their values.
+    :param fp32: names of the graph nodes that stay FP32, because FP16 cannot hold their values.
     :param warning: a text about the images, which is printed below the first table; may be empty.
     :raises OutputError: if the folder or a file cannot be written.
     """
@@ -76,7 +76,10 @@ def tabulate_conditions(accuracy: Accuracy) -> Table:
 
 
 def tabulate_classes(accuracy: Accuracy, condition: str | None = None) -> Table:
-    """Make a table of classes and precisions. ``condition`` None means all conditions together."""
+    """Make a table with a row for each class and a column for each precision.
+
+    :param condition: name of the condition; None for all conditions together.
+    """
     table = Table('IoU', *accuracy.precisions,
                   title='accuracy by class' + (f', {condition}' if condition else ''))
     columns = [accuracy.scores(name, condition).iou for name in accuracy.precisions]

@@ -22,8 +22,8 @@ _HEADER = 12
 class RecordedFrame:
     """One message of a bag, with its frame.
 
-    :param message: the message. If it is an image, ``message.data`` contains only the stamp,
-        because the pixels are in ``frame``.
+    :param message: the message. If the message is an image, ``message.data`` contains only the
+        stamp, because the pixels are in ``frame``.
     :param frame: the decoded image; None if the message is a camera info or cannot be decoded.
     :param error: why an image cannot be decoded; None for a camera info or a decoded image.
     """
@@ -48,7 +48,7 @@ def read_frames(bag: BagReader, topics: Collection[str], allocate: Allocate | No
 
     :param topics: image topics, and topics of camera infos.
     :param allocate: allocates the memory of the frames; see :attr:`.Pipeline.allocate`. None to
-        leave a raw frame in the memory of its message.
+        leave an uncompressed image in the memory of its message.
     :param pool: the threads that decode; None for new threads.
     :raises VideoError: if a topic is a video and PyAV is missing.
     :raises BagError: see :meth:`.BagReader.messages`. All earlier messages are yielded before the

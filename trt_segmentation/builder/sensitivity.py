@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Find the layers that lose the most accuracy in INT8, and move them to FP16."""
+"""Finds the layers that lose the most accuracy in INT8, and moves these layers to FP16."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def measure_layer_errors(model: onnx.ModelProto, ranges: Ranges, nodes: Sequence
     :param ranges: ranges of all activations that the nodes read.
     :param nodes: names of the nodes. Each node is measured alone, and all others stay FP32.
     :param feeds: a few network inputs, each as a mapping from the input's name to its array.
-    :param progress: called after each node with the number of nodes measured.
+    :param progress: called after each node with the number of nodes measured so far.
     :returns: maps each node to the relative RMS error of the network output, the largest error
         first.
     """
@@ -46,10 +46,11 @@ def move_layers_to_fp16(model: onnx.ModelProto, ranges: Ranges, split: Split,
                         errors: Mapping[str, float], loss: Loss, limit: float) -> Split:
     """Move the most sensitive layers to FP16, so that the accuracy loss is within a limit.
 
-    The smallest number of layers is found by bisection, with about log2(layers) calls of ``loss``.
+    The smallest sufficient number of layers is found by bisection, with about log2(layers) calls
+    of ``loss``.
 
     :param model: simplified FP32 network.
-    :param split: the INT8 layers before the search.
+    :param split: tells which layers are INT8 before the search.
     :param errors: error of each layer from :func:`measure_layer_errors`, the largest error first.
     :param loss: returns the accuracy loss of a network, for example its loss of mean IoU against
         the FP32 network.

@@ -15,8 +15,8 @@ from ..errors import GraphError
 from ..untrusted.terminal_text import did_you_mean
 
 OPEN_BATCH = (1, 1, 8)
-"""Smallest, usual and largest batch if neither the network nor the user fixes the batch. The
-engine is fastest at the usual batch."""
+"""Smallest, usual and largest batch size if neither the network nor the user fixes the batch size.
+The engine is fastest at the usual batch size."""
 CALIBRATION_FRAMES = 300
 """Number of frames for a calibration, which measures the ranges of values for INT8."""
 FEW_FRAMES = 50
@@ -26,7 +26,7 @@ METHODS = ('entropy', 'minmax', 'mse', 'percentile')
 BEST_METHOD = 'auto'
 """If the user gives this word as the method, all methods are compared, and the best is used."""
 FALLBACK_METHOD = 'percentile'
-"""The method if there are too few frames for a comparison."""
+"""The method if there are too few frames to compare the methods."""
 HELD_OUT_FRAMES = 48
 """Largest number of images that are read from one recording to measure a build's accuracy."""
 
@@ -50,7 +50,7 @@ class BuildOptions:
 
     @property
     def key(self) -> tuple[tuple[str, str], ...]:
-        """All settings as text, for an engine key."""
+        """All settings as text, for the key of an engine in the cache."""
         return tuple(sorted((name, str(value)) for name, value in vars(self).items()))
 
 
@@ -63,10 +63,12 @@ class Recipe:
         and its card.
     :param batch: batch sizes for :func:`.shapes.parse_batch`; empty for the batch size that the
         model fixes, or else :data:`OPEN_BATCH`.
-    :param keep_fp16: name patterns of the nodes that must not become INT8.
+    :param keep_fp16: patterns such as ``*/head/*``. A graph node whose name fits a pattern must
+        not become INT8.
     :param simplify: whether onnxslim first simplifies the graph. A network with plugins is never
         simplified.
-    :param cut_resize: whether the last Resize is left out, even if the card does not ask for this.
+    :param cut_resize: whether the last Resize node is removed from the graph, even if the card
+        does not ask for this removal.
     :raises GraphError: if the precision is unknown.
     """
 

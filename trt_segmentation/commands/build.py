@@ -67,7 +67,8 @@ def run_build(options: BuildCommandOptions) -> int:
     :returns: the exit code, 0.
     :raises ModelCardError, GraphError: if the card, the network or an option is refused.
     :raises AccuracyLossError: if the accuracy loss is above ``options.max_miou_drop``.
-    :raises EngineError: if TensorRT cannot build the plan, or if there is no GPU and no ``out``.
+    :raises EngineError: if TensorRT cannot build the plan, or if there is no GPU and
+        ``options.out`` is None.
     """
     options.check()
     card = load_checked_card(options.model)
@@ -262,8 +263,8 @@ def _models(options: BuildCommandOptions, card: ModelCard, graph: PreparedGraph,
 
 
 def _compared_name(options: BuildCommandOptions) -> str:
-    # The report compares a model with the whole network in fp32. So an fp32 build is in the report
-    # only if its last Resize is left out.
+    # The report compares models with the fp32 network that has all its nodes. So an fp32 build is
+    # in the report only if the build removes the last Resize.
     return CUT if options.precision == 'fp32' else options.precision
 
 

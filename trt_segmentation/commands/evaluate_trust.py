@@ -27,7 +27,8 @@ from .evaluate_options import BESIDE, EvaluateOptions
 class ReferenceWriter:
     """Collects numbers about each segmentation, and writes these numbers as a reference.
 
-    :raises EvaluationError: if the card has no file, and --save-reference names no file.
+    :raises EvaluationError: if the model card was not read from a file, and --save-reference names
+        no file.
     :raises OutputError: if the reference cannot be written.
     """
 
@@ -44,12 +45,12 @@ class ReferenceWriter:
             check_file(path, '--save-reference')
 
     def observe(self, segmentation: Segmentation) -> None:
-        """Keep the numbers about a segmentation, if a reference is wanted."""
+        """Keep the numbers about a segmentation if --save-reference is given."""
         if self._path is not None and segmentation.tally is not None:
             self._figures.append(read_tally(segmentation.tally))
 
     def save(self) -> None:
-        """Write the reference, and print its path. Do nothing if no reference is wanted."""
+        """Write the reference, and print its path. Do nothing without --save-reference."""
         if self._path is not None:
             reference = make_reference(self._card, self._figures)
             reference.save(self._path, '--save-reference')
@@ -63,8 +64,9 @@ class ReferenceWriter:
 
 
 def print_temperature(card: ModelCard, samples: Iterable[Sample], copy: Path | None) -> None:
-    """Fit a temperature, print it, and write a copy of the card if a path is given.
+    """Fit a temperature, and print the temperature.
 
+    :param copy: file for a copy of the model card with this temperature; None for no copy.
     :raises EvaluationError: if the temperature makes the calibration error larger.
     :raises SegmentationError: see :func:`.fit_temperature` and :func:`.save_with_temperature`.
     """

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Gives a network a fixed input shape, and computes all values that depend only on this shape."""
+"""Gives a network a fixed input shape, and computes the values that depend only on this shape."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ def fix_shapes(model: onnx.ModelProto, shapes: Mapping[str, tuple[int, ...]]) ->
     are deleted. Old ONNX files list the weights among the inputs. This function removes the
     weights from the inputs.
 
-    :param model: a model whose nodes contain no graphs. This function changes the model.
+    :param model: a model without inner graphs, such as the branches of an If node. This function
+        changes the model.
     :param shapes: maps the name of each input to its shape.
     """
     graph = model.graph

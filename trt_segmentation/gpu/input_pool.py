@@ -22,9 +22,10 @@ class InputBuffer:
     """Pinned memory for one camera message. An :class:`InputPool` lends this memory.
 
     If the data of a frame lies anywhere in :attr:`array`, the GPU reads the frame there without a
-    copy. While the buffer has a holder, the pool does not lend it again. The borrower is the first
-    holder. It must call :meth:`release` once, and may do so right after ``submit``. The pipeline
-    is a second holder from ``submit`` until the frame's batch is collected.
+    copy. A holder is code that still needs the buffer. While the buffer has a holder, the pool
+    does not lend it again. The borrower is the first holder. The borrower must call
+    :meth:`release` once, and may do so right after ``submit``. The pipeline is a second holder
+    from ``submit`` until the frame's batch is collected.
     """
 
     def __init__(self, pool: InputPool, block: Pinned) -> None:
@@ -140,11 +141,11 @@ class InputPool:
             return buffer
 
     def allocate(self, nbytes: int) -> LentMemory:
-        """Lend a buffer until no view of it exists any more. See :meth:`take`."""
+        """Lend a buffer until no view of the buffer exists any more. See :meth:`take`."""
         return LentMemory(self.take(nbytes))
 
     def stop_write_combining(self) -> None:
-        """Lend ordinary pinned memory from now on, because the CPU must read the frames."""
+        """Lend ordinary pinned memory from now on. Call this method if the CPU reads frames."""
         with self.lock:
             if self._write_combined:
                 self._write_combined = False
@@ -158,7 +159,7 @@ class InputPool:
                          and 0 <= address - buffer.address < buffer.capacity), None)
 
     def grow(self, buffer: InputBuffer, nbytes: int, keep: bool) -> None:
-        """Give a buffer new memory. ``keep`` copies the content. The caller holds the lock."""
+        """Give a buffer new memory. If ``keep``, copy the content. The caller holds the lock."""
         old, new = buffer.block, self._allocate(nbytes)
         if keep:
             new.array[:old.nbytes] = old.array
@@ -167,7 +168,7 @@ class InputPool:
         log.info('input buffer grown from %d to %d bytes', old.nbytes, new.nbytes)
 
     def _allocate(self, nbytes: int) -> Pinned:
-        # The size is rounded up to whole MiB, so that a few more bytes need no new memory.
+        # The size is rounded up to whole MiB, so that a slightly larger frame needs no new memory.
         self._memory.make_current()
         return self._memory.allocate_pinned(
             -(-max(nbytes, 1) // 2**20) * 2**20, self._write_combined)

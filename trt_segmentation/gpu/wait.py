@@ -10,22 +10,24 @@ from time import perf_counter, sleep
 from .cuda_graph import Mark
 
 LEAD_S = 0.25e-3
-"""Polling begins this many seconds before the expected end of the batch, because a sleep may take
-about 0.1 ms too long."""
+"""Polling means to ask the GPU again and again. Polling begins this many seconds before the
+expected end of the batch, because a sleep may take about 0.1 ms too long."""
 POLL_S = 0.5e-3
-"""Longest time that one wait polls, in seconds. After that, the thread sleeps."""
+"""Longest time that one wait polls, in seconds. After this time, the thread sleeps."""
 
 
 class Wait:
     """How one pipeline waits for the GPU.
 
-    Any thread may call :meth:`wait_soon`. Only the collecting thread may call the other methods.
+    Any thread may call :meth:`wait_soon`. Only the thread that collects the results may call
+    the other methods.
 
     With ``block``, the thread sleeps until the GPU sends an interrupt. With ``spin``, the thread
     asks the GPU all the time, and keeps a core busy. With ``timed``, the thread expects that the
-    batch takes as long as the fastest of the last 8 batches. It sleeps until :data:`LEAD_S` before
-    the expected end, and then polls the GPU for at most :data:`POLL_S`. ``timed`` is nearly as
-    fast as ``spin``, but uses only a part of a core; see benchmarks/gpu_pipeline.py.
+    batch takes as long as the fastest of the last 8 batches. The thread sleeps until
+    :data:`LEAD_S` before the expected end, and then polls the GPU for at most :data:`POLL_S`.
+    ``timed`` is nearly as fast as ``spin``, but uses only a part of a core; see
+    benchmarks/gpu_pipeline.py.
 
     :param kind: one of :data:`.settings.WAITS`.
     """

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Computes ground grids from label maps.
 
-For each cell of a grid, a table says which pixel shows this cell. A new table is made only if
-the lens or the pose of the camera has changed, or the size of the grid.
+A ground grid is a map of the ground around the camera. For each cell of the grid, a table says
+which pixel shows this cell. A new table is made only if the lens of the camera, the pose of the
+camera, or the size of the grid has changed.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ from .values import OCCUPIED, UNKNOWN, Values
 MOST_CELLS = 1000
 """Largest number of cells along each side of a grid."""
 STEPS = 2
-"""A ray is a line on the ground that starts below the camera. It is checked for obstacles at this
-number of points per cell length. Fewer points could miss a low obstacle."""
+"""A ray is a line on the ground that starts below the camera. Each ray is checked for obstacles at
+this number of points per cell length. Fewer points could miss a low obstacle."""
 
 Cells = npt.NDArray[np.int8]
 Index = npt.NDArray[np.intp]
@@ -63,8 +64,8 @@ class GroundTable:
     Several threads may call :meth:`read` at the same time.
 
     Each cell gets the value of the class at the pixel that shows the middle of the cell. In
-    addition, rays run to the sides of the grid. If a ray meets an obstacle, the cell at this point
-    is occupied. The cells behind this cell are unknown.
+    addition, rays run from the point below the camera to the sides of the grid. If a ray meets an
+    obstacle, the cell at this point is occupied. The cells behind this cell are unknown.
 
     :raises GroundError: if the camera sees no cell of the grid.
     """
@@ -122,7 +123,7 @@ class GroundTable:
         return grid[:-1].reshape(self.size.cells, self.size.cells)
 
     def _add_rays(self, pixels: Index, distance: Floats, angle: Floats) -> None:
-        """Make the rays. Find the nearest ray and the step of this ray for each cell.
+        """Make the rays. For each cell, find the nearest ray and the step on this ray.
 
         At the middle of each side of the grid, neighbouring rays are one cell apart.
         """
@@ -141,7 +142,7 @@ class GroundTable:
         self._cell_of_step = self._find_cells(points)
 
     def _find_cells(self, points: Floats) -> Index:
-        """Return the index of the cell in which each point lies, else ``cells ** 2``.
+        """Return the index of the cell in which each point lies; ``cells ** 2`` outside the grid.
 
         :param points: (..., 2) x and y in metres from the point below the camera.
         """
@@ -167,6 +168,7 @@ class GroundTable:
 def _find_values(labels: npt.NDArray[Any], values: Values) -> Cells:
     if labels.dtype != np.uint8:
         return values.take(labels)
-    # cv2.LUT takes a third of the time that NumPy takes. NumPy converts each label to 64 bits.
+    # cv2.LUT takes a third of the time that NumPy takes, because NumPy converts each label
+    # to 64 bits.
     found = np.asarray(cv2.LUT(labels, values.view(np.uint8)), np.uint8)
     return found.reshape(-1).view(np.int8)

@@ -32,7 +32,7 @@ _ORDERS = {
 }
 """Order of the channels of each encoding that needs no colour conversion."""
 _BAYER_MIN = 3
-"""Smallest side of a Bayer image that OpenCV decodes. A smaller image would become black."""
+"""OpenCV needs at least this many rows and columns. A smaller Bayer image becomes black."""
 
 
 class Pixels(NamedTuple):
@@ -124,13 +124,14 @@ def _view_bytes(frame: Frame) -> npt.NDArray[Any]:
 def _decode_small_bayer(mosaic: npt.NDArray[Any], code: int) -> npt.NDArray[Any]:
     height, width = mosaic.shape
     # A Bayer pattern repeats every two rows and columns, so a small image is extended by repeating
-    # them. In a single row or column, a colour is missing, so the result is a guess.
+    # its rows and columns. If an image has only one row or one column, a colour is missing, so the
+    # result is a guess.
     rows, cols = (np.arange(_BAYER_MIN + 1) % side if side < _BAYER_MIN else np.arange(side)
                   for side in mosaic.shape)
     return as_array(cv2.cvtColor(mosaic[np.ix_(rows, cols)], code))[:height, :width]
 
 
 def as_array(array: Any) -> npt.NDArray[Any]:
-    """Tell the type checker that a result of OpenCV is an array. OpenCV's stubs call it a Mat."""
+    """Tell the type checker that a result of OpenCV is an array. OpenCV's stubs say Mat."""
     pixels: npt.NDArray[Any] = array
     return pixels

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Find the input tensor for the camera image, and the layout of this tensor."""
+"""Finds the input tensor for the camera image, and the layout (the order of the axes)."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def find_image(tensors: Sequence[Tensor], card: InputCard,
 
     :param reasons: a list. The function appends one line for every decision.
     :raises EngineError: if the network does not have exactly one input, or if the input does not
-        fit the card.
+        fit the model card.
     """
     if card.name:
         tensor = find_tensor('input', card.name, tensors)

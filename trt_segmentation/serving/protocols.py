@@ -34,7 +34,7 @@ class IncomingImage(Hashable, Protocol):
 
     @property
     def header(self) -> object:
-        """The header of the image, to be published unchanged.
+        """The header of the image. The segmentation is published with the same header.
 
         :raises FrameError: if the header cannot be read.
         """
@@ -88,7 +88,8 @@ class ServedCamera(Hashable, Protocol):
     frame_error: str
     """Why the newest unusable frame could not be used. Any thread may set this text."""
     stamps_are_foreign: bool
-    """Whether the age of the newest frame is unknown, see :func:`.measure_age_ms`."""
+    """Whether the age of the newest frame is unknown, for example because the stamp comes from
+    another clock; see :func:`.measure_age_ms`."""
 
     def reallocate(self) -> None:
         """Use newly allocated memory for the next images. Call this in the executor's thread.
@@ -136,7 +137,7 @@ class ServingClock(Protocol):
     """The node's clock. Any thread may use it."""
 
     def seconds(self) -> float:
-        """Return the seconds of a clock that never goes back. Rates are computed from them."""
+        """Return the seconds of a clock that never goes back. Rates need such a clock."""
 
     def now_ns(self) -> int:
         """Return the ROS time in nanoseconds; 0 before the first message of a simulated clock."""
@@ -158,7 +159,7 @@ class LiveSettings(Protocol):
     """The settings that may change while frames are processed. The worker's threads use them."""
 
     def batch_limits(self) -> BatchLimits:
-        """Return how many frames may go into the next batch."""
+        """Return the limits for the next batch."""
 
     def max_age_ms(self) -> float:
         """Return the age in milliseconds above which a result is dropped; 0 for no limit."""

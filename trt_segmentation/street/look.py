@@ -54,7 +54,7 @@ class Look:
 
     @property
     def is_snow(self) -> bool:
-        """Whether level surfaces are white."""
+        """Whether snow lies on roofs, plants and other surfaces."""
         return self.condition == 'snow'
 
     @property
@@ -66,7 +66,7 @@ class Look:
             math.sin(self.elevation)])
 
     def clear(self, depth: float) -> float:
-        """Return how much of a colour is visible through ``depth`` metres of haze, 0 to 1."""
+        """Return how much of a colour is visible through ``depth`` metres of haze, 0.4 to 1."""
         return max(math.exp(-depth / self.reach), 0.4)
 
     def light(self, lambert: float, depth: float) -> float:
@@ -78,7 +78,10 @@ class Look:
         return self.ambient + self.sun * max(lambert, 0.0) + self.headlight * math.exp(-depth / 16)
 
     def gain(self, lambert: float, depth: float, facade: bool = False) -> tuple[float, Colour]:
-        """Return the factor and the offset that apply light and haze to colours of a texture."""
+        """Return a factor and an offset for the colours of a texture.
+
+        In this light and haze, a colour becomes colour × factor + offset.
+        """
         share = self.clear(depth)
         light = self.facade + self.sun * max(lambert, 0.0) if facade else self.light(
             lambert, depth)
@@ -94,7 +97,7 @@ class Look:
     def shades(self, colours: Floats, depth: float, lambert: Floats, glow: Floats) -> Floats:
         """Apply light and haze to (N, 3) colours.
 
-        :param glow: (N,) smallest brightness of each colour.
+        :param glow: (N,) smallest brightness of each colour; above 0 for a lamp that is lit.
         """
         share = self.clear(depth)
         light = (self.ambient + self.headlight * math.exp(-depth / 16.0)

@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Calls a function for many items in several threads, and yields the results in order."""
+"""Calls a function for many items in several threads, and yields the results in order.
+
+The receiver is the code that iterates over the results.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,8 @@ CORES = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os
 BYTES_AHEAD = 256 << 20
 """Largest total size of the results that wait for the receiver, in bytes."""
 NICENESS = 10
-"""Smallest niceness of the threads. Threads with a smaller niceness get the CPU cores first."""
+"""The threads have at least this niceness. So other programs, whose niceness is usually 0, get the
+CPU cores first."""
 _FIRST = 2
 """Number of calls that are started before the size of the first result is known."""
 
@@ -30,8 +34,9 @@ def open_pool(name: str, threads: int = CORES) -> ThreadPoolExecutor:
     """Open a pool of threads that several calls of :func:`map_ahead` share.
 
     If each call opened its own threads, there would be more busy threads than cores. Then the
-    kernel would sometimes stop a thread that holds Python's lock (GIL), and all other threads
-    would wait for the lock. The caller must close the pool, for example with a ``with`` block.
+    operating system would sometimes pause a thread that holds Python's lock (GIL), and all other
+    threads would wait for the lock. The caller must close the pool, for example with a ``with``
+    block.
 
     :param name: the names of the threads begin with this text.
     """
@@ -48,7 +53,7 @@ def map_ahead(work: Callable[[Item], Result], items: Iterable[Item], name: str =
     number is smaller: the results together then need at most about :data:`BYTES_AHEAD` bytes. At
     least 2 results are always allowed.
 
-    The thread of the receiver iterates over the items. So a slow source delays even results that
+    The thread of the receiver iterates over the items. So slow ``items`` delay even results that
     are ready. If the receiver does not read all results, the receiver must close this generator.
     The generator then stops the threads. If ``items`` is a generator, ``items`` is closed too.
 

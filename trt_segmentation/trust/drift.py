@@ -1,9 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Measures how far the newest frames of a camera are from the reference of the model.
+"""Measures how much the newest frames of a camera differ from the reference of the model.
 
-Each frame has several figures: the share of each class, the entropy and the margin (explained in
-:mod:`.tally`). The reference has the figures of the frames on which the model was evaluated.
+Each frame has several figures: the share of each class, the entropy and the margin. The entropy
+and the margin tell how sure the model is, see :mod:`.tally`. The reference has the figures of the
+frames on which the model was evaluated.
 
 A single frame says little, because streets differ. So the mean of the newest frames is compared
 with the mean of the reference. The compared frames are called a window. The distance between the
@@ -26,14 +27,14 @@ from .reference import features_of, Reference, Rows
 from .tally import FrameFigures
 
 LARGEST = 3.0
-"""Largest distance of one frame from the mean of the reference. A larger distance is reduced, so
-that a single black or overexposed frame does not move the mean much."""
+"""If the distance of one frame from the mean of the reference is above this number, the distance
+is reduced to this number. So a single black or overexposed frame does not move the mean much."""
 SHRINKAGE = 0.1
 """Each correlation between two figures is reduced by this fraction. A correlation that is computed
 from few frames is usually too high."""
 SMALLEST_SHARE, SMALLEST_CERTAINTY = 0.005, (0.001, 0.005)
-"""Smallest standard deviations. The first number is for the square root of a share. The pair is
-for entropy and margin."""
+"""Lower limits of the standard deviations. The first number is for the square root of a share. The
+pair is for entropy and margin."""
 PERCENTILE = 99
 """Percentage of the windows of the reference whose distance is at most the limit."""
 MOST_WINDOWS = 100
@@ -55,7 +56,7 @@ class _Profile(NamedTuple):
         return self.limit((rows - self.mean) / self.spread)
 
     def limit(self, deviations: Rows) -> Rows:
-        """Reduce each deviation whose distance is above :data:`LARGEST` to this distance."""
+        """Reduce each deviation, so that its distance is at most :data:`LARGEST`."""
         lengths = [self.distance(one) for one in deviations]
         return np.asarray(deviations * (LARGEST / np.maximum(lengths, LARGEST))[:, None])
 
@@ -67,7 +68,7 @@ class _Profile(NamedTuple):
 class Drift:
     """Compares the newest frames of one camera with a reference. Only one thread may use it.
 
-    :param window: number of the newest frames that are compared.
+    :param window: number of newest frames that are compared with the reference.
     :raises TrustError: if the reference has too few frames for this window.
     """
 
@@ -128,5 +129,6 @@ def _find_limit(rows: Rows, classes: int, window: int) -> float:
         rest = _make_profile(np.concatenate([rows[:start], rows[start + window:]]), classes)
         deviations = rest.deviations(rows[start:start + window])
         found.append(rest.distance(deviations.mean(axis=0)))
-    # If all frames of the reference are identical, the distances are 0, but a divisor cannot be 0.
+    # If all frames of the reference are identical, the distances are 0. But the limit must not be
+    # 0, because the drift is divided by the limit.
     return max(float(np.percentile(found, PERCENTILE)), 1e-3)

@@ -2,6 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The tally of a frame: counts over a sample of its pixels.
 
+A pixel is unlabelled if it has no class in the label map. The entropy of a pixel is the entropy of
+its class probabilities, divided by the largest possible entropy. So the result is between 0 and 1.
+The margin of a pixel is the difference between its two largest probabilities.
+
 A tally is an array of C + 258 numbers, where C is the number of classes:
 
 - numbers 0 to C − 1: how many sampled pixels have each class;
@@ -9,10 +13,8 @@ A tally is an array of C + 258 numbers, where C is the number of classes:
 - number C + 1: the sum of the entropies of the labelled pixels, in steps of 1 / 65535;
 - the last 256 numbers: a histogram of the margins of the labelled pixels, from 0 to 1.
 
-A pixel is unlabelled if it has no class in the label map. The entropy of a pixel is the entropy of
-its class probabilities, divided by the largest possible entropy. So the result is between 0 and 1.
-The margin of a pixel is the difference between its two largest probabilities. If the network gives
-class ids instead of probabilities, the entropy and the histogram are zero.
+If the network gives class ids instead of probabilities, the sum of the entropies and the histogram
+are zero.
 
 host/tally.py on the CPU and gpu/kernels/postprocess.cu on the GPU give equal tallies.
 """
@@ -33,7 +35,7 @@ BINS = 256
 ENTROPY_STEPS = 65535
 """Number of steps from entropy 0 to entropy 1. A sum over 128 × 128 pixels fits into 32 bits."""
 LOW_SHARE = 0.05
-"""Share of the labelled pixels whose margin is below ``margin_p5``."""
+"""Share of the labelled pixels whose margin is below :attr:`FrameFigures.margin_p5`."""
 
 
 def tally_size(classes: int) -> int:
@@ -42,7 +44,7 @@ def tally_size(classes: int) -> int:
 
 
 def sample_pixels(first: int, stop: int) -> range:
-    """Return the sampled rows, which are spread evenly. Use this for the columns too.
+    """Return the sampled rows, which are spread evenly. This function is for the columns too.
 
     :param first: first row that the network sees.
     :param stop: last row that the network sees, plus 1.

@@ -43,8 +43,8 @@ CANDIDATES: Mapping[str, Candidate] = {
     f'{search.lower()} search': _make_candidate(search, layout, bias, fused)
     for search, fused, layout, bias in product(
         ('HEURISTIC', 'EXHAUSTIVE'), (0, 1), ('nchw', 'nhwc'), (0, 1))}
-"""Maps names to candidates. No candidate uses ``DEFAULT`` as cudnn_conv_algo_search, because a run
-with ``DEFAULT`` took 24 to 670 ms on an H200."""
+"""Maps names to candidates. No candidate uses ``DEFAULT`` as cudnn_conv_algo_search, because
+``DEFAULT`` is slow: one run of a network took 24 to 670 ms on an H200."""
 FIRST = tuple(name for name in CANDIDATES
               if 'heuristic' in name and not CANDIDATES[name].fused)
 """The names of the four candidates that are measured for every network. At the end, only the
@@ -55,7 +55,7 @@ FUSED = tuple(name for name in CANDIDATES if 'heuristic' in name and CANDIDATES[
 MOST_DIFFERENCE = 0.05
 """The largest accepted difference from the output of :data:`PLAIN`; see :func:`difference`.
 
-Another algorithm adds float16 numbers in another order. On an H200, the new order changed the
+Another algorithm adds float16 numbers in another order. On an H200, another order changed the
 output of DeepLabV3 with random weights by up to 0.033. A wrong output differs by about 1. For
 example, with NCHW and a fused bias the demo model runs without an error message, but only 9 % of
 its labels are right.

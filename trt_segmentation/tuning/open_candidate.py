@@ -20,7 +20,11 @@ from .candidates import CANDIDATES, FIRST, FUSED
 
 
 def choose_first(card: ModelCard) -> tuple[str, ...]:
-    """Return the candidates to measure: FIRST, and also FUSED if the network has attention."""
+    """Return the names of the candidates that are measured for a network.
+
+    Every network gets :data:`.candidates.FIRST`. A network with attention layers gets
+    :data:`.candidates.FUSED` too.
+    """
     return FIRST + FUSED if _has_attention(card.model) else FIRST
 
 
@@ -52,7 +56,7 @@ def open_candidate(card: ModelCard, gpu: int, stream: int, name: str) -> OnnxRun
 def fuse_network(card: ModelCard) -> bytes:
     """Return the bytes of an ONNX file with fused layers and a fixed input shape.
 
-    If the ONNX file of the card leaves the size of the input open, the card gives the size.
+    If the ONNX file of the card does not fix the size of the input, the card gives the size.
 
     :raises EngineError: if the network cannot be read, or if no layer can be fused.
     """

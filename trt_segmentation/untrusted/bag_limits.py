@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Limits for untrusted bags: how much is unpacked, and which tables of a database are read."""
+"""Limits for untrusted bags: how many bytes are unpacked, and which database tables are read."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def refuse_odd_files(path: Path) -> None:
 
 
 def _refuse_computed_rows(file: Path) -> None:
-    # SQLite computes views, virtual tables and generated columns. With them, a file of a few
+    # SQLite computes views, virtual tables and generated columns. With these, a file of a few
     # kilobytes can return endless rows.
     with closing(sqlite3.connect(f'file:{quote(str(file))}?immutable=1&mode=ro', uri=True)) as db:
         for name, kind, sql in db.execute('SELECT name, type, sql FROM sqlite_master').fetchall():
@@ -82,7 +82,7 @@ def _refuse_computed_rows(file: Path) -> None:
 def _zstd(data: bytes, size: int = MAX_MESSAGE) -> bytes:
     _refuse_size(size)
     parts, left, total = [], data, 0
-    while left:         # a chunk may have several zstd frames
+    while left:         # a chunk may have several zstd frames (blocks of data)
         unpacker = _zstd_module.ZstdDecompressor()
         while not unpacker.eof:
             if unpacker.needs_input and not left:
@@ -113,7 +113,7 @@ def _refuse_size(size: int) -> None:
 
 
 class _Zstd:
-    """The zstd module with limits. rosbags uses it for each compressed message or file."""
+    """The zstd module with limits. rosbags uses this class for each compressed message or file."""
 
     decompress = staticmethod(_zstd)
 

@@ -38,8 +38,8 @@ INNER = {
     'Attribute': {5: 'Tensor', 6: 'Graph', 10: 'Tensor', 11: 'Graph', 22: 'SparseTensor',
                   23: 'SparseTensor'},
     'OperatorSetId': {}, 'ValueInfo': {}}
-"""For each kind of message, maps the number of each field with an inner message to the kind of
-this inner message."""
+"""Maps each kind of message to its fields that hold inner messages. These fields are a mapping
+from the field number to the kind of the inner message."""
 NAMES = {'Model': (2, 3, 4), 'Graph': (2,), 'Function': (1, 4, 5, 10), 'Node': (1, 2, 3, 4, 7),
          'Attribute': (1,), 'OperatorSetId': (1,), 'ValueInfo': (1,), 'TrainingInfo': ()}
 """Maps each kind of message to the numbers of its fields that hold names."""
@@ -76,8 +76,8 @@ class OnnxSummary:
     def precision(self) -> str:
         """Precision of the network: fp32, fp16, int8 or mixed.
 
-        A network with quantized operators is int8. A network with more weights of 16 bits than of
-        fp32 is fp16. A network with both properties is mixed, and every other network is fp32.
+        A network with quantized operators is int8. A network with more 16-bit weights than fp32
+        weights is fp16. A network with both properties is mixed, and every other network is fp32.
         """
         half = self.parameters[FLOAT16] + self.parameters[BFLOAT16] > self.parameters[FLOAT]
         if any(op.startswith(('QuantizeLinear', 'DequantizeLinear', 'QLinear', 'ConvInteger',

@@ -17,7 +17,8 @@ from .protobuf import Fields, read_name, read_packed
 # Field numbers of TensorProto and StringStringEntryProto in onnx.proto
 DIMS, DATA_TYPE, STRING_DATA, NAME, RAW_DATA, EXTERNAL_DATA, DATA_LOCATION = 1, 2, 6, 8, 9, 13, 14
 DATA = (4, 5, STRING_DATA, 7, 10, 11)
-"""Fields that can hold a tensor's data instead of raw_data, each for some data types."""
+"""Fields that can hold a tensor's data instead of raw_data. Each field is only for some data
+types."""
 KEY, VALUE = 1, 2
 BITS = {1: 32, 2: 8, 3: 8, 4: 16, 5: 16, 6: 32, 7: 64, 9: 8, 10: 16, 11: 64, 12: 32, 13: 64,
         16: 16, 17: 8, 18: 8, 19: 8, 20: 8, 21: 4, 22: 4}
@@ -62,8 +63,9 @@ class StoredTensor:
         return -(-math.prod(self.dims) * BITS.get(self.kind, 0) // 8)
 
     def check_declaration(self, folder: Path) -> None:
-        """Refuse a tensor that has less data than it declares, or data outside the folder.
+        """Refuse a tensor that has less data than it declares, or a data file outside ``folder``.
 
+        :param folder: the folder of the ONNX file.
         :raises EngineError: if the tensor is refused.
         """
         shape = '×'.join(map(str, self.dims)) or 'one number'
@@ -73,8 +75,8 @@ class StoredTensor:
         needed = self.nbytes
         if self.elsewhere or self.external:
             self._check_file(folder, needed)
-        # In raw_data, an int64 has 8 bytes. In other fields, a small int64 has only 1 byte. So
-        # one byte there can stand for 8 bytes of data.
+        # In raw_data, an int64 has 8 bytes. In the fields of DATA, a small int64 has only 1
+        # byte. So one byte in these fields can stand for 8 bytes of data.
         elif needed > (self.raw or 8 * self.typed):
             raise EngineError(f'weight {self.name!r} declares the shape {shape}, which needs '
                               f'{needed:,} bytes, but the file holds {self.raw or self.typed:,} '

@@ -74,7 +74,7 @@ def read_whole(file: BinaryIO, most: int, name: str = 'it') -> bytes:
 
 
 def read_regular(path: Path, most: int) -> bytes:
-    """Return all bytes of a file. :func:`open_regular` and :func:`read_whole` name the errors."""
+    """Return all bytes of a file. :func:`open_regular` and :func:`read_whole` list the errors."""
     with open_regular(path) as file:
         return read_whole(file, most)
 
@@ -94,7 +94,7 @@ def read_pieces(file: BinaryIO) -> Iterator[bytes]:
 
 
 def size_changed(size: int, name: str = 'it') -> OSError:
-    """Return the error for a file that had ``size`` bytes when it was opened, but not any more."""
+    """Return the error for a file that had ``size`` bytes at first, and has another size now."""
     return OSError(f'{name} had {size:,} bytes when it was opened, and has another size now: '
                    f'another program is writing it, or it is not a file on a disk')
 
@@ -110,8 +110,9 @@ def replace_file(path: Path, data: bytes, mode: int = 0o666) -> None:
     :raises OSError: if the bytes cannot be written. The old file then stays as it is.
     """
     part = path.with_name(f'.{secrets.token_hex(16)}{PART}')
-    # tempfile.mkstemp is not used, because it always makes files of mode 0600. A process can read
-    # its umask only if it changes the umask for a moment, and this change would reach all threads.
+    # tempfile.mkstemp is not used, because it always makes files of mode 0600. To correct this
+    # mode, the umask would be needed. A process can read its umask only if it changes the umask
+    # for a moment, and this change would reach all threads.
     handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC,
                      mode)
     try:

@@ -51,7 +51,7 @@ def did_you_mean(word: str, names: Iterable[str]) -> str:
 
 
 def suggest_path(path: Path, others: Iterable[str] = ()) -> str:
-    """Call :func:`did_you_mean` for a path that does not exist, with the names in its folder.
+    """Return the text of :func:`did_you_mean` for a missing path and the names in its folder.
 
     :param others: more names that the user may mean.
     """

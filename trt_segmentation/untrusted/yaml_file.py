@@ -25,7 +25,7 @@ MAX_SCALAR = 1000
 MAX_ITEMS = 65536
 """Largest number of items of one list or mapping: the number of labels that uint16 can hold."""
 MAX_NODES = 150_000
-"""Largest number of values, lists and mappings of a file. To read so many takes seconds."""
+"""Largest number of values, lists and mappings of a file. To read so many values takes seconds."""
 
 
 class _PlainLoader(yaml.SafeLoader):
@@ -36,7 +36,8 @@ class _PlainLoader(yaml.SafeLoader):
     reads each of these values as text.
     """
 
-    # PyYAML's patterns are removed here. The loop below this class adds other patterns.
+    # PyYAML recognises numbers and other types by patterns. Its patterns are removed here. The
+    # loop below this class adds other patterns.
     yaml_implicit_resolvers = {}  # noqa: RUF012
 
     def __init__(self, text: str) -> None:

@@ -38,7 +38,7 @@ _BITS_A_PIXEL = 0.2
 """Average number of bits per pixel, for encoders that have no setting for the quality."""
 _MOV_FLAGS = {'movflags': 'hybrid_fragmented+negative_cts_offsets', 'flush_packets': '1'}
 """Options of the mp4 file. With hybrid_fragmented, a killed process leaves a playable file. With
-negative_cts_offsets, the time of the first frame is 0, as in the source."""
+negative_cts_offsets, the time of the first frame is 0."""
 
 
 class VideoWriter:
@@ -51,8 +51,8 @@ class VideoWriter:
     :param size: (height, width) of every frame. If a side is odd, the video gets an additional
         row or column, because H.264 needs even sides.
     :param rate: frames per second.
-    :ivar codec: name of the encoder, such as ``libx264``. It is ``mpeg4`` if this PyAV cannot
-        encode H.264.
+    :ivar codec: name of the encoder, such as ``libx264``. The name is ``mpeg4`` if the installed
+        PyAV cannot encode H.264.
     :raises OutputError: if the path cannot be written, or if another program wrote the file.
     :raises VideoError: if PyAV is missing, if the encoder refuses the size or the rate, or if the
         system refuses to create the file.
@@ -96,7 +96,7 @@ class VideoWriter:
     def write(self, image: npt.NDArray[np.uint8], time_ns: int | None = None) -> None:
         """Add a frame. If too many frames wait for the encoder, the call waits too.
 
-        :param image: (height, width, 3) uint8 BGR. It is copied.
+        :param image: (height, width, 3) uint8 BGR. The array is copied.
         :param time_ns: time of the frame in nanoseconds. The video starts at the time of the first
             frame. If ``time_ns`` is None, frame n is shown n / ``rate`` seconds after the start;
             the first frame has n = 0.

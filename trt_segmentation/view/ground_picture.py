@@ -25,7 +25,7 @@ def draw_ground(grid: npt.NDArray[np.int8], resolution: float) -> Picture:
     """Draw the part of a ground grid that lies ahead of the camera.
 
     The driving direction points up in the picture. The part ahead of the camera is twice as wide
-    as it is deep. The picture is a square, so it leaves out a quarter on each side.
+    as it is deep. The picture is a square, so it shows only the middle half of this width.
 
     :param grid: (cells, cells) int8, values as in nav_msgs/OccupancyGrid. The camera is in the
         centre of the grid, and x points ahead.
@@ -44,7 +44,7 @@ def draw_ground(grid: npt.NDArray[np.int8], resolution: float) -> Picture:
 
 
 def ground_colors(walkable_cost: int) -> dict[str, tuple[int, ...]]:
-    """Return the RGB colour of each kind of cell, by its name.
+    """Map the name of each kind of cell, such as ``obstacle``, to its RGB colour.
 
     :param walkable_cost: value of a cell of walkable ground, 0 to 99.
     """

@@ -29,7 +29,7 @@ def write_latency_plot(frames: Sequence[FrameTime], drops: Sequence[int], path: 
 
     :param drops: stamps of the dropped frames in nanoseconds.
     :param path: file to write. The suffix selects the format, for example .png.
-    :param caption: one line below the plots, for example the engine.
+    :param caption: one line below the plots, for example the name of the engine.
     :raises ValueError: if there are no frames.
     """
     steps = typical_steps(frames)

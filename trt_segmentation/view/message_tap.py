@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Shows the messages of a running node in a view. The caller passes each message."""
+"""Shows the messages of a running node in a Rerun view. The caller passes each message."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from ..errors import FrameError
 from .rerun_view import RerunView
 
 WAITING = 32
-"""Largest number of messages in the queue, and largest number of messages that wait for the other
-message of their pair. An image and its label map are a pair."""
+"""Largest number of messages in the queue. An image and its label map are a pair. At most the same
+number of messages wait outside the queue for the other message of their pair."""
 
 
 class MessageTap:
@@ -98,8 +98,8 @@ class MessageTap:
         self._view.show_labels(stamp_ns, found)
 
     def _forget(self, half: Recorded) -> None:
-        # If the node dropped an image, the image has no label map. But every label map has an
-        # image, so only label maps count here.
+        # The node may have dropped an image without a label map, so such an image is not counted.
+        # A label map always has an image. If this image is missing, the view was too slow.
         self.left_out += self._topics[half.topic] == 'labels'
 
     def _show_timings(self) -> None:

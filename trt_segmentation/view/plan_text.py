@@ -34,7 +34,7 @@ def plan_text(name: str, plan: SignedFile) -> str:
 
 
 def summarise_plan(plan: SignedFile, out: Path | None = None) -> str:
-    """Return the last lines of ``trt_seg build``.
+    """Return the lines that ``trt_seg build`` prints last.
 
     :param out: file of the plan; None if the plan is in the cache.
     """

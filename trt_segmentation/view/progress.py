@@ -41,7 +41,8 @@ class ProgressBars:
         measurement.
     :param rate_unit: unit of the rate that is shown beside each bar, such as ``frames/s``; empty
         for no rate.
-    :param columns: the columns of rich for each bar; empty for the usual columns.
+    :param columns: the columns of each bar, as in the library ``rich``; empty for the usual
+        columns.
     """
 
     def __init__(self, live: bool = True, rate_unit: str = '',

@@ -20,9 +20,11 @@ class LabelOptions(GpuWorkerOptions):
     """The options of ``trt_seg label``. The help text of each argument explains its option.
 
     :param sources: see :func:`.find_recordings`; empty to use the results of an earlier run.
-    :param pick: kind and number of the frames to choose; None to choose none.
-    :param against: name of the folder of the run to compare with, if ``pick`` is ``disagree``.
-        None is allowed if ``out`` has only one other run.
+    :param pick: ``uncertain`` or ``disagree``, and the number of frames to choose; None to choose
+        no frames.
+    :param against: if ``pick`` is ``disagree``, name of the folder of the other run, whose labels
+        are compared with the labels of this run. None is allowed if ``out`` has only one other
+        run.
     """
 
     out: str

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The job that measures the accuracy of a model on recordings.
 
-The parts of the recordings are called shards. The pixels of each shard are counted by their true
-and their predicted class, and the counts of all shards are added.
+The parts of the recordings are called shards. For each shard, the job counts how many pixels have
+each pair of true class and predicted class. Then the job adds the counts of all shards.
+A run has the results of one model with one set of options.
 """
 
 from __future__ import annotations
@@ -52,11 +53,12 @@ COUNTS = 'counts.json'
 class EvaluationSums:
     """The counts of all frames of a shard or of a run.
 
-    :param conditions: counts of each light condition by name, see :data:`.manifest.CONDITIONS`. A
-        condition without frames has no entry.
+    :param conditions: maps the name of each light condition to its counts, see
+        :data:`.manifest.CONDITIONS`. A condition without frames has no entry.
     :param unusable: numbers of frames that are not scored. ``bad``: the frame or its label map
         cannot be decoded. ``unlabelled``: the frame has no label map.
-    :param recordings: scores of each recording as a tree for JSON, by URL; empty for a shard.
+    :param recordings: maps the URL of each recording to its scores as a tree for JSON; empty for a
+        shard.
     """
 
     conditions: dict[str, LabelCounts] = field(default_factory=dict)
@@ -71,19 +73,19 @@ class EvaluationSums:
         return total
 
     def add(self, other: EvaluationSums) -> None:
-        """Add the sums of other frames. One model must have segmented all frames."""
+        """Add the sums of other frames. The same model must have segmented all frames."""
         for name, counts in other.conditions.items():
             self.conditions.setdefault(name, LabelCounts(len(counts.matrix))).add(counts)
         self.unusable += other.unusable
 
     def count_unusable(self) -> dict[str, int]:
-        """Return both numbers of ``unusable``, also if they are 0."""
+        """Return the numbers ``bad`` and ``unlabelled`` of ``unusable``, even if they are 0."""
         return {key: self.unusable[key] for key in ('bad', 'unlabelled')}
 
     def dump(self, **facts: Any) -> bytes:
         """Return all sums as JSON, in an order that does not depend on the frames.
 
-        :param facts: entries to add to the sums.
+        :param facts: more entries of the JSON object.
         """
         return dump_json({
             **facts, **self.count_unusable(),
@@ -178,7 +180,7 @@ class EvaluateJob(FleetJob):
 
     def join(self, store: Store, shards: Sequence[str], folder_shards: Sequence[str],
              new: Container[str], classes: Sequence[str]) -> FrameCounts:
-        """Add the sums of ``shards``. Shards of earlier commands are not added."""
+        """Add the sums of ``shards``. The other shards of ``folder_shards`` are not added."""
         sums = EvaluationSums()
         recordings: dict[str, EvaluationSums] = {}
         files = read_files(store, (f'{SHARDS}/{shard}/{COUNTS}' for shard in shards))
@@ -198,7 +200,7 @@ class EvaluateJob(FleetJob):
 
 
 def check_label_topic(bag: BagReader, topic: str) -> None:
-    """Read the first image of the topic of the label maps.
+    """Check the first image of the topic that should have label maps.
 
     :raises EvaluationError: if this image is a camera image.
     """

@@ -22,8 +22,8 @@ from ...untrusted.signed_files import load_signed, make_private_folder, SignedFi
 log = logging.getLogger(__name__)
 
 IMAGES = 16
-"""Largest number of images in one launch. The kernel's parameters describe each image, and CUDA
-limits the size of these parameters to 4 KB."""
+"""Largest number of images in one launch of a kernel. The kernel's parameters describe each image,
+and CUDA limits the size of these parameters to 4 KB."""
 
 
 def source(file: str) -> str:
@@ -35,7 +35,7 @@ def source(file: str) -> str:
 
 
 def compile_cubin(file: str, arch: str, defines: Mapping[str, str | int]) -> bytes:
-    """Compile a kernel file with NVRTC. This needs no GPU.
+    """Compile a kernel file with NVRTC. The compilation needs no GPU.
 
     :param file: the file's name in this folder.
     :param arch: the GPU's architecture, such as ``sm_90``.
@@ -104,7 +104,7 @@ class Kernel:
         self.function: Any = call(driver.cuModuleGetFunction, self._module, name.encode())
 
     def close(self) -> None:
-        """Unload the kernel. The GPU must no longer use it. A second call does nothing."""
+        """Unload the kernel. The GPU must no longer run the kernel. A second call does nothing."""
         if self._module is not None:
             call(driver.cuModuleUnload, self._module)
             self._module = None

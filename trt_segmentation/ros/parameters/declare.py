@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Declares parameters on a node, and checks every value that they get."""
+"""Declares parameters on a node, and checks every value of these parameters."""
 
 from __future__ import annotations
 
@@ -23,11 +23,13 @@ def declare(node: Node, settings: Iterable[Setting],
             ) -> None:
     """Declare parameters on a node. Check each value at start-up and at each later change.
 
-    :param configured: called at each change. Returns whether the node is configured.
-    :param refuse: called for each later change that ``settings`` allow, with the name of the
-        parameter, and with a function that returns the value of a parameter after the change.
-        Returns why the node cannot use the change. Empty if it can.
-    :raises rclpy.exceptions.ParameterException: if a start-up value is refused, with the reason.
+    :param configured: called at each change; returns whether the node is configured.
+    :param refuse: called for each later change that ``settings`` allow. Its first argument is the
+        name of the parameter. Its second argument is a function that returns the value of any
+        parameter after the change. ``refuse`` returns why the node cannot use the change; empty if
+        the node can use the change.
+    :raises rclpy.exceptions.ParameterException: if a start-up value is refused. The message has
+        the reason.
     """
     full_name = node.get_fully_qualified_name()
     by_name = {setting.name: setting for setting in settings}
@@ -88,9 +90,9 @@ def _warn_of_unknown_names(node: Node, known: list[str]) -> None:
 
 
 def _refuse_deletion(node: Node, change: Parameter) -> str:
-    """Return why a parameter cannot be deleted. Empty if the change deletes no parameter."""
+    """Return why a parameter cannot be deleted; empty if the change deletes no parameter."""
     # A request to delete a parameter has the type NOT_SET. rclpy allows such a request for lists,
-    # because they have a dynamic type. An empty list in a YAML file has the type NOT_SET too, but
-    # the node reads the file before the parameter is declared.
+    # because lists have a dynamic type here. An empty list in a YAML file has the type NOT_SET
+    # too, but is not refused: the node reads the file before it declares the parameter.
     deletes = change.type_ == Parameter.Type.NOT_SET and node.has_parameter(change.name)
     return 'this parameter cannot be deleted. For the default, set it to []' if deletes else ''
