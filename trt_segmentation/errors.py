@@ -43,7 +43,7 @@ class EngineError(SegmentationError):
     """An engine cannot be opened on this machine, or it failed while it ran."""
 
     sticky = False
-    """Whether this process can never use the GPU again. A new process can use the GPU."""
+    """True if this process cannot use the GPU any more. A new process can use the GPU."""
 
 
 CLOSED_PIPELINE = 'the pipeline is closed; open a new one'
@@ -171,7 +171,7 @@ class FleetError(SegmentationError):
 
 
 class ReplayError(SegmentationError):
-    """A replay cannot start."""
+    """The command ``trt_seg replay`` cannot start."""
 
 
 class DemoError(SegmentationError):

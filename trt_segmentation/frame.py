@@ -51,7 +51,7 @@ class Frame:
     The constructor checks all numbers, so later code can read the image without a bounds check.
 
     :param data: (n,) uint8, n ≥ :attr:`size`. The bytes are not copied. The caller must not free
-        or change them until the pipeline has returned the segmentation of this frame.
+        or change the bytes until the pipeline has returned the segmentation of this frame.
     :param encoding: a key of :data:`BYTES_PER_PIXEL`.
     :param step: number of bytes from the start of a row to the start of the next row, ≥ width ×
         bytes per pixel.
@@ -203,8 +203,8 @@ class Segmentation:
         The result has no tally. The arrays of the CPU pipeline are not copied. The arrays of the
         GPU pipeline are copied.
 
-        :param keeps_pixels: whether the result refers to the pixels of the frame. If not, all
-            pixels of its frame are 0, and it does not keep the memory of the pixels alive.
+        :param keeps_pixels: whether the result refers to the pixels of the frame. If not, the
+            frame in the result has pixels of value 0, and the memory of the pixels can be freed.
         :raises EngineError: if the GPU failed.
         """
         frame = self.frame if keeps_pixels else replace(

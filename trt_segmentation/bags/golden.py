@@ -20,11 +20,11 @@ class Expectation:
 
     If several label maps have the same stamp, they are compared in the order of the recording.
 
-    :param bag: the bag with the expected label maps. The caller closes it after the comparison.
+    :param bag: the bag with the expected label maps. The caller closes the bag at the end.
     :param classes: class names, for the texts about differences.
     :param min_agreement: fraction of a frame's pixels that must be equal, 0 to 1.
-    :param allow_missing: whether some frames may have no label map in the bag. If a running node
-        dropped frames, a bag of its label maps is not complete.
+    :param allow_missing: whether some frames may have no label map in the bag. If the label maps
+        come from a running node that dropped frames, some label maps are missing.
     """
 
     def __init__(self, bag: BagReader, topic: str, classes: Sequence[str],
@@ -117,9 +117,10 @@ def choose_label_topic(bag: BagReader, root: str, asked: str | None = None) -> s
 
     :param root: topic prefix of a namespace, such as ``/segmentation``.
     :param asked: name of a topic; None for the label map topic in the namespace. If the namespace
-        has none, the only label map topic of the bag is chosen.
-    :raises BagError: if the bag has no images on the asked topic, or if ``asked`` is None and the
-        bag has no label map topic or several. The message lists the image topics.
+        has no label map topic, the only label map topic of the bag is chosen.
+    :raises BagError: if the bag has no images on the asked topic. If ``asked`` is None, this
+        error is raised if the namespace has no label map topic, and the bag has none or several.
+        The message lists the image topics.
     """
     topics = bag.image_topics()
     if asked is None:

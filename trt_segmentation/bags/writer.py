@@ -171,12 +171,15 @@ def _encode_jpeg(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
 
 
 def write_marker(writer: Writer) -> None:
-    """Add a marker to a bag that is not yet open. It says that trt_segmentation wrote the bag."""
+    """Add a marker to a bag that is not yet open.
+
+    The marker says that trt_segmentation wrote the bag.
+    """
     writer.set_custom_data(KEY, MARKER)
 
 
 def add_topic(writer: Writer, topic: str, msgtype: str, latched: bool = False) -> Connection:
-    """Add a topic to an open bag. Its QoS is reliable, like the QoS of the node.
+    """Add a topic to an open bag. The QoS is reliable, as for the topics of the node.
 
     :param latched: whether a late subscriber still gets the last message (transient local).
     """
@@ -189,7 +192,9 @@ def add_topic(writer: Writer, topic: str, msgtype: str, latched: bool = False) -
 
 
 def topic_root(namespace: str) -> str:
-    """Return the topic prefix of a namespace. It begins with a slash and does not end with one.
+    """Return the topic prefix of a namespace.
+
+    The prefix begins with a slash, but does not end with a slash.
 
     :raises BagError: if the namespace is not a ROS name.
     """

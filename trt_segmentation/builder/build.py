@@ -181,8 +181,8 @@ def _add_profile(builder: trt.Builder, config: trt.IBuilderConfig,
 def _attach_timing_cache(config: trt.IBuilderConfig, timing: bytes) -> Any:
     if BACKEND == 'tensorrt_rtx':
         return None
-    # The first call returns None for a damaged cache. The second call returns False for a cache
-    # of another GPU or of another TensorRT version.
+    # For a damaged cache, create_timing_cache() returns None. For a cache of another GPU or of
+    # another TensorRT version, set_timing_cache() returns False.
     cache = config.create_timing_cache(timing)
     if cache is None or not config.set_timing_cache(cache, False):
         cache = config.create_timing_cache(b'')
@@ -204,8 +204,8 @@ def _network_layers(network: trt.INetworkDefinition) -> list[Layer]:
 
 
 def _built_layers(plan: bytes, log: BuildLog) -> list[Layer]:
-    """Layers of a plan; empty if TensorRT does not list them."""
-    # TensorRT-RTX can build without a GPU, but a plan can be loaded only on a GPU.
+    """Return the layers of a plan; an empty list if TensorRT does not list the layers."""
+    # TensorRT-RTX builds without a GPU, but only a GPU can load the plan. So use the log's list.
     listed = layers_from_log(log.listing)
     if BACKEND == 'tensorrt_rtx' or any(layer.precision for layer in listed):
         return listed
@@ -228,8 +228,8 @@ def _describe_plan(network: trt.INetworkDefinition, layers: list[Layer], built: 
     outputs = [network.get_output(i) for i in range(network.num_outputs)]
     return {
         'library': LIBRARY, 'seconds': round(seconds, 3),
-        # If TensorRT lists no built layers, the plan lists the parsed layers. The parsed layers
-        # have the same data types, because the network is strongly typed.
+        # If TensorRT lists no layers of the plan, list the layers of the parsed network. The plan
+        # has the same data types, because the network is strongly typed.
         'layers_are': 'built' if built else 'as parsed', 'layers': to_json(built or layers),
         'memory': memory_from_log(log.lines),
         'inputs': [_describe_tensor(t) for t in tensors],
@@ -269,7 +269,7 @@ class _ProgressMonitor(trt.IProgressMonitor):
     """Passes TensorRT's progress on to a callback.
 
     An exception of the callback must not pass through TensorRT's C++ code. So the monitor stores
-    it, and :func:`build_plan` raises it after TensorRT has returned.
+    the exception, and :func:`build_plan` raises the exception after TensorRT has returned.
     """
 
     def __init__(self, progress: Progress | None, held: HeldInterrupt) -> None:

@@ -29,7 +29,7 @@ _OPSET = 19
 """Since this opset, QuantizeLinear and DequantizeLinear may have FP16 scales."""
 
 Ranges = Mapping[str, tuple[float, float]]
-"""Maps each activation's tensor name to its smallest and largest value."""
+"""Maps the tensor name of each activation to the activation's smallest and largest value."""
 
 
 @dataclass(frozen=True)
@@ -121,8 +121,8 @@ def convert_to_fp16(model: onnx.ModelProto,
             raise GraphError(f'{name} holds {largest:.4g}, but the largest FP16 number is '
                              f'{FP16_MAX:.0f}. Build fp32')
     # The default list of FP32 operators contains Resize, because old versions of ONNX Runtime run
-    # Resize only in FP32. With this list, if the last node is a Resize, the output would be
-    # declared as FP32 but hold FP16 data.
+    # Resize only in FP32. With the default list, if the last node is a Resize, the output of the
+    # network would be declared as FP32, but hold FP16 data.
     converted = convert_float_to_float16(
         add_types(model), keep_io_types=True, max_finite_val=FP16_MAX, disable_shape_infer=True,
         op_block_list=[name for name in DEFAULT_OP_BLOCK_LIST if name != 'Resize'],
@@ -133,7 +133,9 @@ def convert_to_fp16(model: onnx.ModelProto,
 
 
 def _join_fp32_nodes(converted: onnx.ModelProto, old: Collection[str]) -> None:
-    """Remove the casts between two nodes that stay FP32, but no cast among the ``old`` nodes.
+    """Remove the casts that the converter has put between two nodes that stay FP32.
+
+    ``old`` has the names of the nodes before the conversion. These nodes are not removed.
 
     Between two nodes that stay FP32, the converter puts a cast to FP16 and a cast back to FP32.
     In the first cast, values that are too large for FP16 would become infinite.
@@ -198,14 +200,14 @@ def find_main_branches(model: onnx.ModelProto, sums: Collection[str]) -> dict[st
 
     A residual sum is an Add node of two activations. A Q/DQ pair is a QuantizeLinear node followed
     by a DequantizeLinear node. If no Q/DQ pair stands between a convolution and the next sum,
-    TensorRT fuses these two nodes. The other input of the sum, the skip connection, keeps its Q/DQ
-    pair.
+    TensorRT fuses the convolution and the sum. The other input of the sum, the skip connection,
+    keeps its Q/DQ pair.
 
     :param sums: names of nodes. Only the Add nodes among them are used.
     :returns: maps the name of each Add node to the name of its main branch. The main branch is
         the output of a node with weights, and only the Add node reads this output. If both inputs
         are such outputs, the later one in the graph is the main branch. An Add node without such
-        an input is left out.
+        an input is not in the result.
     """
     readers = Counter(name for node in model.graph.node for name in node.input)
     readers.update(output.name for output in model.graph.output)

@@ -72,7 +72,7 @@ def make_profile(inputs: Mapping[str, Sequence[int | str]], card: InputCard, siz
 
     :param inputs: the graph's inputs, from :func:`.graph.input_shapes`.
     :param card: gives height and width if neither the graph nor ``sizes`` gives them.
-    :param sizes: see :class:`.settings.Recipe`, also for ``batch``.
+    :param sizes: see :class:`.settings.Recipe`, which also describes ``batch``.
     :returns: maps the name of the input to its profile.
     :raises GraphError: if the size of an axis is unknown, or if the graph fixes a size that
         differs from the requested size.

@@ -47,7 +47,7 @@ class Opening(Generic[Network]):
             return network
 
     def give_up(self) -> None:
-        """Close the network. If it is still being opened, close it as soon as it is open."""
+        """Close the network. If the network is not open yet, close it as soon as it is open."""
         with self._lock:
             self._is_given_up = True
         if network := self.take():

@@ -124,8 +124,8 @@ def join_manifest(store: Store, shards: Sequence[str], new: Container[str],
                   classes: Sequence[str]) -> dict[str, tuple[int, int]]:
     """Write the manifest of a run, in the order of ``shards``.
 
-    The rows of a shard come from the manifest of an earlier command, if possible. Otherwise the
-    table of the shard is read.
+    If the manifest of an earlier command has the rows of a shard, they are copied from there.
+    Otherwise the table of the shard is read.
 
     :param new: names of the shards whose rows in the earlier manifest are not used.
     :returns: a mapping from each shard to its numbers of good and bad frames.
@@ -158,10 +158,12 @@ def count_bad(table: pa.Table) -> int:
 
 
 class _OldManifest:
-    """The manifest of earlier commands. Each row group of the file has the rows of one shard.
+    """The manifest of earlier commands.
 
-    :ivar groups: maps each shard to its row groups; empty if there is no manifest, or if another
-        program has changed it.
+    A Parquet file consists of row groups. All rows of a row group belong to one shard.
+
+    :ivar groups: maps each shard to the indices of its row groups; empty if there is no manifest,
+        or if another program has changed the manifest.
     """
 
     def __init__(self, store: Store, schema: pa.Schema) -> None:

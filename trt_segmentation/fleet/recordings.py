@@ -28,7 +28,7 @@ IMAGES, LABELS = 'images', 'labels'
 """Names of the two folders in a folder of labelled images."""
 EDGE = 1 << 16
 """Number of bytes that are read at the start and at the end of each file of a local recording.
-:attr:`Recording.identity` depends on these bytes, on the blocks below, and on the file sizes."""
+:attr:`Recording.identity` depends on these bytes, on :data:`BLOCKS`, and on the file sizes."""
 BLOCKS, BLOCK = 64, 1 << 14
 """Number of blocks that are also read from each file, and the number of bytes in a block. The
 blocks are spread evenly over the file."""
@@ -44,7 +44,7 @@ if the recordings must have label maps."""
 _TAGS = ('ETag', 'etag', 'md5Hash')
 _TIMES = ('LastModified', 'updated', 'mtime', 'created')
 """Object stores give a digest or a time of each file under one of these keys. If there is only a
-time, it is used together with the URL, because two different files may have the same time."""
+time, the identity depends on time and URL, because two different files may have the same time."""
 
 
 @dataclass(frozen=True)
@@ -79,10 +79,10 @@ def find_recordings(names: Sequence[str], labelled: bool = False, out: str | Non
         open, such as ``s3://bucket/drives``.
     :param labelled: whether to find only recordings that may have label maps: bags, and folders
         that hold the folders :data:`IMAGES` and :data:`LABELS`.
-    :param out: folder or URL of the results, in which no recordings are searched; None if there
-        is none.
-    :param say: called with one line of text for each copy that is left out, and with one line if
-        videos are left out because ``labelled`` is True.
+    :param out: folder or URL of the results. The recordings inside this folder are not returned.
+        None if there is no such folder.
+    :param say: called with one line of text for each recording that is not returned because it is
+        a copy, and with one line if videos are not returned because ``labelled`` is True.
     :raises SourceError: if no recording is found for a name, if a name is inside ``out``, or if
         the files cannot be read. This error is also raised if two local recordings have the same
         identity, but different contents.
@@ -145,13 +145,13 @@ def shorten_error(error: Exception, names_file: bool = False) -> str:
 
 
 def is_bag(recording: Recording) -> bool:
-    """Return whether a recording is a bag. For a remote folder, this needs one request."""
+    """Return whether a recording is a bag. For a remote folder, the check needs one request."""
     fs, root = open_filesystem(recording.url)
     return PurePosixPath(root).suffix.lower() in MAGIC or bool(fs.exists(f'{root}/metadata.yaml'))
 
 
 def is_inside(url: str, folder: str) -> bool:
-    """Return whether a file or folder is in a folder, or is this folder."""
+    """Return whether ``url`` is inside ``folder``, or is ``folder`` itself."""
     url, folder = (fs.unstrip_protocol(path) for fs, path in map(
         open_filesystem, map(find_url, (url, folder))))
     if url.startswith('file://') and folder.startswith('file://'):
@@ -278,7 +278,8 @@ def _group(fs: Any, files: Mapping[str, Any], labelled: bool) -> Iterator[Record
 def _version(fs: Any, file: str, info: Mapping[str, Any]) -> str:
     """Return a text that stands for the content of a file.
 
-    For a local file, the text depends only on the bytes at its edges and in its blocks.
+    For a local file, the text depends only on the bytes that are read; see :data:`EDGE` and
+    :data:`BLOCKS`.
     """
     if 'file' in (fs.protocol if isinstance(fs.protocol, tuple) else (fs.protocol,)):
         # The modification time is not used, because a copy may have another modification time.

@@ -48,7 +48,7 @@ def place_job(card: ModelCard, job: _Job) -> _Job:
     :param job: ``job.out`` is the folder or URL that holds all runs. ``job.key`` is not used.
     """
     key = job.make_key(card)
-    # A worker may have another current folder.
+    # The path is made absolute, because a worker process may have another current folder.
     out = job.out if '://' in job.out else str(Path(job.out).absolute())
     return replace(job, out=f'{out.rstrip("/")}/{card.name}-{key}', key=key)
 
@@ -91,15 +91,16 @@ def list_runs(out: str) -> dict[str, dict[str, Any]]:
 
 
 def read_plans(store: Store) -> dict[str, dict[str, Any]]:
-    """Return each plan by the name of its file, see :func:`.dump_plan`."""
+    """Return a mapping from the file name of each plan to the plan; see :func:`.dump_plan`."""
     return _read_folder(store, PLANS)
 
 
 def name_as_before(recordings: Iterable[Recording], plans: Mapping[str, dict[str, Any]]
                    ) -> list[Recording]:
-    """Return recordings with the names in their plans, if they have plans.
+    """Return the recordings. A recording with a plan gets the name that is in the plan.
 
-    A recording may have been moved or renamed. The names of its shards keep the first name.
+    A recording may have been moved or renamed. The names of its shards still begin with the name
+    in the plan.
     """
     names = {tree['recording']['identity']: tree['recording']['name'] for tree in plans.values()}
     return [replace(each, name=names.get(each.identity, each.name)) for each in recordings]
@@ -120,14 +121,14 @@ def _read_folder(store: Store, folder: str) -> dict[str, dict[str, Any]]:
 
 
 def forget_quarantine(store: Store) -> None:
-    """Empty the quarantine, so that the present command tries all its tasks again."""
+    """Empty the quarantine, so that the present command tries the tasks in quarantine again."""
     for name in store.find(QUARANTINE):
         store.remove(f'{QUARANTINE}/{name}')
 
 
 def remove_old_quarantine(store: Store, complete: Sequence[Recording], done: Container[str]
                           ) -> None:
-    """Remove the tasks from quarantine that nobody needs to try again.
+    """Remove from quarantine the tasks that need no further try.
 
     These tasks are the shards that are complete now, the recordings that are complete now, and
     the tasks of an earlier content of a complete recording.
@@ -146,11 +147,11 @@ def remove_old_quarantine(store: Store, complete: Sequence[Recording], done: Con
 
 def find_old_plans(plans: Mapping[str, dict[str, Any]], recordings: Sequence[Recording]
                    ) -> set[str]:
-    """Return the names of the plans of earlier contents of the recordings.
+    """Return the names of the plans that were made before a recording changed.
 
     The identity of a recording is a digest of its content. A recording has changed if it has the
-    URL of a planned recording, but another identity. The earlier content may have moved to another
-    URL of ``recordings``. Then its plan is not old.
+    URL of a planned recording, but another identity. If one of ``recordings`` has the planned
+    content at another URL, the plan is not old.
     """
     urls = {recording.url for recording in recordings}
     identities = {recording.identity for recording in recordings}

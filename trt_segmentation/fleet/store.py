@@ -33,7 +33,7 @@ class Store(Protocol):
     """
 
     def read(self, name: str) -> bytes | None:
-        """Return the content of a file; None if it does not exist."""
+        """Return the content of a file; None if there is no such file."""
 
     def write(self, name: str, data: bytes) -> None:
         """Write or replace a file. A reader never sees a half-written file.
@@ -45,7 +45,7 @@ class Store(Protocol):
         """Delete a file, if it exists."""
 
     def find(self, folder: str, suffix: str = '') -> set[str]:
-        """Return the names in a folder that end with ``suffix``. The suffix is cut off."""
+        """Return the names in a folder that end with ``suffix``, but without the suffix."""
 
     def find_done(self) -> set[str]:
         """Return the names of all complete shards."""
@@ -54,9 +54,9 @@ class Store(Protocol):
         """Return a new empty folder on this machine for the files of a shard."""
 
     def commit(self, folder: Path, shard: str, facts: dict[str, Any]) -> None:
-        """Make a shard complete. If it is complete already, keep the stored files.
+        """Make a shard complete. If the shard is complete already, keep the stored files.
 
-        :param folder: result of :meth:`make_folder`. It does not exist after the call.
+        :param folder: result of :meth:`make_folder`. The call moves or deletes this folder.
         :param facts: entries to add to the file :data:`DONE`.
         :raises OutputError: if the files cannot be written. The shard stays incomplete.
         """
@@ -69,7 +69,7 @@ class Store(Protocol):
         """
 
     def sweep(self) -> None:
-        """Delete the files of incomplete shards. Call this method when no worker is running."""
+        """Delete the files of incomplete shards. No worker process may be running."""
 
     def close(self) -> None:
         """Allow another process to lead the run."""
@@ -89,7 +89,7 @@ def dump_json(tree: dict[str, Any], indent: int | None = 1) -> bytes:
 
 
 def describe_shard(folder: Path, facts: dict[str, Any]) -> bytes:
-    """Return the content of the file :data:`DONE` of a shard: ``facts``, and all other files."""
+    """Return the content of a shard's :data:`DONE`: ``facts``, and a digest of each other file."""
     files = {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
              for path in sorted(folder.rglob('*')) if path.is_file() and path.name != DONE}
     return dump_json({**facts, 'sha256': files})

@@ -62,7 +62,7 @@ class Pose:
 
     @classmethod
     def of_transform(cls, position: Sequence[float], quaternion: Sequence[float]) -> Pose:
-        """Return the pose that a transform of tf2 gives.
+        """Return the pose of a camera from the translation and rotation of a tf2 transform.
 
         :param position: x, y and z in metres.
         :param quaternion: x, y, z and w. Its length may be any number above 0.

@@ -77,7 +77,8 @@ def describe_silence(node: Node, topic: str, image_transport: str, seconds: floa
 def suggest_topics(node: Node, topic: str, image_transport: str) -> str:
     """Return the end of a warning: the image topics that the user may have meant.
 
-    The most similar names come first. The topics of segmentation nodes are left out.
+    The names that are most similar to ``topic`` come first. The topics that segmentation nodes
+    publish are not suggested.
     """
     kind = MESSAGE_TYPES[image_transport]
     own = {publisher.topic_name for publisher in node.publishers}

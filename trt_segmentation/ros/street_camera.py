@@ -65,9 +65,9 @@ SETTINGS = (
 class StreetCamera(Guarded, Node):  # type: ignore[misc]  # rclpy has no types
     """Publishes ``image`` (bgr8) and ``camera_info``. Their stamp is the time of publishing.
 
-    The camera advertises its topics after it has rendered the loop, because subscribers would warn
-    of topics without images. If ``subscribers`` is set, the camera advertises its topics at once,
-    so that the subscribers find the topics.
+    The camera first renders all frames of the loop, and then advertises its topics, because
+    subscribers would warn of topics without images. If ``subscribers`` is above 0, the camera
+    advertises its topics at once, so that the subscribers find the topics.
 
     Published frame i is ``Drive(seed, condition, width, height, fps).frame(i % loop)``. So a
     program can compute the true classes of a frame from the parameters and the log. The condition
@@ -113,7 +113,7 @@ class StreetCamera(Guarded, Node):  # type: ignore[misc]  # rclpy has no types
         return bool(self._ended) and time.monotonic() - self._ended > DRAIN_SECONDS
 
     def stop(self) -> None:
-        """Stop rendering and close the log. This may wait until the current frame is rendered."""
+        """Stop rendering and close the log. The call may wait until a frame is rendered."""
         self._stopping.set()
         if self._renderer.is_alive():
             # If Python ended while the thread is in a library call, the process would abort.
@@ -179,7 +179,7 @@ class StreetCamera(Guarded, Node):  # type: ignore[misc]  # rclpy has no types
                 return
             np.copyto(self._loop[index], drives[condition].frame(index).image)
         if self._transport.name == 'typed':
-            keep_freed_memory()  # because every frame is copied from now on
+            keep_freed_memory()  # because each frame is now copied into memory from malloc
         self.get_logger().info(f'publishing {self._topic}; transport {self._transport}')
         self.frames = self._loop  # last, because _tick publishes as soon as there are frames
 

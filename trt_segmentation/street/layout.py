@@ -120,7 +120,7 @@ class Layout:
         return np.random.Generator(np.random.PCG64([self._seed, purpose]))
 
     def is_free(self, sign: float, start: float, end: float) -> bool:
-        """Whether this side of the road has no side street between two distances in metres."""
+        """Return whether one side has no side street from ``start`` to ``end`` along the road."""
         return all(side != sign or s + width / 2 + 2.5 < start or s - width / 2 - 2.5 > end
                    for s, width, side in self.plan.junctions)
 
@@ -147,7 +147,8 @@ class Layout:
                 else:
                     beside = 0.0
                 apart = rng.uniform(2, 14) if rng.random() < gap else 0.05
-                # The houses of a row touch each other. After a gap, the side wall is visible.
+                # In a row, houses touch, so a house may hide the side wall of the next house.
+                # After a gap, the side wall is visible.
                 beside *= urban and apart < 1
                 s += kind.width + apart
 

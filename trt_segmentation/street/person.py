@@ -24,8 +24,8 @@ _HAIR: tuple[Colour, ...] = ((25, 25, 30), (40, 60, 90), (90, 150, 200), (150, 1
 class Person(Thing):
     """A person who stands, or walks along or across the road.
 
-    :param crossing: a speed in metres per second. The person crosses the road before a camera with
-        this speed arrives. If the speed is 0, the person does not cross.
+    :param crossing: speed of an approaching camera, in metres per second. The person crosses the
+        road before a camera with this speed arrives. If the speed is 0, the person does not cross.
     """
 
     tail = 0.2

@@ -85,7 +85,7 @@ class Plant(Thing):
         self._texture, self._width, self._height = texture, width, height
 
     def draw(self, view: SceneView, s: float, t: float) -> None:
-        """Draw the thing and its class ids."""
+        """Draw the plant, and write the class id of its pixels into the label map."""
         foot, scale, depth = view.upright(s, t)
         wide, high = self._width * scale / 2, self._height * scale
         out = not -wide < foot[0] < view.canvas.width + wide

@@ -178,7 +178,7 @@ class Traffic(Thing):
         return view.road.at(s, t)[0], view.road.heading(s) + self._turn
 
     def draw(self, view: SceneView, s: float, t: float) -> None:
-        """Draw the thing and its class ids."""
+        """Draw the vehicle, and write the class ids of its pixels into the label map."""
         self.body.draw(view, *self._pose(view, s, t))
 
     def shadow(self, view: SceneView, s: float, t: float) -> list[Floats]:

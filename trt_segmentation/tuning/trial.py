@@ -86,8 +86,8 @@ class CandidateTrial:
     def _capture(self, binding: Enqueues) -> Enqueues:
         try:
             return CudaGraph([binding], self._stream)
-        except EngineError:     # the pipeline also runs such a network without a CUDA graph
-            with suppress(EngineError):     # the first run after a failed capture fails again
+        except EngineError:     # if the capture fails, the pipeline runs without a CUDA graph
+            with suppress(EngineError):     # the first run after a failed capture fails, too
                 binding.enqueue(self._stream)
             return binding
 
@@ -107,7 +107,10 @@ class CandidateTrial:
 
 
 def main() -> None:
-    """Measure the requested candidates, and then the fastest one with an exhaustive search."""
+    """Measure the requested candidates.
+
+    At the end, measure the fastest candidate with an exhaustive search of cuDNN's algorithms.
+    """
     asked = json.load(sys.stdin)
     trial = CandidateTrial(read_card(asked['card']), asked['gpu'])
     results = [Measured(**tree) for tree in asked['known'] if tree['name'] != PLAIN]

@@ -128,7 +128,7 @@ class OnnxGraph:
                     self.outputs.append(_first_text(_group_fields(view)[1]))
 
     def find_ending(self, output: str) -> Ending:
-        """Follow the graph from an output back to the operator that computes its values."""
+        """Find how the graph computes an output. Follow the graph back from this output."""
         operator, values = self._find_values(output, MOST_STEPS)
         return Ending(operator, values, self._count_channels(output, MOST_STEPS),
                       self._is_channels_last(output), self._count_nodes(output))
@@ -226,7 +226,7 @@ class OnnxGraph:
         return _Grouped(list)
 
     def _clips_to_1(self, node: OnnxNode) -> bool:
-        """Return whether a Clip operator limits values to the range 0 to 1 or a smaller one."""
+        """Return whether the limits of a Clip operator are known, and lie in the range 0 to 1."""
         limits = []
         for place, name in ((1, 'min'), (2, 'max')):
             # Before opset 11, the limits are attributes. From opset 11 on, they are inputs.

@@ -3,7 +3,7 @@
 """Writes output files for the user, and never replaces a file of the user.
 
 The files that this package writes hold :data:`MARKER`. A file without the marker belongs to the
-user, no matter what its name is. Only a file with the marker or an empty file is replaced.
+user, no matter what its name is. Only an empty file, or a file with the marker, is replaced.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ def check_folder(path: Path, option: str, names: Iterable[str] = ()) -> None:
 
 
 def check_absent(folder: Path, option: str, names: Iterable[str]) -> None:
-    """Refuse an output folder that cannot be written, or that already holds one of the files.
+    """Refuse an output folder that cannot be written, or that already holds a file of ``names``.
 
     Use this function for files that cannot hold a marker, such as ONNX files.
 
@@ -204,7 +204,7 @@ def raise_output_errors(path: Path, option: str = '') -> Iterator[None]:
 
 
 def write_file(path: Path, data: bytes, option: str = '') -> None:
-    """Write a file. If this fails, the old file stays as it was.
+    """Write a file. If the file cannot be written, the old file stays as it was.
 
     :param data: bytes of the file, with the marker in the first :data:`HEAD` bytes.
     :raises OutputError: if the path is a file of the user, or if the file cannot be written.
@@ -247,14 +247,16 @@ def write_image(path: Path, image: Any, option: str = '') -> None:
     if not is_jpeg:
         write_png(path, encoded, option)
         return
-    # In a JPEG, the marker is a comment after the JFIF segment, with which OpenCV begins a JPEG.
+    # OpenCV begins a JPEG with a JFIF segment. The marker becomes a comment after this segment.
     comment = b'\xff\xfe' + (2 + len(MARKER)).to_bytes(2, 'big') + MARKER.encode()
     end = 4 + int.from_bytes(encoded[4:6], 'big')
     write_file(path, encoded[:end] + comment + encoded[end:], option)
 
 
 def write_figure(path: Path, figure: Figure, dpi: float | None = None) -> None:
-    """Write a figure. The ending of the path gives the format. Only a PNG gets the marker.
+    """Write a figure. The ending of the path gives the format.
+
+    Only a PNG gets the marker. So a figure in another format cannot be replaced later.
 
     :param dpi: pixels per inch; None for the value of the figure.
     """

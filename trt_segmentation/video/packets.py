@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from av import VideoFrame as DecodedFrame
 
 MAX_PACKET = 64 << 20
-"""Largest size of one packet, in bytes. Even the largest frame without compression (36 million
-pixels in YUV 4:2:0) has only 54 million bytes."""
+"""Largest size of one packet, in bytes. A frame of H.264 or H.265 has at most 36 million
+pixels. Even without compression, these pixels need only 54 million bytes in YUV 4:2:0."""
 MOST_DELAYED = 17
 """Largest number of packets that wait for their frame. The standards allow a decoder to hold back
 16 frames, and the newest packet waits too."""
@@ -135,8 +135,8 @@ class PacketDecoder(Generic[Token]):
                           'the frame was decoded')
                     for token in self._pending.values()]
         self._pending.clear()
-        # The next packet gets a new FFmpeg decoder. If an H.264 decoder with slice threading is
-        # used again after a damaged frame, it gives wrong colours, even if it was flushed.
+        # After a damaged frame, an H.264 decoder with slice threading gives wrong colours, even if
+        # the decoder is flushed. So the next packet gets a new FFmpeg decoder.
         self._context, self._waiting = None, _NO_KEYFRAME
         self._numbers.restart()
         return answers

@@ -65,8 +65,8 @@ class VideoReader:
     From a file, the receiver gets every frame, even if the receiver is slow. A camera does not
     wait for a slow receiver: the receiver gets the newest frame, and older frames are dropped.
 
-    A damaged frame and the frames after it are left out until the next keyframe. Video has no
-    checksums, so some damage changes pixels but causes no error.
+    After damage, the reader gives no frame until the next keyframe (a frame that needs no other
+    frame). Video has no checksums, so some damage changes pixels but causes no error.
 
     :param source: see :func:`.find_source`.
     :param every: 1 gives every frame, 2 gives every second frame, and so on.
@@ -216,7 +216,7 @@ class VideoReader:
             self._check_end(last_ns)
 
     def _check_end(self, last_ns: int) -> None:
-        """Report that a file is cut off. FFmpeg itself reports no error for a Matroska file."""
+        """Report that a file is cut off. For a Matroska file, FFmpeg does not report this."""
         seconds = self._seconds()
         missing = seconds - Fraction(last_ns, _SECOND) - 1 / self.rate
         # A file with several streams is not checked. Its duration may be the duration of the
@@ -265,8 +265,8 @@ class VideoReader:
                     frames = codec.decode(packet)
                 except av.FFmpegError as failure:
                     error = reason_of(failure)
-                    # Several threads decode, so the error may be about an earlier packet. A
-                    # keyframe after that packet is good, even if it is before this packet.
+                    # Several threads decode, so the error may be about a packet before this one.
+                    # Some decoders give only frames after the damage from now on; see _IN_ORDER.
                     if codec.name in _IN_ORDER and not codec.has_b_frames:
                         pts = None
             if error:

@@ -20,7 +20,8 @@ from .waterfall import format_ms, FrameTime, typical_steps
 STAGES, WHOLE, STEPS, SPREAD = 'latency', 'whole', 'steps', 'distribution'
 TIMELINE = 'stamp'
 RECENT = 300
-"""Percentiles, typical frame and distribution use at most this number of newest frames."""
+"""The percentiles, the typical frame and the distribution use at most this many frames, which are
+the newest ones."""
 REFRESH_NS = 1_000_000_000
 """Nanoseconds between two drawings of the typical frame and the distribution."""
 BARS = 24
@@ -32,6 +33,8 @@ DARK, LIGHT = '#0d0d0d', '#d7dadd'
 
 class LatencyView:
     """The latencies of one camera. Call all methods from one thread.
+
+    The typical frame is the mean of the frames whose total time is near the median.
 
     A stage is a step inside the node. The Rerun recording also has the milliseconds of every stage
     as ``latency/STAGE``. A user can add the stages to the layout, which does not show them at
@@ -81,8 +84,8 @@ class LatencyView:
 def draw_steps(steps: Mapping[str, float]) -> Picture:
     """Draw the milliseconds of each step as bars, and return (height, 720, 3) uint8 RGB.
 
-    This is a picture, because Rerun has no such chart, and the label of a small Rerun box hides
-    the box.
+    The bars are drawn into a picture, because Rerun has no chart of this kind. Rerun's own boxes
+    are not used, because the label of a small box hides the box.
     """
     page = Image.new('RGB', (720, ROW * len(steps)), DARK)
     draw = ImageDraw.Draw(page)

@@ -45,7 +45,7 @@ def run_bench(options: BenchOptions) -> int:
     """Measure with progress bars, write the numbers and the page, and print a table.
 
     :returns: the exit code, 0.
-    :raises BenchError: if ``compare`` is not a valid bench.json, or if this run would replace it.
+    :raises BenchError: if the file ``compare`` is not a valid bench.json, or would be replaced.
     :raises OutputError: if an output file cannot be written, or would replace a file of the user.
     :raises FrameError: if images cannot have the given size and encoding.
     :raises ModelCardError, EngineError: if the model cannot be opened, or the engine fails.

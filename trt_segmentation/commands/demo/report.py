@@ -69,7 +69,7 @@ class LiveRun:
 
 @dataclass(frozen=True)
 class SentFrame:
-    """A frame that the camera published: its number, counted from 0, condition and stamp."""
+    """A frame that the camera published: the number from 0, the condition and the stamp."""
 
     frame: int
     condition: str
@@ -84,7 +84,7 @@ class DemoReport:
     :param drops: stamps of the dropped frames in nanoseconds.
     :param rows: the frames of montage.png.
     :param times: the times of each segmented frame, for latency.png.
-    :param caption: one line about the run, below both pictures.
+    :param caption: one line about the run, at the bottom of montage.png and latency.png.
     """
 
     tree: dict[str, Any]

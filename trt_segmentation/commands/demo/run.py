@@ -43,7 +43,7 @@ FILES = ('bag', 'bag/metadata.yaml', 'bag/*.mcap', 'report.json', 'montage.png',
 """Files of a demo. The demo refuses an output folder with any other file."""
 
 CPU_FPS, GPU_FPS = 10.0, 30.0
-"""Images per second of the camera if the CPU, or a GPU, runs the network."""
+"""Images per second of the camera. The second number is used if a GPU runs the network."""
 
 START_SECONDS = 180.0
 """Largest number of seconds until node, camera and recorder have found each other. In this time,
@@ -145,8 +145,8 @@ def _record_drive(options: DemoOptions, bars: ProgressBars, tap: MessageTap | No
 def _choose_rate(run: _DemoRun, engine: str, bars: ProgressBars) -> float:
     """Return the images per second that the camera shall send.
 
-    If there is a GPU, this function waits for the engine that the node opens. Without a GPU, the
-    camera draws the street while the node starts.
+    If there is a GPU, this function waits until the node has opened an engine. Without a GPU, the
+    function does not wait, so the camera can draw the street while the node starts.
     """
     driver = ask_driver()
     if engine == 'onnxruntime-cpu' or not driver.gpus:
@@ -167,7 +167,8 @@ def _start_node(module: str, log: Path, parameters: dict[str, object]
     command = [sys.executable, '-m', f'trt_segmentation.ros.{module}', *ros_arguments(parameters)]
     with log.open('xb', buffering=0) as file:
         file.write(f'{KEY}: {MARKER}\n'.encode())
-        # In a new session, Ctrl-C of the terminal reaches the node only through the demo.
+        # The process has a session of its own, so Ctrl-C in the terminal does not reach the
+        # process. The demo ends the process.
         with running(command, stdout=file, stderr=subprocess.STDOUT,
                      start_new_session=True) as process:
             yield process

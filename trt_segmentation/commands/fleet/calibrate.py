@@ -63,8 +63,8 @@ class Candidates:
     """The frames of all recordings, and the frames that were chosen for a calibration.
 
     :param picks: every frame that could be decoded.
-    :param light: (frames, 3) the light of each frame, as in :class:`.FrameFeatures`. The
-        saturation is unknown and is 0.
+    :param light: (frames, 3) the light of each frame, see :class:`.FrameFeatures`. The third
+        number would be the saturation, which is unknown here. So the third number is always 0.
     :param chosen: indices of the frames for the calibration, ascending.
     :param held_out: indices of the frames on which the accuracy is measured, ascending.
     :param shards: the shards (parts of recordings) by name.

@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """A process that runs one step of the self-test: ``python3 -m ….issue_report.step``.
 
-The process reads a request from stdin as JSON, and writes the result of the step to a file as
-JSON. Everything that the process prints is the log of the step. Each step has its own process. So
-if a library crashes, or if the GPU cannot be used any more, the other steps still run.
+``trt_seg doctor --out`` runs all steps, each in its own process. So if a library crashes, or if
+the GPU cannot be used any more, the other steps still run. The process reads a request from stdin
+as JSON, and writes the result of the step to a file as JSON. Everything that the process prints is
+the log of the step.
 
 The function of a step gets the request and an empty result, and adds its values one by one. If an
 error ends the step, the values from before the error are in the report.
@@ -137,7 +138,7 @@ def _measure(engine: str, gpu: int, folder: Path, found: Found) -> None:
         frames = camera_frames(4, *SIZE, 'bgr8', pipeline.allocate)
         latency = measure_latency(pipeline, frames, Wanted(overlay=True), SECONDS,
                                   lambda elapsed: None)
-        del frames      # closing the pipeline frees this memory
+        del frames      # because closing the pipeline frees the memory of the frames
         found['latency_ms'] = {stage: percentiles(times) for stage, times in
                                (*latency.stages.items(), ('total', latency.total))}
         found['images'], found['drift'] = len(latency.total), latency.drift

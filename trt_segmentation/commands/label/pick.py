@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Picks frames of a labelling run for annotation. Writes them with the labels of the model."""
+"""Picks frames of a labelling run for annotation, and writes them with the model's labels."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def write_picks(job: LabelJob, card: ModelCard, store: Store, options: LabelOpti
     :raises FleetError: if the run has no manifest, which is the table of its frames, or if a
         recording was moved or deleted. With ``--pick disagree``, this error is also raised if
         ``--against`` does not name another run. If there is no ``--against``, ``--out`` must have
-        exactly one other run. The other run must have the same shards.
+        exactly one other run. The other run must have the same shards (parts of recordings).
     :raises SegmentationError: if a recording cannot be read any more.
     """
     assert options.pick
@@ -87,7 +87,7 @@ def _check_shards(names: Collection[str], runs: Mapping[str, Mapping[str, Any]],
     """Check that the second of two runs has the shards of the first run.
 
     :param names: names of the shards in the first run.
-    :param runs: the options of the two runs by name.
+    :param runs: maps the name of each run to its options. The first run comes first.
     :param other: store of the second run.
     :param other_names: maps the name of each shard to its name in the second run.
     :raises FleetError: if a shard is missing in the second run.

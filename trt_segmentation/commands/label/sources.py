@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Finds the recordings that ``trt_seg label`` reads, which are its arguments SOURCE.
 
-Bags with label maps that an earlier command wrote are left out.
+The bags with label maps that an earlier ``trt_seg label`` wrote are not read. A run is a folder
+with such results.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ _RESULTS = 'holds results of trt_seg label, not recordings'
 def find_sources(names: Sequence[str], out: str, say: Callable[[str], None]) -> list[Recording]:
     """Find the recordings of the SOURCEs, without the bags that an earlier run wrote.
 
-    :param say: see :func:`.find_recordings`. It is also called with one line for each other run
-        that is left out.
+    :param say: see :func:`.find_recordings`. It is also called with one line for each run outside
+        ``out`` whose bags are not read.
     :raises SourceError: see :func:`.find_recordings`. This error is also raised if a SOURCE holds
         only results of runs.
     """
@@ -52,7 +53,7 @@ def find_sources(names: Sequence[str], out: str, say: Callable[[str], None]) -> 
 
 
 def _find_run_folder(recording: Recording) -> str | None:
-    """Return the folder of the run that may have written a bag; None for other recordings."""
+    """Return the run folder in which a recording lies, by its URL; None if there is none."""
     path = PurePosixPath(recording.url)
     if path.name != BAG or path.parent.parent.name != SHARDS:
         return None

@@ -31,7 +31,7 @@ class SegmentReport:
     :param dropped: number of camera images that were skipped because the network was busy.
     :param bad: lines about the images and sources that could not be read. One line may be about
         several frames of a video.
-    :param unread: number of these images and sources.
+    :param unread: number of the images and sources that could not be read.
     :param seconds: seconds from the opening of the first source until all results were written.
     :param stopped_by: number of the signal that stopped the command; None if there was none.
     :param renamed: pairs of a source and the name of its result, if users cannot guess the name.
@@ -98,9 +98,9 @@ def print_report(report: SegmentReport, pixels: npt.NDArray[np.int64], all_pixel
 
 
 def join_repeated(bad: Sequence[str]) -> list[str]:
-    """Return the lines about images, with one line for all messages of a bag with one reason.
+    """Join the lines about messages of one bag that have the same reason. Return all lines.
 
-    :param bad: see :class:`SegmentReport`.
+    :param bad: lines about images and sources; see :class:`SegmentReport`.
     """
     same: dict[tuple[str, ...], list[str]] = {}
     for line in bad:

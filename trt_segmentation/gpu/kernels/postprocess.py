@@ -74,8 +74,9 @@ class Target:
     an output is not wanted, its address is 0.
 
     :param overlay_step: see :attr:`trt_segmentation.frame.Wanted.overlay_step`.
-    :param hidden: address of this array of the frame's :class:`.Viewport`; 0 if there is none.
-    :param lookup: the same for the array ``lookup``.
+    :param hidden: address of the array ``hidden`` of the frame's :class:`.Viewport`; 0 if the
+        viewport has no such array.
+    :param lookup: address of the array ``lookup`` of the viewport; 0 if there is no such array.
     """
 
     frame: Frame
@@ -106,10 +107,10 @@ def defines(card: ModelCard, output: NetworkOutput, confidence: bool, tally: boo
 
 
 class Postprocess:
-    """The kernels for one network output, on the GPU that is current in this thread.
+    """The kernels for one network output, on the current GPU of the thread that makes the object.
 
-    Each combination of confidence, tally and rectified overlay has its own kernel, which is loaded
-    when the combination is first wanted.
+    Each combination of confidence, tally and rectified overlay has its own kernel. The kernel is
+    loaded when a launch first needs this combination.
 
     :param palette: GPU address of the result of :func:`palette_words`.
     :param arch: the GPU's architecture, such as ``sm_90``.
@@ -203,7 +204,10 @@ class Postprocess:
 
 
 def _shift(axis: Axis) -> int:
-    """Return the network position of image pixel 0, in network pixels times ``axis.camera``."""
+    """Return the position of image pixel 0 in the network input.
+
+    The unit is the network pixel divided by ``axis.camera``, so the position is an integer.
+    """
     return axis.camera * axis.offset - axis.first * axis.new
 
 

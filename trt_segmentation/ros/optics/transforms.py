@@ -46,7 +46,8 @@ class Transforms:
     def find_pose(self, ground_frame: str, header: Header) -> Pose:
         """Return the pose of a camera at the time of an image.
 
-        :param header: the header of the image. Its frame is an optical frame.
+        :param header: the header of the image. The frame id must name the optical frame of the
+            camera (x right, y down, z forward).
         :raises GroundError: if tf2 has no pose for this time.
         """
         try:

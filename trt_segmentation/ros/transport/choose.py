@@ -30,10 +30,12 @@ TRANSPORTS = ('auto', 'direct', 'typed')
 class TypedSubscription:
     """Receives images through rclpy, which copies each message into a bytes object.
 
-    :class:`.TakenImage` reads the bytes, because rclpy would drop unreadable messages silently.
+    :class:`.TakenImage` reads the bytes. If rclpy read them, it would silently drop the messages
+    that it cannot read.
     """
 
-    numbered = False  # rclpy gives the number of a message, but not its publisher
+    # The messages of each publisher are numbered apart, but rclpy does not name the publisher.
+    numbered = False
 
     def __init__(self, node: Node, topic: str, qos: QoSProfile,
                  sink: FrameSink, image_transport: str = 'raw', **options: Any) -> None:
@@ -109,8 +111,8 @@ def choose_transport(asked: str = 'auto') -> Transport:
 
     :param asked: one of :data:`TRANSPORTS`. ``auto`` means ``direct`` if librcl can be called in
         this process, and otherwise ``typed``.
-    :raises TransportError: if ``asked`` is unknown, or if it is ``direct`` and librcl cannot be
-        called in this process.
+    :raises TransportError: if ``asked`` is unknown, or if ``asked`` is ``direct`` and librcl
+        cannot be called in this process.
     """
     if asked not in TRANSPORTS:
         raise TransportError(f'`transport` is {asked!r}; expected one of {", ".join(TRANSPORTS)}')
