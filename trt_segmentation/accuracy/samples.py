@@ -78,7 +78,7 @@ def evaluate(pipeline: Pipeline, samples: Iterable[Sample], wanted: Wanted = Wan
 
 
 def label_image(pipeline: Pipeline, image: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:
-    """Return the (height, width) label map of one image, which the caller owns.
+    """Return the (height, width) label map of one image. The caller owns the label map.
 
     :param pipeline: a pipeline without pending batches.
     :param image: (height, width, 3) uint8 BGR.

@@ -55,7 +55,8 @@ class Pick:
 def read_picks(table: pa.Table, needs_entropy: bool) -> list[Pick]:
     """Return the frames of a run that could be decoded. The score of a frame is its entropy.
 
-    The entropy is high if the model is unsure of the classes. A frame without entropy has score 0.
+    The entropy is high if the model is unsure of the classes. If ``needs_entropy`` is False, a
+    frame without entropy has score 0.
 
     :param table: the manifest of the run, which is a table with one row for each frame.
     :raises FleetError: if ``needs_entropy`` is True and a frame has no entropy.

@@ -66,7 +66,7 @@ def describe_card(card: ModelCard, other: ModelCard) -> str:
 
 
 class ModelExchange:
-    """Opens a new model while the old model is in use. Then lets the cameras use the new model.
+    """Opens a new model while the old model is in use. Then the cameras use the new model.
 
     The node answers a request that sets ``model`` only after the new network is open, or after
     its opening has failed. Until then, the executor receives images as before. The executor's

@@ -82,7 +82,7 @@ class Recorder(Node):  # type: ignore[misc]  # rclpy has no types
                 and 'engine' in self.diagnostics.get('engine', {}))
 
     def begin(self) -> None:
-        """Subscribe to the camera. If the camera waits for subscribers, it starts to publish."""
+        """Subscribe to the camera. A camera that waits for a subscriber then starts."""
         self._record(CameraInfo, '/camera_info')
         self._record(Image, self._image)
 

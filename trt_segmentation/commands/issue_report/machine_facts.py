@@ -28,7 +28,8 @@ ENVIRONMENT = (
 OTHER_PACKAGES = ('nvidia-modelopt', 'opencv-python', 'opencv-contrib-python', 'rclpy')
 """Packages in the report that :mod:`trt_segmentation.installed.pip_names` does not name."""
 PREFIXES = ('cuda-', 'nvidia-cu', 'nvidia-nv', 'onnxruntime', 'tensorrt')
-"""Packages with these prefixes are in the report too. Other package names may be private."""
+"""Packages with these prefixes are in the report too. No other package is in the report, because
+its name may be private."""
 NVIDIA_SMI = ('name', 'driver_version', 'pstate', 'memory.total', 'memory.used', 'utilization.gpu',
               'temperature.gpu', 'power.limit', 'clocks.sm', 'clocks.max.sm',
               'compute_mode', 'ecc.mode.current', 'mig.mode.current')

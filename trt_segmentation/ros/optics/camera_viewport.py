@@ -83,9 +83,9 @@ class CameraViewport:
 
         :param value: returns the value to be checked for the parameter with the given name.
         :param info: the newest camera_info; None if none was received.
-        :param size: height and width of the images in pixels. If None, this method checks only
-            the length of `roi`, and whether the ego mask can be read.
-        :raises FrameError: if a parameter or ``info`` does not fit.
+        :param size: height and width of the images in pixels. If ``size`` is None, only these are
+            checked: the length of `roi`, and whether the ego mask can be read.
+        :raises FrameError: if a parameter or ``info`` does not fit the images.
         """
         if size:
             _make_viewport(*self._read_wish(value, info, size))

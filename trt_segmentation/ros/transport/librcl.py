@@ -57,7 +57,7 @@ class _SerializedMessage(ctypes.Structure):
 
 
 class _MessageInfo(ctypes.Structure):
-    """The C struct rmw_message_info_t. ``reserve`` has space for the last fields."""
+    """The C struct rmw_message_info_t. ``reserve`` has space for the struct's last fields."""
 
     _fields_ = (('source_timestamp', ctypes.c_int64), ('received_timestamp', ctypes.c_int64),
                 ('number', ctypes.c_uint64), ('reception_number', ctypes.c_uint64),
