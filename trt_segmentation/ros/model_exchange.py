@@ -68,9 +68,9 @@ def describe_card(card: ModelCard, other: ModelCard) -> str:
 class ModelExchange:
     """Opens a new model while the old model is in use. Then the cameras use the new model.
 
-    The node answers a request that sets ``model`` only after the new network is open, or after
-    its opening has failed. Until then, the executor receives images as before. The executor's
-    thread calls all public methods.
+    If a request begins an exchange, the node answers the request only after the new network is
+    open, or after the exchange has failed. Until then, the executor receives images as before. The
+    executor's thread calls all public methods.
 
     :param open_pipeline: opens the pipeline of a model. This function is called in another thread,
         with the value of ``model``, the name of the engine, and the number of the exchange (1 for
