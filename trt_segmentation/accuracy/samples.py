@@ -35,13 +35,13 @@ SCENE_SIZE = (1280, 720)
 
 @dataclass(frozen=True)
 class Sample:
-    """One image that measures the accuracy of a network.
+    """One image with which the accuracy of a network is measured.
 
     :param name: says where the image comes from. Messages and reports contain this name.
     :param image: (height, width, 3) uint8 BGR.
     :param truth: (height, width) uint8 or uint16. Each pixel has its true class id, in the card's
         order of classes. None if the truth is unknown.
-    :param condition: name of the sample's condition, such as ``night``; empty for none.
+    :param condition: light or weather in the image, such as ``night``; empty if unknown.
     """
 
     name: str
@@ -56,8 +56,8 @@ def evaluate(pipeline: Pipeline, samples: Iterable[Sample], wanted: Wanted = Wan
 
     :param pipeline: a pipeline without pending batches. A batch is pending from its submission
         until it is collected.
-    :param wanted: what to compute besides the labels. If this includes the confidence, the scores
-        have the calibration error.
+    :param wanted: what to compute besides the labels. If ``wanted`` includes the confidence, the
+        scores contain the calibration error of the confidence.
     :param observe: called with every segmentation before it is released.
     :raises EvaluationError: if a sample has no truth, or if the truth does not fit the image or
         the classes. The message names the sample.
@@ -78,7 +78,7 @@ def evaluate(pipeline: Pipeline, samples: Iterable[Sample], wanted: Wanted = Wan
 
 
 def label_image(pipeline: Pipeline, image: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:
-    """Return the (height, width) label map of one image, which the caller owns.
+    """Return the (height, width) label map of one image. The caller owns the label map.
 
     :param pipeline: a pipeline without pending batches.
     :param image: (height, width, 3) uint8 BGR.
@@ -91,7 +91,9 @@ def label_image(pipeline: Pipeline, image: npt.NDArray[np.uint8]) -> npt.NDArray
 @contextmanager
 def closing_segmentation(pipeline: Pipeline, image: npt.NDArray[np.uint8],
                          wanted: Wanted = Wanted()) -> Iterator[Segmentation]:
-    """Segment one (height, width, 3) uint8 BGR image. The ``with`` block releases the result.
+    """Segment one (height, width, 3) uint8 BGR image.
+
+    The segmentation is released at the end of the ``with`` block.
 
     :param pipeline: a pipeline without pending batches.
     """
@@ -122,8 +124,8 @@ def draw_street_samples(card: ModelCard, count: int, condition: str,
     :param condition: one of :data:`.street.CONDITIONS`.
     :param needs_truth: whether samples without truth are an error.
     :param drive: seed and frames per second of a drive, whose first frames are the samples. With
-        the same two numbers, the street camera publishes the same frames. None for separate
-        scenes.
+        the same two numbers, the node ``street_camera`` publishes the same frames. None for
+        separate scenes.
     :raises EvaluationError: if the condition is unknown, or if ``needs_truth`` is True and the
         card lacks a class.
     """

@@ -47,7 +47,7 @@ def check_model(model: onnx.ModelProto,
                 ) -> list[Finding]:
     """Find the problems of a network.
 
-    :param supports_operator: tells whether the parser of the engine supports an operator.
+    :param supports_operator: tells whether TensorRT's parser of ONNX files supports an operator.
     :returns: the errors first, then the warnings.
     """
     found = [*_check_file(model), *_check_inputs(model), *_check_weights(model)]
@@ -108,7 +108,7 @@ def _check_weights(model: onnx.ModelProto) -> Iterator[Finding]:
 
 
 def _constant_tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
-    """All weights and constants of a graph, and of the graphs inside its nodes."""
+    """Yield the weights and constants of a graph, and of the graphs inside nodes such as If."""
     yield from graph.initializer
     for node in graph.node:
         for attribute in node.attribute:

@@ -30,7 +30,7 @@ class BuildCommandOptions(CalibrationOptions):
         a recording has no label maps.
     :param label_map: as in :class:`.EvaluateOptions`.
     :param max_miou_drop: largest accepted loss of mean IoU, 0 to 1; None for no limit.
-    :param out: file for the plan; None to write the plan to the cache.
+    :param out: file for the plan (the built engine); None to write the plan to the cache.
     """
 
     model: str
@@ -140,9 +140,12 @@ class BuildCommandOptions(CalibrationOptions):
 
 
 def check_build_packages() -> None:
-    """Look for the packages of ``trt_seg build``. A missing import would name only one of them.
+    """Look for all packages that ``trt_seg build`` needs.
 
-    :raises EngineError: if a package is missing. The message has the command that installs all.
+    Without this check, a failed import would name only the first missing package.
+
+    :raises EngineError: if a package is missing. The message has the command that installs all
+        missing packages.
     """
     missing = absent('onnx', 'onnxslim', 'filelock', 'rich')
     if len(absent('tensorrt', 'tensorrt_rtx')) == 2:

@@ -25,7 +25,7 @@ from .fleet.options import add_work, add_workers, GpuWorkerOptions
 
 BESIDE = Path()
 """Value of ``save_reference`` if --save-reference has no FILE. The reference is then written
-beside the model card. The value is the path of the current folder, which cannot be a file."""
+beside the model card. No FILE has this value, because ``Path()`` is a folder (the current one)."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class EvaluateOptions(GpuWorkerOptions):
     :func:`.open_pipeline` explains ``engine``, ``gpu`` and ``precision``.
 
     :param drive: seed of a simulated drive along a street; None for separate scenes.
-    :param condition: conditions of the street scenes; () for all conditions.
+    :param condition: conditions of the street scenes, such as ``night``; () for all conditions.
     :param images: folder of images; None to score street scenes or ``sources``.
     :param sources: recordings for workers, see :func:`.find_recordings`; () to score street scenes
         or ``images`` in this process.

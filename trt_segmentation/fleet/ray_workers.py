@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Runs workers as actors on a Ray cluster.
+"""Runs workers as actors on a Ray cluster. The library Ray runs Python on several machines.
 
 A worker does one task after the other. A task is to divide a recording into parts, or to process
 one part.
@@ -32,8 +32,9 @@ ASK_SECONDS = 5.0
 class RayWorkers(Workers):
     """Workers on a Ray cluster. Every worker is an actor, which is a process that Ray starts.
 
-    Ray never restarts an actor. If an actor is lost, a new actor replaces it. An actor gets a task
-    only after it has started. So no task waits for an actor that the cluster cannot start.
+    Ray never restarts an actor. If an actor is lost, the caller starts a new actor. An actor gets
+    a task only after the actor has started. So no task waits for an actor that the cluster cannot
+    start.
 
     :param address: ``auto``, or the address of a cluster. If this process is connected to a
         cluster already, this connection is used.

@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Reads the lens of a camera from a sensor_msgs/CameraInfo message. This file needs no ROS."""
+"""Reads the lens of a camera from a sensor_msgs/CameraInfo message.
+
+An object with the same fields can replace the message, so this file needs no ROS.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from .lens import Floats, Lens
 
 
 class Rectified(NamedTuple):
-    """The pinhole camera that would take the rectified image, which has no distortion.
+    """A camera without lens distortion (pinhole camera) that would take the rectified image.
 
     :param lens: the lens of the pinhole camera.
     :param turn: (3, 3) rotation from the coordinates of the real camera to the coordinates of the
@@ -41,7 +44,7 @@ def read_lens(info: Any | None) -> Lens:
 
 
 def read_rectified(info: Any | None) -> Rectified:
-    """Return the pinhole camera of the rectified image, from the matrices ``p`` and ``r``.
+    """Return the pinhole camera of the rectified image, from ``p`` and ``r`` of the message.
 
     The driver of a single camera may fill these matrices with zeros. If ``p`` is zero, the pinhole
     camera has the camera matrix ``k``. If ``r`` is zero, there is no rotation.

@@ -18,12 +18,14 @@ from .network_input import ImageInput
 from .tensor import Tensor
 
 MAX_SKEW_WITHOUT_CHANNELS = math.log(1.2)
-"""Largest result of :func:`_skew` for a map with three axes. A list of boxes has a larger one."""
+"""Largest accepted result of :func:`_skew` for an output with three axes. The function compares
+the proportions of the output and of the image. A list of boxes usually gives a larger result."""
 MAX_SKEW = math.log(1.5)
-"""Largest result of :func:`_skew` for a map with a channel axis. A network may round the size of
-its map or cut off the border, so the proportions differ a little from those of the image."""
+"""Largest accepted result of :func:`_skew` for an output with four axes. A network may round
+the size of its map or cut off the border, so the proportions of the map may differ a little from
+the proportions of the image."""
 COARSEST = 64
-"""Largest number of image rows or columns for one cell of a map."""
+"""Largest number of image rows or columns for one row or column of a map."""
 
 
 def find_layout(tensor: Tensor, channels: int | None, image: ImageInput,
@@ -31,7 +33,7 @@ def find_layout(tensor: Tensor, channels: int | None, image: ImageInput,
     """Find out whether a tensor of four axes is ``nchw`` or ``nhwc``.
 
     :param channels: number of channels; None if unknown.
-    :param reasons: a list. The function appends one line.
+    :param reasons: a list. The function appends one line, which says how the layout was found.
     """
     _, first, middle, last = tensor.shape
     if channels is None:
@@ -69,9 +71,10 @@ def _layout_by_shape(tensor: Tensor, image: ImageInput, reasons: list[str]) -> s
 
 
 def add_channels(tensor: Tensor, ending: Ending, reasons: list[str]) -> Tensor:
-    """If the number of channels in a shape is dynamic, take the number from the graph.
+    """If the number of channels of an output is dynamic, take the number from the graph.
 
-    :param reasons: a list. If the number is taken, the function appends one line.
+    :param ending: how the graph computes the output.
+    :param reasons: a list. If the number is taken from the graph, the function appends one line.
     """
     channels = 1 if ending.values == 'labels' else ending.channels
     shape = tensor.shape

@@ -17,13 +17,15 @@ from .signature import Signature
 log = logging.getLogger(__name__)
 
 FIRST = 3
-"""Number of network outputs to check. The scores of three images are never all from 0 to 1."""
+"""Number of network outputs to check. If a network gives scores of any size (logits), at
+least one value in three outputs is always below 0 or above 1."""
 
 
 class NetworkOutputWatch:
-    """Checks the first network outputs of one open engine, and logs at most one warning.
+    """Checks the first network outputs of one open engine, and warns at most once about them.
 
-    The constructor logs the warnings of the signature. Only one thread at a time may call methods.
+    If the signature has warnings, the constructor logs these warnings, and no output is checked.
+    Only one thread at a time may call methods.
 
     :param every: True to check every network output for unknown class ids; False to check only the
         first :data:`FIRST` outputs.
@@ -38,7 +40,7 @@ class NetworkOutputWatch:
         self._holds_ids = signature.output.kind is OutputKind.LABELS
         self._most = 1 << 62 if every and self._holds_ids else FIRST
         for text in signature.warnings:
-            self._warn(text)        # after this warning, the outputs need no check
+            self._warn(text)        # after such a warning, the outputs need no check
 
     @property
     def is_done(self) -> bool:

@@ -12,7 +12,8 @@ from ..errors import EngineError
 from ..untrusted.terminal_text import did_you_mean
 
 MOST_NUMBERS = 1 << 31
-"""Largest number of elements of a tensor. 150 classes of 2048×4096 pixels have 1.26e9 elements."""
+"""Largest accepted number of elements of a tensor. The scores of 150 classes for 2048×4096 pixels
+have 1.26e9 elements, so they are accepted."""
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,8 @@ from ..segmented_image import SegmentedImage
 TASKS = 25
 """Largest number of images in one file for Label Studio. Masks in JSON are large."""
 _SIZES = (3, 4, 8, 16)
-"""Possible numbers of bits of a run length for Label Studio. The smallest that fits is used."""
+"""Label Studio stores the length of a run (a row of equal values) in one of these numbers of bits.
+The smallest number that fits is used."""
 _BACKGROUND = 'background'
 
 
@@ -72,7 +73,7 @@ def write_annotation_folder(store: Store, folder: str, card: ModelCard,
 def encode_brush(mask: npt.NDArray[np.bool_]) -> list[int]:
     """Return the run-length code of a mask in the format of Label Studio, as a list of bytes.
 
-    The format codes an RGBA image, here with four equal channels.
+    The format is for RGBA images. Here, the four channels are equal.
 
     :param mask: (height, width).
     """
@@ -93,7 +94,7 @@ def encode_brush(mask: npt.NDArray[np.bool_]) -> list[int]:
 
 
 def _choose_colors(card: ModelCard) -> npt.NDArray[np.uint8]:
-    """Return the colours of the card. If two are equal or one is black, return other colours."""
+    """Return the card's colours. If two are equal, or if one is black, return other colours."""
     # CVAT finds the class of a pixel by the colour of the pixel. Black is CVAT's background.
     different = {tuple(color) for color in card.palette.tolist()} - {(0, 0, 0)}
     return card.palette if len(different) == len(card.classes) else spread_palette(
@@ -114,7 +115,7 @@ def _zip_masks(card: ModelCard, colors: npt.NDArray[np.uint8], masks: list[tuple
         *([] if _BACKGROUND in card.classes else [(_BACKGROUND, [0, 0, 0])])]]
     data = BytesIO()
     with zipfile.ZipFile(data, 'w') as archive:
-        # A ZipInfo has a fixed date, so equal masks give equal bytes.
+        # A ZipInfo has a fixed date, so equal masks give equal ZIP files.
         def add(name: str, content: bytes) -> None:
             archive.writestr(zipfile.ZipInfo(name), content)
 

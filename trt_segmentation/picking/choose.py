@@ -37,10 +37,11 @@ class Pick:
     """A frame that can be chosen for annotation.
 
     :param shard: name of the shard that has the frame.
-    :param number: position among the frames that the run took from the shard, from 1.
-    :param camera: URL of the recording, and topic.
+    :param number: position among the frames that the run took from the shard, counted from 1.
+    :param camera: URL of the recording, and the image topic.
     :param condition: light of the frame: ``dark``, ``dim`` or ``bright``.
-    :param score: frames with high scores are chosen first.
+    :param score: how unsure one model is of the frame, or how much two models disagree.
+        Frames with high scores are chosen first.
     """
 
     shard: str
@@ -52,11 +53,12 @@ class Pick:
 
 
 def read_picks(table: pa.Table, needs_entropy: bool) -> list[Pick]:
-    """Return the segmented frames of a manifest. The score of a frame is its entropy.
+    """Return the frames of a run that could be decoded. The score of a frame is its entropy.
 
-    The entropy is high if the model is unsure of the classes.
+    The entropy is high if the model is unsure of the classes. If ``needs_entropy`` is False, a
+    frame without entropy has score 0.
 
-    :param table: manifest of a run: a table with one row for each frame.
+    :param table: the manifest of the run, which is a table with one row for each frame.
     :raises FleetError: if ``needs_entropy`` is True and a frame has no entropy.
     """
     columns = ('shard', 'number', 'url', 'topic', 'log_time_ns', 'condition', 'entropy',
@@ -71,12 +73,13 @@ def read_picks(table: pa.Table, needs_entropy: bool) -> list[Pick]:
 
 
 def choose_picks(picks: Sequence[Pick], count: int, gap_s: float) -> list[Pick]:
-    """Choose frames with high scores. Each condition gets the same number of frames.
+    """Choose frames with high scores, the same number for each condition of light.
 
     If a condition has too few frames, the other conditions get more.
 
     :param count: number of frames to choose.
-    :param gap_s: shortest time in seconds between two chosen frames of one camera in a recording.
+    :param gap_s: shortest accepted time in seconds between two chosen frames of one camera
+        in a recording.
     """
     waiting: dict[str, list[Pick]] = defaultdict(list)
     for pick in sorted(picks, key=lambda p: (p.score, p.shard, -p.number)):
@@ -126,7 +129,10 @@ def score_by_disagreement(picks: Sequence[Pick], store: Store, card: ModelCard, 
 
 
 def _translate(source: ModelCard, target: ModelCard) -> npt.NDArray[np.int64]:
-    """Return an array that maps each label of ``source`` to the label in ``target``, or to -1."""
+    """Return an array that maps each label of ``source`` to the label in ``target``.
+
+    If ``target`` has no class of the same name, the array gives -1.
+    """
     table = np.full(1 << 16, -1, np.int64)
     table[UNLABELLED[source.label_dtype]] = UNLABELLED[target.label_dtype]
     for index, name in enumerate(source.classes):
@@ -145,8 +151,8 @@ def read_picked(picks: Sequence[Pick], shards: Mapping[str, Shard],
     for pick in sorted(picks, key=lambda p: (p.shard, p.log_time_ns)):
         shard = shards[pick.shard]
         path = find_path(shard)
-        # In a bag, most frames can be decoded alone. For all other frames, the whole shard is
-        # decoded, because it begins with a keyframe.
+        # Most frames of a bag can be decoded without the frames before them. For all other frames,
+        # the whole shard is decoded, because a shard begins with a keyframe.
         alone = replace(shard, begin_ns=pick.log_time_ns, end_ns=pick.log_time_ns + 1)
         for part in ((alone, shard) if shard.topic else (shard,)):
             with closing(read_shard(part, path)) as frames:

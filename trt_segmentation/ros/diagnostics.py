@@ -59,8 +59,8 @@ class CameraReport:
     :param images_are_numbered: whether images have numbers, so that missing images can be counted.
     :param bad_infos: number of camera_info messages that could not be read.
     :param lost_infos: number of camera_info messages that the middleware lost.
-    :param ground_missing: number of ground grids that could not be computed; None if the node
-        publishes no ground grid.
+    :param ground_missing: number of ground grids (maps of the ground) that could not be computed;
+        None if the node publishes no ground grid.
     :param ground_error: why the newest missing grid could not be computed.
     :param health: numbers that show whether the newest result can be trusted. None if the
         health was not measured.
@@ -110,7 +110,7 @@ class NodeReport:
     :param exchange: what an exchange of the model does now, or why the last exchange failed.
     :param clock_stands: True if ``use_sim_time`` is true, and no message of /clock has come yet.
     :param twin: warning about another node of the same name.
-    :param transport: None if the node is unconfigured.
+    :param transport: how images are received and published. None if the node is unconfigured.
     :param identity: facts about the open engine, such as its GPU. None if no engine is open.
     :param card: path of the model card. Empty if no engine is open, or if the card has no file.
     :param errors: exceptions that were caught in the executor's thread.
@@ -182,7 +182,7 @@ def camera(report: NodeReport, one: CameraReport) -> DiagnosticStatus:
         **_loss_values(one.snapshot, (one,)), **_count_values(one.snapshot),
         'camera_info_bad': one.bad_infos,
         'camera_info_lost': one.lost_infos if one.loss_is_reported else UNKNOWN}
-    values |= {  # the nodes of Autoware use these keys too
+    values |= {  # the nodes of the project Autoware use these keys too
         'is_processing_time_ms_in_expected_range': not one.late.in_row,
         'processing_time_ms': f'{one.late.newest_ms:.3f}',
         'is_consecutive_processing_delay_in_range': not one.is_too_often_late,

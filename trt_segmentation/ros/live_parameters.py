@@ -31,7 +31,9 @@ MODEL_DEPENDENT = ('confidence', 'palette', 'health')
 
 
 class LiveParameters:
-    """The :class:`.LiveSettings` of a node. The worker's threads call the methods.
+    """Gives the worker the present settings of a node. See :class:`.LiveSettings`.
+
+    The worker's threads call the methods.
 
     :param value: returns the value of the parameter with the given name.
     :param pipeline: the worker's pipeline. :meth:`apply_colours` sets the colours of its overlays.
@@ -55,7 +57,8 @@ class LiveParameters:
         """See :meth:`.LiveSettings.apply_colours`."""
         self._pipeline.alpha = self._value('alpha')
         if (colors := self._value('palette')) != self._palette:
-            # Right before the model is exchanged, `palette` may already have the new colours.
+            # Right before the model is exchanged, `palette` may already have the colours of the
+            # new model. If their number is wrong, the colours of the old card are used.
             fits = len(colors) == len(self._pipeline.card.classes)
             self._pipeline.palette = (  # a colour is #rrggbb
                 np.array([list(bytes.fromhex(color[1:])) for color in colors], np.uint8)
@@ -82,12 +85,12 @@ def check_values(node: SegmentationNode) -> None:
 
 
 def refuse_change(node: SegmentationNode, name: str, value: Callable[[str], Any]) -> str:
-    """Return why a node cannot use the value of a parameter. Empty if it can.
+    """Return why a node cannot use the value of a parameter. Empty if the value is accepted.
 
     Call this in the executor's thread.
 
     :param name: name of any parameter.
-    :param value: returns the value that the parameter with the given name would have.
+    :param value: returns the value that the parameter with the given name has after the change.
     """
     if name == 'camera_height' and (grounds := [c.ground for c in node.cameras if c.ground]):
         return grounds[0].find_height_problem(value(name), len(grounds))

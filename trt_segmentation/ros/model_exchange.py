@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Exchanges the model of an active node. No frame is lost.
+"""Exchanges the model of an active node. No frame is lost during an exchange.
 
 An exchange begins if a service request sets the parameter ``model``.
 """
@@ -46,7 +46,7 @@ KINDS = {('confidence', ParameterType.PARAMETER_BOOL), ('health', ParameterType.
 
 @dataclass(frozen=True)
 class OpenModel:
-    """An open pipeline, and the health reference of its model."""
+    """An open pipeline, and the health reference (figures of typical frames) of its model."""
 
     pipeline: Pipeline
     reference: HealthReference
@@ -57,7 +57,10 @@ class OpenModel:
 
 
 def describe_card(card: ModelCard, other: ModelCard) -> str:
-    """Return the name of a card. If another card has the same name, add the path of the card."""
+    """Return the name of ``card``.
+
+    If ``other`` is a different card with the same name, add the path of ``card``.
+    """
     same = card.name == other.name and card.source != other.source
     return f'{card.name} ({card.source})' if same else card.name
 
@@ -65,11 +68,13 @@ def describe_card(card: ModelCard, other: ModelCard) -> str:
 class ModelExchange:
     """Opens a new model while the old model is in use. Then the cameras use the new model.
 
-    A request that sets ``model`` is answered after the new network was opened. Until then, the
-    executor receives images as before. The executor's thread calls all public methods.
+    If a request begins an exchange, the node answers the request only after the new network is
+    open, or after the exchange has failed. Until then, the executor receives images as before. The
+    executor's thread calls all public methods.
 
-    :param open_pipeline: opens the pipeline of a model. It is called in another thread, with the
-        value of ``model``, the name of the engine, and the number of the exchange, from 1.
+    :param open_pipeline: opens the pipeline of a model. This function is called in another thread,
+        with the value of ``model``, the name of the engine, and the number of the exchange (1 for
+        the first exchange).
     """
 
     def __init__(self, node: SegmentationNode, supervisor: Supervisor,
@@ -90,7 +95,8 @@ class ModelExchange:
         self._closing: Closing | None = None
         self._timer: Any = None
         self._accepted: OpenModel | None = None
-        self._refusal: str | None = None  # None unless `model` is being set
+        # Why `model` is refused while a request sets it. None at all other times.
+        self._refusal: str | None = None
         answer_later(node, self._begin)
 
     def check_value(self, name: str, value: Any) -> str:
@@ -128,7 +134,7 @@ class ModelExchange:
                 'param set` calls this service')
 
     def _begin(self, request: LateAnswer) -> bool:
-        """Begin an exchange if a request sets ``model``. Return False to answer at once."""
+        """If a request sets ``model``, begin an exchange. Return whether an exchange began."""
         names = [parameter.value.string_value for parameter in request.parameters
                  if parameter.name == 'model'
                  and parameter.value.type == ParameterType.PARAMETER_STRING]
@@ -176,7 +182,7 @@ class ModelExchange:
             self.cancel(supervisor.status.reason)
 
     def _finish(self, new: OpenModel | None, error: str) -> None:
-        """Answer the request. If the parameter was set, let the cameras use the new model."""
+        """Answer the request. If ``model`` was set, let the cameras use the new model."""
         request = self._request
         assert request is not None
         self._node.destroy_timer(self._timer)
@@ -215,7 +221,7 @@ class ModelExchange:
             self._refusal = None
 
     def _find_problem(self, new: OpenModel | None, changes: Sequence[Any]) -> str:
-        """Return why the node cannot use a new model with its parameters. Empty if it can."""
+        """Return why a new model does not fit the node's parameters. Empty if the model fits."""
         if new is None:
             return ''
         values = {name: self._node.value(name) for name in MODEL_DEPENDENT}

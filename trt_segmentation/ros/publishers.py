@@ -73,7 +73,7 @@ class Publishers:
     def schedule_outputs(self, confidence: bool, overlay_rate: float) -> Wanted:
         """See :meth:`.ServedCamera.schedule_outputs`.
 
-        An output is wanted only if its topic has a subscriber.
+        The overlay or the confidence is wanted only if its topic has a subscriber.
         """
         has_subscriber = self._overlay.get_subscription_count() > 0
         return Wanted(
@@ -81,7 +81,7 @@ class Publishers:
             confidence=confidence and self._confidence.get_subscription_count() > 0)
 
     def announce_classes(self) -> None:
-        """Publish the class names once. Later subscribers get the names too."""
+        """Publish the class names once. The topic keeps the names for later subscribers."""
         if self._label_info:
             header = Header(stamp=self._node.get_clock().now().to_msg())
             self._label_info.publish(label_info_message(header, self.card))
@@ -119,15 +119,19 @@ class Publishers:
         self._images[publisher].publish(header, encoding, pixels, memory)
 
     def _claim_overlay(self, rate: float) -> bool:
-        """Return whether an overlay is due, if there are at most ``rate`` overlays per second."""
+        """Return whether an overlay is due.
+
+        :param rate: largest number of overlays per second; 0 for no limit.
+        """
         if not rate:
             return True
         now, period = time.monotonic(), 1.0 / rate
         due = self._overlay_start + period
         if now < due:
             return False
-        # Frames often come a little later than an overlay is due. If each period began with such a
-        # frame, there would be fewer overlays per second than the user allows.
+        # Frames often come a little after an overlay is due. If the next period began when such
+        # a frame comes, there would be fewer overlays per second than the user allows. So the
+        # next period begins at the time when the overlay was due.
         self._overlay_start = due if now - due < period else now
         return True
 

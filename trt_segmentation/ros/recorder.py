@@ -82,7 +82,7 @@ class Recorder(Node):  # type: ignore[misc]  # rclpy has no types
                 and 'engine' in self.diagnostics.get('engine', {}))
 
     def begin(self) -> None:
-        """Subscribe to the camera. If the camera waits for subscribers, it starts to publish."""
+        """Subscribe to the camera. A camera that waits for a subscriber then starts."""
         self._record(CameraInfo, '/camera_info')
         self._record(Image, self._image)
 
@@ -98,9 +98,9 @@ class Recorder(Node):  # type: ignore[misc]  # rclpy has no types
     @contextmanager
     def spinning(cls, bag: Path, segmentation: str, tap: Tap | None = None,
                  has_ground: bool = False) -> Iterator[tuple[Recorder, Callable[[float], None]]]:
-        """Start ROS in this process. Yields a recorder, and a function that runs one callback.
+        """Start ROS in this process. Yield a recorder, and a function that runs one callback.
 
-        The argument of this function is the longest time in seconds to wait for the callback.
+        The argument of the yielded function is the longest time in seconds to wait for a callback.
 
         :raises RecorderError: if ROS does not start.
         :raises OutputError: if the bag cannot be written.

@@ -25,10 +25,11 @@ def set_options(parser: argparse.ArgumentParser, options: type[_Dataclass]) -> N
     """Connect a parser with the options class of its command.
 
     If ``parsed`` is the result of ``parser.parse_args()``, ``parsed.make_options(parsed)`` then
-    returns the options. Call this function after all arguments were added to the parser.
+    returns the options. Call set_options() after all arguments were added to the parser.
 
     :param options: frozen dataclass. Each field has the same name as its argument. The default of
-        the field becomes the default of the argument. A list becomes a tuple.
+        the field becomes the default of the argument. If an argument gives a list, the field gets
+        a tuple.
     """
     names = [field.name for field in fields(options)]
 

@@ -49,7 +49,7 @@ class FigureChange:
 
 
 def differences(run: dict[str, Any], other: dict[str, Any]) -> list[FigureChange]:
-    """Return the values with the same name and unit in both runs, in the order of this run."""
+    """Return the values with the same name and unit in both runs, in the order of ``run``."""
     found = {(row['name'], row['unit']): row['value'] for row in other['rows']}
     return [FigureChange(row['name'], row['unit'], row['value'], found[row['name'], row['unit']])
             for row in run['rows'] if (row['name'], row['unit']) in found]
@@ -77,7 +77,7 @@ def cautions(run: dict[str, Any], other: dict[str, Any]) -> list[str]:
 
 def compare_table(run: dict[str, Any], other: dict[str, Any]) -> Table:
     """Return a table of the differences for a terminal."""
-    # In a plain string, rich reads brackets as markup. So names become Text.
+    # The library rich reads brackets in a str as markup, but not in a Text.
     table = Table(title=Text(f'{title(run)}\ncompared with {title(other)}'))
     for column in ('', 'here', 'other', 'unit', 'here/other', ''):
         table.add_column(column, justify='right' if column in ('here', 'other', 'here/other')

@@ -22,7 +22,7 @@ from ...pipeline import Pipeline, segment_one
 from ...street import Drive
 
 PICTURES = 4
-"""Number of different street scenes in the frames."""
+"""Number of different street scenes. The frames show these scenes again and again."""
 
 WARM_UP = 0.5
 """Seconds of warm-up before the latency is measured. Frames in this time do not count."""
@@ -31,7 +31,8 @@ LEAST = 20
 """Smallest number of measured frames, even if they take longer than the given time."""
 
 OUTSIDE = 'outside the stages'
-"""Name of the part of a frame's time that belongs to no stage: Python, queues and waiting."""
+"""Name of the part of a frame's time that belongs to no stage of the pipeline. In this time,
+Python code runs, or the frame waits in a queue."""
 
 _HEADER = 61
 """Number of bytes before the pixels. As in a ROS message, the pixels start at an odd address."""
@@ -54,7 +55,7 @@ class Latency:
 
     @property
     def drift(self) -> float:
-        """Median time of the last third of the frames, divided by that of the first third.
+        """Median time of the last third of the frames, divided by the median of the first third.
 
         A value above 1 means that frames became slower.
         """
@@ -132,7 +133,7 @@ def _time_frame(pipeline: Pipeline, frame: Frame, wanted: Wanted
 
 def measure_throughput(pipeline: Pipeline, frames: Sequence[Frame], wanted: Wanted,
                        seconds: float, tick: Tick) -> float:
-    """Keep the pipeline full, and return how many frames per second it segments.
+    """Keep the pipeline full, and return how many frames per second the pipeline segments.
 
     The time to fill and to empty the pipeline does not count.
     """
@@ -171,7 +172,7 @@ def _measure_piece(pipeline: Pipeline, source: Iterator[Frame], wanted: Wanted,
 
 
 def memory_mib(pipeline: Pipeline) -> dict[str, float]:
-    """Return the used memory in MiB, for each kind of memory.
+    """Return the used memory of each kind (process, GPU, pinned host memory) in MiB.
 
     On a system without /proc, the result has no entry for the memory of this process.
     """

@@ -43,7 +43,7 @@ class BenchOptions:
 
     @property
     def camera_counts(self) -> tuple[int, ...]:
-        """Numbers of cameras; each number is measured separately."""
+        """Numbers of simulated cameras. There is one measurement for each number."""
         return self.cameras or ((1, 4) if self.quick else (1, 2, 4, 8))
 
     @property

@@ -53,7 +53,8 @@ class FigureReport:
 
     def table(self) -> Table:
         """Return the numbers as a table for a terminal."""
-        table = Table(title=Text(self.title))  # In a plain string, rich reads brackets as markup.
+        # The library rich reads brackets in a str as markup, but not in a Text.
+        table = Table(title=Text(self.title))
         barred = any(row.bar for row in self.rows)
         for column in ('row', 'value', 'unit', *(('bar', 'holds') if barred else ())):
             table.add_column(column, justify='right' if column == 'value' else 'left')
@@ -63,7 +64,7 @@ class FigureReport:
         return table
 
     def tree(self) -> dict[str, Any]:
-        """Return the numbers with machine, versions and commit, for JSON."""
+        """Return the numbers, the machine, the versions and the commit as JSON values."""
         return {'machine': machine(), 'versions': versions(), 'commit': commit(),
                 'rows': [asdict(row) for row in self.rows]}
 

@@ -23,7 +23,8 @@ NEEDED_ROWS = ('latency p50', 'latency p95', 'latency p99', 'throughput', 'openi
 CAMERA_KEYS = ('cameras', 'offered', 'answered', 'dropped', 'frames_per_s', 'p50_ms', 'p99_ms')
 
 ENOUGH = 100
-"""Smallest number of frames for a p99. With fewer frames, only the slowest frame decides p99."""
+"""Smallest number of frames for the 99th percentile (p99) of the times. With fewer frames, only
+the slowest frame decides p99."""
 
 MAX_FILE = 16 << 20
 """Largest accepted size of bench.json in bytes. Usually the file has less than 1 MB."""

@@ -46,7 +46,7 @@ def absent(*names: str) -> list[str]:
 
 
 def tensorrt_or_why_not() -> tuple[str, str]:
-    """Return the name and version of TensorRT, or the reason why it cannot be imported.
+    """Return two texts: the name and version of TensorRT, and why TensorRT cannot be imported.
 
     One of the two texts is empty.
     """
@@ -58,9 +58,9 @@ def tensorrt_or_why_not() -> tuple[str, str]:
 
 
 def rtx_fits(library: str, capability: tuple[int, int]) -> bool:
-    """Return whether TensorRT can run on a GPU of this compute capability.
+    """Return whether the installed TensorRT or TensorRT-RTX runs on a GPU with ``capability``.
 
-    :param library: name and version, from :func:`tensorrt_or_why_not`.
+    :param library: name and version of the installed library, from :func:`tensorrt_or_why_not`.
     """
     return 'RTX' not in library or capability == (7, 5) or capability[0] in (8, 12)
 

@@ -16,7 +16,7 @@ IMAGE = 1920 * 1080 * 3
 """Size of an image of 1920x1080 pixels in bgr8, in bytes."""
 
 SEGMENT = 64 << 20
-"""Number of bytes that a process uses in /dev/shm with the profile config/fastdds.xml."""
+"""Number of bytes that a process with the profile config/fastdds.xml uses in /dev/shm."""
 
 
 def python() -> Check:

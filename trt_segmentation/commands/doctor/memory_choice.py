@@ -1,8 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Measure whether mapped memory or copies are faster on this GPU.
+"""Measure whether mapped memory or pinned memory is faster on this GPU.
 
-Mapped memory is host memory that the kernels read and write without a copy.
+Mapped memory is host memory that the GPU kernels read and write without a copy. With pinned host
+memory, each image is copied to the GPU, and the result is copied back.
 """
 
 from __future__ import annotations
@@ -112,6 +113,6 @@ def measure_memory(engine: str, gpu: int, is_integrated: bool, log: Log) -> Memo
                 frames = camera_frames(2, *SIZE, 'bgr8', pipeline.allocate)
                 took[memory] += measure_latency(pipeline, frames, Wanted(overlay=True), SECONDS,
                                                 lambda elapsed: None).total
-                del frames      # closing the pipeline frees this memory
+                del frames      # because closing the pipeline frees their memory
     mapped, pinned = (float(np.median(took[memory])) for memory in ('mapped', 'pinned'))
     return MemoryChoice(engine, 'mapped' if is_integrated else 'pinned', mapped, pinned)

@@ -55,7 +55,7 @@ def open_workers(job: FleetJob, options: WorkerOptions) -> Workers:
 
 @contextmanager
 def open_work_folder(work: str | None) -> Iterator[str]:
-    """Yield ``work``. If ``work`` is None, yield a folder that is deleted at the end."""
+    """Yield ``work``. If ``work`` is None, yield a temporary folder and delete it at the end."""
     if work is not None:
         yield work
         return
@@ -64,7 +64,10 @@ def open_work_folder(work: str | None) -> Iterator[str]:
 
 
 def print_quarantine(quarantined: Mapping[str, str], can_retry: bool = True) -> None:
-    """Print the recordings and parts of recordings (shards) that were given up, and the reasons.
+    """Print the recordings and shards in quarantine, and the reasons.
+
+    A shard is a part of a recording. If a recording or a shard fails too often, it is put into
+    quarantine, and no worker tries it again without ``--retry``.
 
     :param quarantined: see :attr:`.FleetResult.quarantined`.
     :param can_retry: whether the results are kept, so that ``--retry`` is useful.
@@ -94,7 +97,7 @@ def print_left_out(left_out: Counter[tuple[str, str]], option: str) -> None:
 def describe_frames(frames: FrameCounts, done: str) -> str:
     """Return the numbers of frames as text, such as ``80 frames labelled``.
 
-    :param done: what was done with the good frames.
+    :param done: what was done with the frames that could be decoded.
     """
     bad = f', {frames.bad} could not be decoded' if frames.bad else ''
     return f'{count_noun(frames.good, "frame")} {done}{bad}'

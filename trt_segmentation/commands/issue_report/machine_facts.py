@@ -28,18 +28,19 @@ ENVIRONMENT = (
 OTHER_PACKAGES = ('nvidia-modelopt', 'opencv-python', 'opencv-contrib-python', 'rclpy')
 """Packages in the report that :mod:`trt_segmentation.installed.pip_names` does not name."""
 PREFIXES = ('cuda-', 'nvidia-cu', 'nvidia-nv', 'onnxruntime', 'tensorrt')
-"""Packages with these prefixes are in the report too. Other package names may be private."""
+"""Packages with these prefixes are in the report too. No other package is in the report, because
+its name may be private."""
 NVIDIA_SMI = ('name', 'driver_version', 'pstate', 'memory.total', 'memory.used', 'utilization.gpu',
               'temperature.gpu', 'power.limit', 'clocks.sm', 'clocks.max.sm',
               'compute_mode', 'ecc.mode.current', 'mig.mode.current')
-"""The report has only these fields of ``nvidia-smi``, because the usual table also names the
-processes of all users."""
+"""The report has only these fields of ``nvidia-smi``. If no fields are chosen, ``nvidia-smi`` also
+names the processes of all users."""
 LONGEST_S = 20.0
 """``nvidia-smi`` or ``nvpmodel`` is stopped after this many seconds."""
 
 
 def collect_facts() -> dict[str, Any]:
-    """Return all facts as JSON values. The names of users, hosts and folders are still in them."""
+    """Return all facts as JSON values, still with the names of users, hosts and folders."""
     return {
         'trt_segmentation': {'version': version(), 'commit': commit()},
         'python': {'version': platform.python_version(), 'executable': sys.executable,

@@ -3,7 +3,8 @@
 """Makes the viewport of one camera from the parameters `ego_mask`, `roi` and `rectify`.
 
 A viewport says which part of an image the network sees, and which pixels get no label. An ego mask
-is a picture that shows which pixels of the image are the robot itself.
+is a picture that shows which pixels of the image are the robot itself. The parameter `roi` is the
+rectangle that the network sees. If `rectify` is true, the distortion of the lens is removed.
 """
 
 from __future__ import annotations
@@ -60,7 +61,9 @@ class CameraViewport:
         self._viewport: Viewport | None = None
 
     def apply(self, frame: Frame, info: CameraInfo | None) -> Frame:
-        """Return a copy of the frame with a viewport, or the frame itself if it needs no viewport.
+        """Return a copy of the frame with a viewport.
+
+        If `ego_mask`, `roi` and `rectify` are not set, the frame itself is returned.
 
         :param info: the newest camera_info; None if none was received.
         :raises FrameError: if a parameter or ``info`` does not fit the frame.
@@ -76,13 +79,13 @@ class CameraViewport:
 
     def check(self, value: Callable[[str], Any], info: CameraInfo | None,
               size: tuple[int, int] | None) -> None:
-        """Check whether images can have a viewport.
+        """Check whether images can have a viewport with the values from ``value``.
 
-        :param value: for the name of a parameter, returns the value that is to be checked.
+        :param value: returns the value to be checked for the parameter with the given name.
         :param info: the newest camera_info; None if none was received.
-        :param size: height and width of the images in pixels. If None, this method checks only
-            the length of `roi`, and whether the ego mask can be read.
-        :raises FrameError: if a parameter or ``info`` does not fit.
+        :param size: height and width of the images in pixels. If ``size`` is None, only these are
+            checked: the length of `roi`, and whether the ego mask can be read.
+        :raises FrameError: if a parameter or ``info`` does not fit the images.
         """
         if size:
             _make_viewport(*self._read_wish(value, info, size))
@@ -131,7 +134,7 @@ def _make_viewport(wish: _Wish, rectified: Rectified | None) -> Viewport:
 
 
 def _read_mask(wish: _Wish) -> npt.NDArray[np.uint8] | None:
-    """Return 1 for each pixel of the ego mask that is not black, else 0. None without a mask."""
+    """Return the mask: 0 for each black pixel, 1 for all others. None if no mask is set."""
     if not wish.ego_mask:
         return None
     picture = _read_mask_picture(wish.ego_mask)

@@ -70,7 +70,7 @@ class Setting:
         return str(self.default) or "''"
 
     def descriptor(self) -> msg.ParameterDescriptor:
-        """Return the descriptor for ROS tools. rclpy refuses values outside its range."""
+        """Return the descriptor for ROS tools. rclpy refuses numbers outside their range."""
         types, kind = msg.ParameterType, type(self.default)
         kinds = {bool: types.PARAMETER_BOOL, int: types.PARAMETER_INTEGER,
                  float: types.PARAMETER_DOUBLE, str: types.PARAMETER_STRING,

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Tells how to start and set a node, in ``--help`` and in messages. This file needs no ROS."""
+"""Texts that tell how to start a node and how to set its parameters. This file needs no ROS."""
 
 from __future__ import annotations
 
@@ -26,8 +26,9 @@ EXAMPLES = {
 def own_arguments(arguments: Sequence[str]) -> list[str]:
     """Return the arguments that are not for ROS.
 
-    These are the arguments before ``--ros-args`` and after a later ``--``. ROS also has no use for
-    a word between them that follows no option, such as ``alpha:=0.5`` without ``-p``.
+    These are all arguments before ``--ros-args``, and all arguments after a later ``--``. A word
+    between ``--ros-args`` and ``--`` is not for ROS either if the word follows no option, such as
+    ``alpha:=0.5`` without ``-p``.
     """
     own, ros, takes_value = [], False, False
     for argument in arguments:
@@ -44,7 +45,8 @@ def own_arguments(arguments: Sequence[str]) -> list[str]:
 def help_text(executable: str, settings: Iterable[Setting] | None) -> str:
     """Return the text of ``--help``.
 
-    :param settings: the node's parameters. None if they are unknown, because ROS is missing.
+    :param settings: the node's parameters. None if ROS is missing, because the
+        parameters are then unknown.
     """
     lines = [f'usage: {executable} [--help] [--version] [--ros-args ROS_ARGUMENTS]', '',
              *_wrap(ABOUT[executable]), '', 'ROS arguments:',

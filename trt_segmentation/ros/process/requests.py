@@ -27,7 +27,8 @@ PRIMARY = (State.PRIMARY_STATE_UNCONFIGURED, State.PRIMARY_STATE_INACTIVE,
 TYPES = {kind.value for kind in Parameter.Type}
 
 Handler = Callable[[Any, Any], Any]
-"""The callback of a service. It gets a request and an empty response, and returns a response."""
+"""The callback of a service. The callback gets a request and an empty response, and
+returns a response."""
 
 
 def guard_services(node: Node, errors: MishapCounter) -> None:
@@ -53,7 +54,8 @@ def guard_services(node: Node, errors: MishapCounter) -> None:
 def answer_requests(node: Node, errors: MishapCounter) -> None:
     """Reply to the waiting requests of every service. Call this in the executor's thread.
 
-    A callback that takes seconds must call this function again and again.
+    During a callback, the executor replies to no request. So a callback that takes seconds must
+    call this function again and again.
     """
     for service in node.services:
         try:
@@ -141,7 +143,7 @@ def _try_to_set(node: Node, parameters: list[Any], set_them: Callable[[], SetPar
 
 
 def _find_problem(node: Node, parameter: Any) -> str:
-    """Return why the name, the type or the range of a parameter is wrong. Empty if they fit."""
+    """Return what is wrong with a parameter's name or value. Empty if nothing is wrong."""
     name, kind = parameter.name, parameter.value.type
     if not name:
         return 'a parameter has an empty name; `ros2 param list` shows the names'

@@ -22,8 +22,8 @@ class DirectPublisher:
 
     Only one thread at a time may use this object.
 
-    :param publisher: a publisher of sensor_msgs/Image. The caller makes and destroys it. While a
-        lifecycle publisher is inactive, nothing is published.
+    :param publisher: a publisher of sensor_msgs/Image. The caller makes and destroys it. If it
+        is a lifecycle publisher, nothing is published while the publisher is inactive.
     :param allocate: allocates memory for an image that must be copied.
     """
 
@@ -41,7 +41,8 @@ class DirectPublisher:
         :param pixels: (height, width[, channels]) uint8 or uint16.
         :param memory: the block that holds ``pixels``. The start of the message is written into
             the :data:`~.cdr.HEAD_ROOM` bytes before the pixels, so these bytes must be free. If
-            ``memory`` is None, or if the pixels are not C-contiguous, the pixels are copied.
+            ``memory`` is None, if the pixels are not C-contiguous, or if the start of the message
+            does not fit before the pixels, the pixels are copied.
         :returns: whether the image was published without a copy.
         :raises TransportError: if the middleware refuses the image.
         """
@@ -63,7 +64,7 @@ class DirectPublisher:
         return in_place
 
     def _copy(self, pixels: npt.NDArray[Any], prefix: int) -> tuple[Memory, int]:
-        """Copy pixels into own memory. Return this memory, and the offset of the pixels in it.
+        """Copy pixels into the memory of this publisher. Return the memory and the pixels' offset.
 
         :param prefix: number of bytes that must be free before the pixels.
         """
@@ -76,7 +77,7 @@ class DirectPublisher:
 
 
 def _find_offset(pixels: npt.NDArray[Any], memory: Memory) -> int:
-    """Return the offset of the pixels in a block. -1 if they are outside, or not contiguous."""
+    """Return the pixels' offset in ``memory``. -1 if they are outside, or not C-contiguous."""
     offset = int(pixels.ctypes.data) - memory.address
     inside = offset >= 0 and offset + pixels.nbytes <= memory.nbytes
     return offset if inside and pixels.flags.c_contiguous else -1

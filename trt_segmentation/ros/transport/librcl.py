@@ -57,7 +57,7 @@ class _SerializedMessage(ctypes.Structure):
 
 
 class _MessageInfo(ctypes.Structure):
-    """The C struct rmw_message_info_t. ``reserve`` has space for its last fields."""
+    """The C struct rmw_message_info_t. ``reserve`` has space for the struct's last fields."""
 
     _fields_ = (('source_timestamp', ctypes.c_int64), ('received_timestamp', ctypes.c_int64),
                 ('number', ctypes.c_uint64), ('reception_number', ctypes.c_uint64),
@@ -70,7 +70,7 @@ _NOT_NUMBERED = 2**64 - 1
 
 
 class _ErrorString(ctypes.Structure):
-    """rcutils_error_string_t. The C struct has 1024 bytes, but this class may be larger."""
+    """The C struct rcutils_error_string_t. librcl fills only the first 1024 bytes."""
 
     _fields_ = (('text', ctypes.c_char * 4096),)
 
@@ -99,7 +99,8 @@ class _Growth:
 class MessageBuffer:
     """Memory for one received message. The memory grows if a message needs more.
 
-    Only one thread at a time may use a buffer. ``allocate`` is first called for the first message.
+    Only one thread at a time may use a buffer. The first call of ``allocate`` is for the first
+    message.
     """
 
     def __init__(self, allocate: Allocate) -> None:
@@ -118,7 +119,7 @@ class MessageBuffer:
 
     def prepare_take(self) -> Any:
         """Return a pointer to the rcl_serialized_message_t, ready for the next message."""
-        # If the memory could not grow, librcl has cleared these fields.
+        # Set all fields again, because librcl clears them if the memory could not grow.
         memory = self._growth.memory
         self._struct.buffer = memory.address if memory else None
         self._struct.capacity = self.capacity
@@ -142,7 +143,7 @@ class MessageBuffer:
         return bytes(self.info.publisher)
 
     def message(self) -> npt.NDArray[np.uint8]:
-        """Return the last message, as a view of this memory.
+        """Return the last message, as a view of the memory of this buffer.
 
         :raises TransportError: if the middleware did not put the message into this memory.
         """
@@ -155,7 +156,7 @@ class MessageBuffer:
 
 
 class Librcl:
-    """The library librcl that rclpy has loaded. Any thread may use it.
+    """The library librcl that rclpy has loaded. Any thread may use this object.
 
     :raises TransportError: if librcl cannot be called directly here. The error gives the reason.
     """
@@ -204,7 +205,7 @@ class Librcl:
         raise TransportError(f'could not receive a message: {reason}')
 
     def publish(self, publisher: int, message: npt.NDArray[np.uint8]) -> None:
-        """Publish a serialized message. After the call, the memory may be overwritten.
+        """Publish a serialized message. After the call, the caller may overwrite ``message``.
 
         :param publisher: address of an rcl_publisher_t. The caller keeps it alive.
         :param message: (n,) uint8, C-contiguous: the message in CDR, see :mod:`.cdr`.
