@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Draw the images whose label maps differ most from the label maps of FP32."""
+"""Draw the images whose label maps differ most from the label maps in FP32."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ from ..untrusted.output_files import write_image
 from .compare import Accuracy, Difference, REFERENCE
 
 LEGEND_LINE = 22
-"""Height of the title and of each line of the legend in differences.png, in pixels."""
+"""Height in pixels of the title and of each legend line in differences.png."""
 
 
 def write_differences(accuracy: Accuracy, card: ModelCard, path: Path, height: int = 240) -> None:
-    """Write a PNG of the samples whose label maps differ most from FP32.
+    """Write a PNG of the samples whose label maps differ most from the FP32 label maps.
 
-    A row of ``height`` pixels shows one sample: the image, the labels in FP32, the labels in the
-    other precision, and the different pixels in white. A legend shows the colours of the classes.
+    Each row is ``height`` pixels high and shows one sample: the image, the labels in FP32, the
+    labels in the precision that is compared with FP32, and the pixels with different labels in
+    white. A legend shows the colours of the classes.
 
     :raises OutputError: if the file cannot be written.
     """

@@ -18,7 +18,7 @@ class LabelCounts:
     """Counts the pixels of labelled images by true class, predicted class and confidence.
 
     :param classes: number of classes of the model.
-    :ivar matrix: (classes, classes + 1) int64, sum of :func:`.metrics.confusion`.
+    :ivar matrix: (classes, classes + 1) int64, sum of the results of :func:`.metrics.confusion`.
     :ivar images: number of images.
     """
 
@@ -31,7 +31,8 @@ class LabelCounts:
                   confidence: npt.NDArray[np.uint8] | None) -> None:
         """Count one image. :func:`.metrics.confusion` explains ``truth`` and ``labels``.
 
-        :param confidence: (height, width) uint8. 255 means a confidence of 1. None if unknown.
+        :param confidence: (height, width) uint8. 255 means a confidence of 1. None if the
+            confidence is unknown.
         :raises LabelError: see :func:`.metrics.confusion`.
         """
         self.matrix += confusion(truth, labels, len(self.matrix))
@@ -50,13 +51,13 @@ class LabelCounts:
         return Scores(classes, self.matrix, self.images, self.confidence.calibration_error)
 
     def tree(self) -> dict[str, Any]:
-        """Return all counts as a tree for JSON."""
+        """Return all counts as a dict for JSON."""
         return {'images': self.images, 'matrix': self.matrix.tolist(),
                 'confidence': self.confidence.counts.tolist()}
 
 
 def read_label_counts(tree: Mapping[str, Any]) -> LabelCounts:
-    """Return the counts of a tree from :meth:`LabelCounts.tree`."""
+    """Return the counts from a dict that :meth:`LabelCounts.tree` made."""
     found = LabelCounts(len(tree['matrix']))
     found.matrix += np.array(tree['matrix'], np.int64)
     found.confidence.counts += np.array(tree['confidence'], np.int64)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Choose the calibration method and the FP16 layers so that INT8 labels agree best with FP32.
+"""Choose the calibration method and FP16 layers so that INT8 labels best match FP32 labels.
 
 A calibration method computes the INT8 ranges of activations from their values on many frames.
 """
@@ -29,11 +29,11 @@ from .limit import AddBar, compare_models, hide_bar
 from .samples import Sample
 
 METHODS_FILE = 'methods.json'
-"""Name of the file with the comparison, in the folder of the report."""
+"""Name of the file in the report's folder that holds the comparison of the methods."""
 JUDGING_FRAMES = 16
 """The methods are compared on at most this many frames."""
 SHARE = 5
-"""One in this many frames is for the comparison. The ranges are measured on the other frames."""
+"""Of this many frames, one is for the comparison. The ranges are measured on the other frames."""
 FEWEST_FRAMES = 2 * SHARE
 """With fewer frames than this number, the methods are not compared."""
 RANKING_FRAMES = 2
@@ -48,11 +48,11 @@ class MethodChoice:
     """The result of the comparison of the calibration methods.
 
     :param agreement: maps each method to the fraction of pixels with the same label as in FP32.
-        Empty if there were too few frames for a comparison.
+        The mapping is empty if there were too few frames for a comparison.
     :param precision: the precision in which the methods were compared: int8 or mixed.
     :param frames: number of frames of the comparison. They were not used to measure ranges.
     :param outliers: names of the layers with a much larger INT8 error than the other layers.
-    :param without: agreement of the best method if the outliers stay FP16; 0 without outliers.
+    :param without: agreement of the best method if the outliers stay FP16; 0 if there are none.
     :param seconds: time of the comparison.
     """
 
@@ -110,9 +110,10 @@ def calibrate_best(card: ModelCard, graph: PreparedGraph, recipe: Recipe, feeds:
     """Measure the ranges of every method, choose the best method, and find sensitive layers.
 
     The methods are compared on one fifth of the frames, at most 16. The ranges are measured on the
-    other frames. Layers whose error with the best method is much larger than that of other layers
-    stay FP16, if this raises the agreement. If there are fewer than 10 frames, the ranges are
-    measured on all frames, and the method is :data:`.settings.FALLBACK_METHOD`.
+    other frames. With the best method, some layers may have a much larger error than the other
+    layers. These layers stay FP16 if the agreement is then higher. If there are fewer than 10
+    frames, the ranges are measured on all frames, and the method is
+    :data:`.settings.FALLBACK_METHOD`.
 
     :param graph: the network in FP32.
     :param recipe: gives the precision in which the methods are compared. If this precision has no
@@ -172,7 +173,7 @@ def compare_calibrations(card: ModelCard, graph: PreparedGraph, recipe: Recipe,
                          calibrations: Mapping[str, Calibration], samples: list[Sample],
                          progress: Callable[[int], None] = lambda done: None
                          ) -> dict[str, float]:
-    """Return the fraction of pixels with the same label as in FP32, for each calibration."""
+    """For each calibration, return the fraction of pixels with the same label as in FP32."""
     models = {name: apply_precision(graph, recipe, calibration).model
               for name, calibration in calibrations.items()}
     accuracy = compare_models(card, models, _count_samples(samples, progress))

@@ -27,7 +27,7 @@ class Bag:
 
     :param path: a rosbag2 folder, or a bare .mcap or .db3 file.
     :param topic: name of the image topic; None if the bag has only one image topic.
-    :ivar left_out: one line for each video frame that the latest iteration left out.
+    :ivar left_out: one line of text for each video frame that the latest iteration did not yield.
     """
 
     path: Path
@@ -37,7 +37,7 @@ class Bag:
     def __iter__(self) -> Iterator[NamedFrame]:
         """Yield the frames in the order of their log times.
 
-        Video frames that cannot be decoded are left out, such as those before the first keyframe.
+        Video frames that cannot be decoded are skipped, such as frames before the first keyframe.
 
         :raises BagError: if the bag or the topic cannot be read.
         :raises FrameError: if a message is not an image.
@@ -60,7 +60,7 @@ class Folder:
     path: Path
 
     def __iter__(self) -> Iterator[NamedFrame]:
-        """Yield every image. Raise a GraphError if a file is not an image."""
+        """Yield every image. Raise a GraphError if an image file cannot be read."""
         for path in sorted(p for p in self.path.iterdir() if p.suffix.lower() in IMAGES):
             try:
                 yield path.name, make_frame(read_picture(path))
@@ -73,7 +73,8 @@ class Street:
     """Drawn street scenes.
 
     :param count: number of scenes.
-    :param conditions: the scenes have these conditions, such as ``night``, in turn.
+    :param conditions: weather or light, such as ``night``. Each scene has the next condition.
+        After the last condition, the first condition follows again.
     :param first_seed: seed of the first scene. Each later scene has the next seed.
     """
 
@@ -96,7 +97,7 @@ class JoinedRecordings:
 
     @property
     def left_out(self) -> list[str]:
-        """One line for each video frame that the latest iteration left out."""
+        """One line of text for each video frame that the latest iteration did not yield."""
         return [line for source in self.sources if isinstance(source, Bag)
                 for line in source.left_out]
 
@@ -107,9 +108,9 @@ class JoinedRecordings:
 
 def open_recordings(names: Sequence[str], topic: str | None = None,
                     scenes: int = Street.count) -> JoinedRecordings:
-    """Open bags, folders of images and ``street`` as one recording.
+    """Open bags, folders of images and drawn street scenes as one recording.
 
-    :param names: paths of bags, paths of folders of images, or ``street``.
+    :param names: paths of bags, paths of folders of images, or ``street`` for drawn street scenes.
     :param topic: image topic of the bags; None if each bag has only one image topic.
     :param scenes: number of scenes of ``street``.
     :raises GraphError: if a name is neither a bag, nor a folder of images, nor ``street``.

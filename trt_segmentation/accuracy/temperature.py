@@ -24,7 +24,7 @@ from .confidence_counts import bin_error, BINS
 from .samples import make_frame, Sample
 
 MOST_NUMBERS = 50_000_000
-"""Largest number of scores in memory, over all images. They need 200 MB."""
+"""Largest number of scores in memory, for all images together. They need 200 MB."""
 PIXELS = 4096
 """Largest number of pixels that are used from one image."""
 LOWEST, HIGHEST = 0.01, 100.0
@@ -39,7 +39,7 @@ class FittedTemperature:
 
     :param before: expected calibration error with the card's present temperature; see
         :attr:`.ConfidenceCounts.calibration_error`.
-    :param after: the same with the new temperature.
+    :param after: the same error with the new temperature.
     :param fitted: number of images for the fit.
     :param checked: number of images for the check.
     """
@@ -52,12 +52,12 @@ class FittedTemperature:
 
 
 def fit_temperature(card: ModelCard, samples: Iterable[Sample]) -> FittedTemperature:
-    """Fit a temperature on every second image, and check it on the other images.
+    """Fit a temperature on every second image, and check the result on the other images.
 
     The fit makes the mean negative log likelihood of the true classes as small as possible.
 
-    :raises EvaluationError: if the network gives no scores, if there are fewer than two images
-        with truth, or if no pixel is labelled.
+    :raises EvaluationError: if the network gives no scores, if there are fewer than two
+        images, if an image has no label map, or if no pixel has a true class.
     :raises EngineError: if the network does not run on the CPU.
     """
     parts: tuple[list[_Pixels], list[_Pixels]] = ([], [])
@@ -83,7 +83,7 @@ def fit_temperature(card: ModelCard, samples: Iterable[Sample]) -> FittedTempera
 class _Pixels:
     """Scores (n, classes) and true class ids (n,) of n pixels.
 
-    If the network output has one channel, a channel of zeros is added.
+    If the network output has one channel, a channel of zeros is added for class 0.
     """
 
     scores: Scores32

@@ -51,19 +51,20 @@ class _ChunkMessage(NamedTuple):
 
 
 class ChunkReader(McapReader):
-    """Reads MCAP files as rosbags does, but with several threads and without copies.
+    """Reads MCAP files as the library rosbags does, but with several threads and without copies.
 
-    rosbags copies each message three times. Meanwhile, no other thread can run Python code.
+    rosbags copies each message three times. During a copy, no other thread can run Python code.
     """
 
     def messages(self, connections: Collection[Connection], start: int | None = None,
                  stop: int | None = None) -> Generator[tuple[Connection, int, Any], None, None]:
         """Yield (connection, log time, data) of each message, in the order of the log times.
 
-        The data is a memoryview. If the file has no chunks, the data is bytes.
+        The data is a memoryview, or bytes if the file has no chunks.
 
         :param start: earliest log time in nanoseconds; None for no limit.
-        :param stop: messages with this log time or a later one are left out; None for no limit.
+        :param stop: log time at which the iteration ends. Messages with this log time or a later
+            log time are not yielded. None for no limit.
         :raises ReaderError: if the file is damaged.
         """
         if not self.chunks:
@@ -91,17 +92,17 @@ class ChunkReader(McapReader):
 
     def _load(self, chunk: ChunkInfo) -> memoryview:
         """Read, unpack and check a chunk. Several threads call this method at the same time."""
-        # Read the head and the data at once, because a thread waits for the GIL after each read.
+        # Read head and data in one call, because a thread waits for the GIL after each read.
         head = _DATA_AT + len(chunk.compression.encode())
         record = self._read(chunk.chunk_start_offset, head + chunk.compressed_size)
         crc = int.from_bytes(record[_CRC_AT:_CRC_AT + 4], 'little')
-        packed: Any = memoryview(record)[head:]     # rosbags accepts this, but its types do not
+        packed: Any = memoryview(record)[head:]     # the type hint of rosbags says bytes
         return memoryview(decompress(packed, chunk.compression, chunk.uncompressed_size, crc))
 
     def _read(self, begin: int, size: int) -> bytes:
         assert self.bio
         file = self.bio.fileno()
-        # The size comes from the index of the file. If the size is wrong, no memory is allocated.
+        # The size comes from the file's index. Check the size first: a wrong size may be huge.
         if begin + size > os.fstat(file).st_size:
             raise ReaderError(f'Truncated record at offset {begin}: expected {size} bytes, but '
                               f'the file ends earlier.')

@@ -34,7 +34,7 @@ IMAGE_TYPES = (IMAGE, COMPRESSED, *VIDEO_TYPES)
 CAMERA_INFO = 'sensor_msgs/msg/CameraInfo'
 OCCUPANCY_GRID = 'nav_msgs/msg/OccupancyGrid'
 RESULTS = ('label_map', 'overlay', 'confidence')
-"""Last parts of the names of the image topics with results of this package."""
+"""The name of an image topic with results of this package ends with one of these words."""
 
 unpack_within_limits()
 
@@ -45,13 +45,13 @@ def is_result(topic: str) -> bool:
 
 
 def name_camera(topic: str) -> str:
-    """Return an image topic without the suffix that image_transport adds, such as /compressed."""
+    """Return a topic name without the suffix that image_transport adds, such as /compressed."""
     return re.sub(r'/(compressed|ffmpeg|foxglove)$', '', topic)
 
 
 def suggest_topic(asked: str, topics: Iterable[str]) -> str:
-    """Call :func:`.did_you_mean`. Suggest no depth images to a user who asks for a camera."""
-    wants_depth = 'dep' in asked        # with typing errors such as /dept
+    """Call :func:`.did_you_mean`, but suggest a depth topic only to a user who asks for depth."""
+    wants_depth = 'dep' in asked        # also true for misspelt names such as /dept
     return did_you_mean(asked, [name for name in topics if wants_depth or 'depth' not in name])
 
 
@@ -65,14 +65,14 @@ def stamp_text(stamp_ns: int | None) -> str:
 
 @dataclass(frozen=True)
 class Recorded:
-    """One message of a bag. :meth:`BagReader.messages` decodes it only if it belongs to a video.
+    """One message of a bag. :meth:`BagReader.messages` decodes only the messages of videos.
 
     :param number: position among the messages of its topic, from 1.
-    :param log_time_ns: time of the recording, in nanoseconds since 1970.
+    :param log_time_ns: time at which the message was recorded, in nanoseconds since 1970.
     :param data: the message in CDR, the binary format of ROS 2 messages, with the encapsulation
         header of four bytes. A memoryview keeps a whole chunk (a group of messages) in memory.
     :param picture: the decoded frame of a video message; None if the message has no frame.
-    :param problem: why a video message has no frame; empty if it has one.
+    :param problem: why a video message has no frame; empty if the message has a frame.
     """
 
     topic: str
@@ -113,7 +113,7 @@ class Recorded:
                      message.step, bool(message.is_bigendian), stamp_ns, frame_id)
 
     def read_encoding(self) -> str:
-        """Return the encoding that an image states, or raise a FrameError if it is no image."""
+        """Return the encoding that an image message states. Raise a FrameError for other data."""
         message = self._decode()
         stated = message.format if self.msgtype == COMPRESSED else message.encoding
         return str(stated).partition(';')[0].strip()
@@ -197,7 +197,7 @@ class BagReader:
         return self._topics(IMAGE_TYPES)
 
     def video_topics(self) -> dict[str, int]:
-        """Return a mapping from each topic of H.264 or H.265 to its number of messages."""
+        """Return a mapping from each topic of H.264 or H.265 video to its number of messages."""
         return self._topics(VIDEO_TYPES)
 
     def image_topic(self, asked: str | None = None,
@@ -207,7 +207,7 @@ class BagReader:
         :param asked: name of a topic; None for the topic of the only camera. A topic of H.264 or
             H.265 video is then chosen only if the bag has no other camera images. A topic with
             results, see :data:`RESULTS`, is chosen only if the bag has no other image topic.
-        :param say: called with one line of text if other image topics are not read.
+        :param say: called with one line of text that names the image topics that are not read.
         :returns: the name of an image topic with at least one message.
         :raises BagError: if the bag has no images on the asked topic, or if ``asked`` is None and
             the bag has no image topic or several cameras. The message lists the image topics.
@@ -236,7 +236,7 @@ class BagReader:
         return topic
 
     def camera_info_topic(self, image_topic: str) -> str | None:
-        """Return the camera_info topic beside an image topic; None if the bag has none."""
+        """Return the camera_info topic in the namespace of an image topic; None if absent."""
         beside = name_camera(image_topic).rpartition('/')[0] + '/camera_info'
         return beside if any(c.topic == beside and c.msgtype == CAMERA_INFO
                              for c in self._reader.connections) else None
@@ -250,7 +250,7 @@ class BagReader:
 
         :param begin_ns: earliest log time in nanoseconds. :attr:`Recorded.number` counts from the
             first message of the iteration.
-        :param end_ns: messages with this log time or a later one are left out.
+        :param end_ns: end of the log times: messages at this time or later are not yielded.
         :raises VideoError: if a topic is a video and PyAV is missing.
         :raises BagError: if the bag ends too early or cannot be read. If ``begin_ns`` and
             ``end_ns`` are None, the error is also raised after the last message if the index of

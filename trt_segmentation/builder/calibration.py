@@ -139,7 +139,7 @@ def _check_exponent(value: Any) -> int:
 
 @dataclass(frozen=True)
 class MeasuredActivations:
-    """The ranges of a network's activations by every method.
+    """The ranges of a network's activations with every calibration method.
 
     :param ranges: maps each method to its ranges. :class:`Calibration` explains the other fields.
     """
@@ -151,7 +151,7 @@ class MeasuredActivations:
     balance: Exponents
 
     def calibration(self, method: str) -> Calibration:
-        """Return the calibration by one method, a key of ``ranges``."""
+        """Return the calibration with one method, which is a key of ``ranges``."""
         return Calibration(self.ranges[method], method, self.data, self.frames,
                            above_fp16=self.above_fp16, balance=self.balance)
 
@@ -160,12 +160,14 @@ def measure_activations(model: onnx.ModelProto, feeds: Callable[[], Iterator[Ten
                         folder: Path | None = None,
                         progress: Callable[[int], None] = lambda done: None
                         ) -> MeasuredActivations:
-    """Measure the range of every activation that may become INT8, and values too large for FP16.
+    """Measure the range of every activation that may become INT8.
+
+    The function also finds the values that are too large for FP16.
 
     :param model: simplified FP32 network with one input.
     :param feeds: returns the input tensors. Each call must return the same tensors. The first
-        call is for their digest. If ``folder`` has no earlier measurement, two more calls are for
-        the measurement.
+        call is for the digest of the tensors. If ``folder`` has no earlier measurement, two more
+        calls are for a new measurement.
     :param folder: a folder for measurements; None to store no measurement. Other users must not
         be able to write to the folder, see :func:`.signed_files.make_private_folder`.
     :param progress: called after each frame with the number of frames measured so far.
@@ -199,10 +201,10 @@ def measure_activations(model: onnx.ModelProto, feeds: Callable[[], Iterator[Ten
 def calibrate(model: onnx.ModelProto, feeds: Callable[[], Iterator[Tensor]], method: str,
               folder: Path | None = None, progress: Callable[[int], None] = lambda done: None
               ) -> Calibration:
-    """Call :func:`measure_activations`, and return the calibration by one method.
+    """Call :func:`measure_activations`, and return the calibration with one method.
 
     :param method: one of :data:`.settings.METHODS`.
-    :raises GraphError: if the method is unknown, and as in :func:`measure_activations`.
+    :raises GraphError: if the method is unknown; see also :func:`measure_activations`.
     """
     if method not in METHODS:
         near = did_you_mean(method, METHODS)
@@ -218,7 +220,7 @@ def measure_ranges(model: onnx.ModelProto, tensors: Iterable[Tensor], methods: I
 
     :param model: simplified FP32 network with one input.
     :param methods: keys of :data:`.histograms.LIMITS`.
-    :param progress: called after each tensor with the number of tensors measured.
+    :param progress: called after each tensor with the number of tensors measured so far.
     :returns: maps each method to its :data:`.precision.Ranges`.
     """
     names = activations_read_by(model, quantisable_nodes(model))

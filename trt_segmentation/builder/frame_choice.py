@@ -145,7 +145,7 @@ def write_choice(choice: FrameChoice, folder: Path) -> str:
 def write_contact_sheet(choice: FrameChoice, path: Path, columns: int = 20) -> None:
     """Write a PNG with the thumbnails of the chosen frames, the darkest group first.
 
-    Each thumbnail shows the number of the frame's group and the end of the frame's name.
+    Each thumbnail shows the index of the frame's group and the end of the frame's name.
 
     :raises OutputError: if the file cannot be written.
     """

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The interface of a group of workers, and a group whose workers are processes of this machine.
+"""The interface of a group of workers, and a group whose workers are processes on this machine.
 
 The workers do the tasks of a run: they divide recordings into parts, and process these parts. The
 messages about a worker are called events.
@@ -37,7 +37,10 @@ class Workers(Protocol):
         """Number of workers that should run now."""
 
     def start(self) -> int:
-        """Start a worker, and return its number. Its first event is Ready, Failed or Lost."""
+        """Start a worker, and return the worker's number.
+
+        The first event of the worker is Ready, Failed or Lost.
+        """
 
     def give(self, worker: int, task: Task) -> None:
         """Give a task to a free worker."""
@@ -45,8 +48,8 @@ class Workers(Protocol):
     def wait(self, seconds: float) -> Sequence[tuple[int, Event]]:
         """Return the new events, each with the number of its worker.
 
-        If there are none, wait up to ``seconds`` for the first event. After the event Lost, the
-        worker does not exist any more.
+        If there are no new events, wait up to ``seconds`` for the first event. After the event
+        Lost, the worker does not exist any more.
         """
 
     def stop(self, worker: int) -> None:
@@ -56,7 +59,7 @@ class Workers(Protocol):
         """Publish the status of a run, for example on a dashboard."""
 
     def close(self) -> None:
-        """End all workers at once."""
+        """End all workers, even if they have tasks."""
 
 
 @dataclass(frozen=True)
@@ -67,10 +70,10 @@ class _Process:
 
 
 class LocalWorkers(Workers):
-    """Workers in processes of this machine.
+    """Workers in processes on this machine.
 
-    :param count: number of workers; None for as many as the GPUs can hold, or for one worker if
-        there is no GPU.
+    :param count: number of workers. None means as many workers as the GPUs can hold, or one worker
+        if there is no GPU.
     :param gpus_per_worker: share of a GPU that a worker needs. With 0.5, two workers share a GPU.
     """
 
@@ -100,7 +103,7 @@ class LocalWorkers(Workers):
         return number
 
     def give(self, worker: int, task: Task) -> None:
-        with suppress(OSError):     # if the process ended, wait() reports it
+        with suppress(OSError):     # if the process ended, wait() reports its end
             self._alive[worker].pipe.send(task)
 
     def wait(self, seconds: float) -> Sequence[tuple[int, Event]]:
@@ -123,7 +126,7 @@ class LocalWorkers(Workers):
         pass        # there is no dashboard
 
     def close(self) -> None:
-        """End all workers at once. A worker without a task deletes its temporary files first."""
+        """End all workers. They have :data:`CLOSE_SECONDS` to delete their temporary files."""
         for worker in self._alive.values():
             worker.pipe.close()
         end = time.monotonic() + CLOSE_SECONDS
@@ -133,7 +136,7 @@ class LocalWorkers(Workers):
             self.stop(number)
 
     def _bury(self, number: int) -> str:
-        """Remove a process that ended, and return the reason of its end."""
+        """Remove a process that ended, and return why the process ended."""
         worker = self._alive.pop(number)
         worker.pipe.close()
         worker.process.join(10)

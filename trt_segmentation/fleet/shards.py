@@ -84,7 +84,7 @@ class FleetJob(ABC):
                 pool: ThreadPoolExecutor) -> Generator[None, None, dict[str, Any]]:
         """Process a shard. The generator yields once for each frame.
 
-        If a shard is processed again, the files must have the same bytes as before.
+        If a shard is processed again, its result files must have the same bytes as before.
 
         :param path: the recording on this machine.
         :param folder: empty folder for the results.
@@ -100,8 +100,8 @@ class FleetJob(ABC):
 
         :param shards: names of the complete shards of the present command.
         :param folder_shards: names of all complete shards in the folder of the run, in an order
-            that does not depend on the order of the commands. Earlier commands with other sources
-            may have made shards there.
+            that does not depend on the order of the commands. Earlier commands with other
+            recordings may have made some of these shards.
         :param new: names of the shards that the present command completed.
         """
 
@@ -127,7 +127,7 @@ class Shard:
     frames: int
 
     def name(self, job: FleetJob) -> str:
-        """Return the name of the folder of the results.
+        """Return the name of the folder with the results of this shard.
 
         The name ends with a digest of everything that changes the results.
         """
@@ -142,7 +142,7 @@ class Shard:
 class ShardPlan:
     """The shards of a recording.
 
-    :param left_out: maps each image topic without shards to the reason why it is left out.
+    :param left_out: maps each image topic without shards to the reason why it has no shards.
     """
 
     shards: list[Shard]
@@ -150,10 +150,10 @@ class ShardPlan:
 
 
 def run_key(card: ModelCard, engine: str, precision: str, results: str) -> str:
-    """Return a digest of all settings that change the results of any recording.
+    """Return a digest of all settings that change the results.
 
-    :param results: text with the kind of results, and with each setting that is in no other
-        parameter.
+    :param results: text that names the kind of results, and all settings that the other parameters
+        do not contain.
     :raises EngineError: if the ONNX file cannot be read.
     """
     facts = {'network': hash_model(card.model), 'card': [
@@ -197,16 +197,16 @@ def plan_shards(recording: Recording, path: Path, job: FleetJob) -> ShardPlan:
 
 
 def dump_plan(recording: Recording, plan: ShardPlan) -> dict[str, Any]:
-    """Return a recording and its plan as a tree for JSON."""
+    """Return a recording and its plan as a dict for JSON."""
     return {'recording': asdict(recording), 'left_out': plan.left_out, 'shards': [
         {key: value for key, value in asdict(shard).items() if key != 'recording'}
         for shard in plan.shards]}
 
 
 def read_plan(tree: dict[str, Any], recording: Recording | None = None) -> ShardPlan:
-    """Return the plan of a tree from :func:`dump_plan`.
+    """Return the plan from a dict that :func:`dump_plan` made.
 
-    :param recording: the recording with its present URL; None to use the URL in the tree.
+    :param recording: the recording with its present URL; None to use the URL in ``tree``.
     """
     recording = recording or Recording(**tree['recording'])
     return ShardPlan([Shard(recording, **entry) for entry in tree['shards']], tree['left_out'])

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""A worker of a run, which does one task after the other.
+"""A worker does the tasks of a run, one after the other.
 
 A task is to divide a recording into parts, or to process one part. The parts are called shards.
 """
@@ -28,7 +28,7 @@ from .scratch import ScratchFolder
 from .shards import FleetJob, Shard, ShardPlan
 
 REPORT_SECONDS = 1.0
-"""While a worker processes a shard, it reports its progress at this interval in seconds."""
+"""While a worker processes a shard, the worker reports its progress once in this many seconds."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Ready:
 
 @dataclass(frozen=True)
 class Progress:
-    """The worker is alive. It has processed ``frames`` frames since its last report."""
+    """The worker is alive, and has processed ``frames`` frames since its last report."""
 
     frames: int = 0
 
@@ -59,7 +59,7 @@ class Committed:
 
 @dataclass(frozen=True)
 class Failed:
-    """The task failed.
+    """A task or the opening of the model failed.
 
     :param can_go_on: whether the worker can do other tasks; False if its engine failed.
     :param ends_run: whether all other tasks would fail too, for example because the disk is full.

@@ -18,10 +18,10 @@ number. TensorRT computes DequantizeLinear inside an INT8 kernel, and stores no 
 def round_like_fp16(model: onnx.ModelProto) -> onnx.ModelProto:
     """Return a network whose values on a CPU are rounded, or overflow, as in FP16 on a GPU.
 
-    On most CPUs, ONNX Runtime computes FP16 operators in FP32, and leaves out the rounding
-    between two such operators. So a value above 65504 would stay finite. The returned network
-    computes in FP32, and rounds every FP16 value with two Cast nodes. ONNX Runtime keeps these
-    nodes.
+    On most CPUs, ONNX Runtime computes FP16 operators in FP32, and does not round the values
+    between two such operators. So a value above 65504, the largest FP16 number, would stay finite.
+    The returned network computes in FP32, and rounds every FP16 value with two Cast nodes. ONNX
+    Runtime does not remove these nodes.
 
     :returns: a new model; ``model`` itself if no tensor is FP16, if an input or output is FP16,
         or if a node contains a graph.

@@ -42,7 +42,7 @@ class GraphEdit:
                 self._users.setdefault(name, []).append(node)
 
     def nodes(self, operator: str) -> Iterator[onnx.NodeProto]:
-        """Yield the nodes with an operator. The caller may replace nodes during the iteration."""
+        """Yield the nodes with one operator. The caller may replace nodes during the iteration."""
         for node in self._nodes:      # replace() makes a new list, so this list stays unchanged
             if node.op_type == operator and self._makers.get(node.output[0]) is node:
                 yield node

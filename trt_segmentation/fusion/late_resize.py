@@ -4,8 +4,8 @@
 
 The decoder of SegFormer enlarges several feature maps to one size, joins their channels, and
 applies a 1×1 convolution. The convolution computes weighted sums of channels, and Resize computes
-weighted sums of pixels. So the result stays the same if the convolution comes first. It then reads
-the small feature maps, and the large joined feature map is not needed.
+weighted sums of pixels. So the result stays the same if the convolution comes first. The
+convolution then reads the small feature maps, and the large joined feature map is not needed.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def _can_be_moved(graph: GraphEdit, conv: onnx.NodeProto, joined: onnx.NodeProto
             and attribute(joined, 'axis', 0) in (1, -3) and graph.is_read_once(conv.input[0])
             and all(len(shape) == 4 and None not in shape and len(weight) <= (shape[1] or 0)
                     for shape in shapes)
-            # If most of the feature maps have no Resize, the old order is faster.
+            # If most feature maps have no Resize, the network is faster without the move.
             and 2 * len(resizes) >= len(makers) > 1
             and all(_sums_pixels(graph, node) for node in resizes))
 
@@ -114,8 +114,8 @@ def _convolve_image(graph: GraphEdit, new: list[onnx.NodeProto], name: str, part
 def _merge(graph: GraphEdit, name: str, part: _Part) -> list[onnx.NodeProto]:
     """Merge a convolution into the linear layer that makes its input. Return the new nodes.
 
-    The result is empty if no linear layer makes the input. Such a layer is found only after a call
-    of :func:`.token_layout.move_transposes`.
+    The result is empty if no linear layer makes the input. To find such layers, call
+    :func:`.token_layout.move_transposes` first.
     """
     turned = graph.find_maker(name, 'Transpose')
     image = graph.find_maker(turned.input[0], 'Reshape') if turned is not None else None

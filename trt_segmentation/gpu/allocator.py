@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Allocates the GPU memory and the pinned host memory of one pipeline, and frees all of it."""
+"""Allocates and frees the GPU memory and the pinned host memory of one pipeline."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Pinned:
 
 
 class GpuAllocator:
-    """Owns memory of one GPU and pinned host memory.
+    """Owns memory on one GPU, and pinned host memory.
 
     A thread may call the methods after it has called :meth:`make_current`.
 
@@ -121,7 +121,7 @@ class GpuAllocator:
         return address
 
     def free(self, block: Pinned | int) -> None:
-        """Free pinned memory, or the GPU memory at an address. The GPU must no longer use it."""
+        """Free pinned memory, or GPU memory at an address. The GPU must not use the memory."""
         with self._lock:
             if isinstance(block, Pinned):
                 del self._pinned[block.address]

@@ -38,9 +38,9 @@ allocates memory and chooses algorithms."""
 class Compute:
     """Prepares the GPU work of every batch.
 
-    The GPU must be current in the thread that calls a method. Only the thread that submits may
-    call :meth:`prepare`. The thread that collects may call :meth:`copy_network_output` at the same
-    time, because the two calls use different slots.
+    The GPU must be current in the thread that calls a method. Only the thread that submits
+    batches may call :meth:`prepare`. At the same time, the thread that collects results may call
+    :meth:`copy_network_output`, because the two calls use different slots.
 
     The network is captured into one CUDA graph for each slot and each number of images in a run.
     The kernels before and after the network are not in the graph, for two reasons. First, they
@@ -127,7 +127,7 @@ class Compute:
     def copy_network_output(self, slot: Slot) -> npt.NDArray[np.generic]:
         """Copy the network output of a slot's last run from the GPU.
 
-        The GPU must have finished the batch, and the slot must not be free yet.
+        The GPU must have finished the batch, and no other batch may use the slot yet.
         """
         *before, last = slot.work.runs
         output = np.empty(last.shape, slot.engine.signature.output.dtype)
@@ -145,14 +145,14 @@ class Compute:
             return
         words = palette_words(palette)
         # The kernels of earlier batches use the old colours. These kernels are on the same stream,
-        # so the copy begins after them. Python must not free `words` before the copy has read it.
+        # so the copy begins after them. Python must not free `words` before the copy has ended.
         call(driver.cuMemcpyHtoDAsync, self._palette, words.ctypes.data, words.nbytes,
              self._down)
         call(driver.cuStreamSynchronize, self._down)
         self._palette_sent = palette
 
     def _reserve_totals(self) -> None:
-        # One block is enough, because all launches that use it are on one stream.
+        # One block is enough, because all launches that use the block are on one stream.
         size = totals_bytes(self._classes)
         self._totals = self._memory.allocate_on_device(size)
         call(driver.cuMemsetD8Async, self._totals, 0, size, self._down)

@@ -20,9 +20,9 @@ class Enqueues(Protocol):
     """Work that can be put on a stream, such as a network that is bound to its tensors."""
 
     def enqueue(self, stream: int) -> None:
-        """Put the work on the stream and return at once.
+        """Put the work on the stream, and do not wait for the GPU.
 
-        Only the first two calls may wait or allocate memory.
+        The first two calls are an exception: they may wait for the GPU and allocate memory.
         """
 
 
@@ -59,7 +59,7 @@ class Mark:
         call(driver.cuEventSynchronize, self.event)
 
     def ms_since(self, earlier: Mark) -> float:
-        """Return the milliseconds between two marks. The GPU must have reached the two marks."""
+        """Return the milliseconds from ``earlier`` to this mark. Both marks must be reached."""
         return float(call(driver.cuEventElapsedTime, earlier.event, self.event))
 
     def close(self) -> None:

@@ -31,7 +31,7 @@ class DeviceEngine(Protocol):
     def can_be_captured(self) -> bool:
         """Return whether a CUDA graph can contain the network. The first call may allocate memory.
 
-        This is false if the engine already runs the network as a CUDA graph of its own.
+        The result is False if the engine already runs the network as a CUDA graph of its own.
         """
 
     def takes(self, count: int) -> bool:
@@ -45,8 +45,8 @@ class DeviceEngine(Protocol):
 
         The binding runs on the stream that was given when the engine was opened. The first two
         runs of a binding may allocate memory and wait. Later runs must not wait or allocate
-        memory. One engine may have any number of bindings. Their runs never overlap, so bindings
-        may share everything except their tensors.
+        memory. One engine may have any number of bindings. The runs of two bindings never overlap,
+        so bindings may share everything except their tensors.
 
         :param input_address: address of a tensor with shape ``signature.input.shape(count)``.
         :param output_address: address of a tensor with the shape from :meth:`output_shape`.

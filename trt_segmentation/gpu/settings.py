@@ -31,14 +31,15 @@ class GpuSettings:
     :param max_batch: largest number of images in one run of the network, if the ONNX file has a
         dynamic batch size. The network is prepared for runs of 1, 2, 4 and so on, up to this
         number. A batch is cut into such runs.
-    :param graph: True to run the network as a CUDA graph; False to enqueue it call by call.
-    :param direct_labels: whether the kernel writes the labels directly into host memory, even if
-        ``memory`` is ``pinned``.
+    :param graph: True to run the network as a CUDA graph. False to enqueue each step of the
+        network with a call of its own.
+    :param direct_labels: whether the postprocessing kernel writes the labels directly into host
+        memory, even if ``memory`` is ``pinned``.
     :param write_combined: whether input buffers bypass the CPU's caches; see
         :meth:`.allocator.GpuAllocator.allocate_pinned`.
     :param exchange: 1 if this network is the first that replaces a network in use, 2 for the next
-        such network, and so on; 0 if it replaces none. This number sets the priority of the
-        streams; see :class:`.streams.Streams`.
+        such network, and so on; 0 if this network replaces none. This number sets the priority
+        of the streams; see :class:`.streams.Streams`.
     :raises EngineError: if ``memory`` or ``wait`` has an unknown value.
     """
 

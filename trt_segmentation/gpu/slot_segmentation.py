@@ -21,7 +21,8 @@ class SlotSegmentation(Segmentation):
 
     :param give_back: tells the pipeline that this segmentation was released.
     :param wait_for_overlay: waits for the overlay, and returns the milliseconds from the end of
-        the label download to the end of the overlay download. None if there is no overlay.
+        the label download to the end of the overlay download. The attribute is None if there is
+        no overlay.
     """
 
     give_back: Callable[[], None] | None = field(default=None, repr=False)
@@ -35,11 +36,11 @@ class SlotSegmentation(Segmentation):
 
     @overlay.setter
     def overlay(self, array: npt.NDArray[np.uint8] | None) -> None:
-        """Set the array that the GPU fills."""
+        """Set the array that the GPU fills with the overlay."""
         self._overlay = array
 
     def finish(self) -> None:
-        """Wait for the overlay. Add the time of its download to ``timings``."""
+        """Wait for the overlay. Add the time of the overlay's download to ``timings``."""
         wait, self.wait_for_overlay = self.wait_for_overlay, None
         if wait is not None:
             self.timings['overlay'] = wait()

@@ -85,8 +85,8 @@ class Lane:
 
     :param name: name of the lane, for log messages.
     :param mapped: whether the kernels read and write host memory.
-    :param direct_labels: whether the kernel writes the labels into host memory even if ``mapped``
-        is False.
+    :param direct_labels: whether the postprocessing kernel writes the labels into host memory,
+        even if ``mapped`` is False.
     """
 
     def __init__(self, memory: GpuAllocator, name: str, mapped: bool,
@@ -108,7 +108,7 @@ class Lane:
         """Put a frame into the lane. Kernels then read the frame at the address :attr:`image`.
 
         :param frame: the frame from the camera.
-        :param read: the frame that the kernels read. It is ``frame`` itself or ``frame`` decoded.
+        :param read: the frame that the kernels read: ``frame`` itself or its decoded copy.
         :param address: host address of the first byte of ``read``, in ``buffer``.
         """
         self.frame, self.read, self.buffer = frame, read, buffer
@@ -122,8 +122,8 @@ class Lane:
     def release_frame(self) -> None:
         """Release the buffer of the frame, and drop the frame.
 
-        The frame may be a view of memory that a pipeline lends. While such a view exists, this
-        pipeline stays open.
+        The frame may be a view of memory that a pipeline lends. While such a view exists, the
+        pipeline that lends the memory stays open.
         """
         buffer, self.buffer = self.buffer, None
         if buffer is not None:
@@ -135,8 +135,8 @@ class Lane:
         """Reserve one block of memory for all wanted outputs.
 
         Labels, confidence and tally share one download, because even a small download costs about
-        10 µs. The overlay is downloaded later. It has three times as many bytes as labels of 8
-        bits, and the labels must not wait for the overlay.
+        10 µs. The overlay is downloaded later, because the labels must not wait for the overlay.
+        An overlay of full size has three times as many bytes as labels of 8 bits.
 
         :param label_bytes: number of bytes of one label.
         """
@@ -192,7 +192,7 @@ class Run:
     A :class:`.cuda_graph.Mark` before and after each step measures the time of the step.
 
     :param engine: the network, bound to tensors whose addresses and shapes do not change.
-    :ivar shape: shape of the output tensor. It is set when the run is prepared.
+    :ivar shape: shape of the output tensor. The shape is set when the run is prepared.
     """
 
     def __init__(self, before: Launch, engine: Enqueues, after: Launch, size: int) -> None:
@@ -229,7 +229,7 @@ class Slot:
     :param stream: the stream on which the network was opened.
     :ivar uploading: the mark at the beginning of the upload.
     :ivar labelled: the mark after the download of labels, confidence and tally.
-    :ivar done: the mark after the download of the overlays. This mark is the end of the batch.
+    :ivar done: the mark after the download of the overlays, if overlays are wanted.
     :ivar count: number of images in the current batch.
     :ivar lent: number of segmentations of the batch that are not released yet.
     :ivar staged_ms: time in milliseconds for copying the frames into pinned memory.
@@ -270,7 +270,7 @@ class Slot:
             lane.release_frame()
 
     def close(self) -> None:
-        """Free graphs and marks. The GPU must no longer use them.
+        """Free graphs and marks. The GPU must have finished all work of the slot.
 
         The :class:`.allocator.GpuAllocator` frees the memory.
         """
@@ -281,7 +281,7 @@ class Slot:
             if isinstance(binding, CudaGraph):
                 binding.close()
         # A binding keeps its network's weights on the GPU. While a new pipeline is opened, other
-        # objects may still refer to this slot. The GPU may lack memory for two networks,
+        # objects may still refer to this closed slot. The GPU may lack memory for two networks,
         # so the bindings are dropped now.
         self.bindings.clear()
         self.works.clear()

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The CUDA streams of a pipeline. They let the GPU work on several frames at the same time.
+"""The CUDA streams of a pipeline. With them, the GPU works on several frames at the same time.
 
 A slot is the memory of one batch. One run of the network computes a part of a batch.
 """
@@ -17,8 +17,9 @@ from .slots import Slot
 class Streams:
     """The streams of one pipeline.
 
-    The CUDA context must be current in the thread that calls a method. Only the submitting thread
-    may enqueue. At the same time, the collecting thread may call :meth:`drain`.
+    The CUDA context must be current in the thread that calls a method. Only the thread that
+    submits batches may enqueue work. At the same time, the thread that collects results may call
+    :meth:`drain`.
 
     ``up`` copies frames to the GPU and preprocesses them. Each stream of ``compute`` runs one
     network and nothing else. ``down`` runs the postprocessing, and copies the outputs to the host.
@@ -26,9 +27,9 @@ class Streams:
 
     The network is usually the slowest step, so its streams have the highest priority. If a new
     network replaces a network in use (an exchange), the streams of the new network have the next
-    lower priority, so that they disturb the old network less. CUDA cannot change the priority of a
-    stream, so each exchange uses a lower priority. After the lowest priority, the next exchange
-    uses the highest again.
+    lower priority. So the new network disturbs the old network less. CUDA cannot change the
+    priority of a stream, so each exchange uses a lower priority. After the lowest priority, the
+    next exchange uses the highest priority again.
 
     :param exchange: 0 for the first network, 1 in the first exchange, and so on.
     """
@@ -52,8 +53,8 @@ class Streams:
     def enqueue_runs(self, slot: Slot) -> None:
         """Enqueue a slot's preprocessing, network and postprocessing.
 
-        All runs of a batch share two tensors, so each run waits until the previous run no longer
-        uses them.
+        All runs of a batch share one input tensor and one output tensor. So each run waits until
+        the previous run no longer uses these tensors.
         """
         before = None
         for run in slot.work.runs:
@@ -101,7 +102,7 @@ class Streams:
 
 
 def stage_times(slot: Slot) -> dict[str, float]:
-    """Return the milliseconds of each stage of a batch. Its labels must be downloaded already."""
+    """Return the milliseconds of each stage of a batch whose labels are already downloaded."""
     runs = slot.work.runs
     total = slot.labelled.ms_since(slot.uploading)
     stages = {'stage': slot.staged_ms, 'upload': runs[0].preprocessing.ms_since(slot.uploading)}

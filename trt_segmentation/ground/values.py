@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Maps each class to the value of a ground cell: free, a cost, occupied or unknown."""
+"""Gives each class its value in a map of the ground: free, a cost, occupied or unknown."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ MOST_NAMES = 40
 EXAMPLES = {'drivable': ('road', 'floor', 'path', 'lane'),
             'walkable': ('sidewalk', 'pavement', 'terrain', 'grass', 'ground'),
             'obstacle': ('person', 'car', 'vehicle', 'wall', 'building', 'tree', 'vegetation')}
-"""Each key is the name of a list in the model card. If a class name has one of the words of this
-key, an error message suggests the class for this list."""
+"""Each key is the name of a list in the model card. If a class name contains one of the words of
+this key, an error message suggests the class for this list."""
 Values = npt.NDArray[np.int8]
 
 
@@ -30,7 +30,7 @@ def make_values(classes: Sequence[str], ground: Mapping[str, Sequence[str]],
                 walkable_cost: int) -> Values:
     """Return the value of a cell for each number in a label map.
 
-    :param ground: the section ``ground`` of the model card. It maps each of
+    :param ground: the section ``ground`` of the model card. The section maps each of
         :data:`.GROUND_KINDS` to names of ``classes``. The cells of all other classes are unknown.
     :param walkable_cost: value of a cell of walkable ground, 0 to 99.
     :returns: (256,) int8, or (65536,) int8 if there are more than 255 classes. The index is

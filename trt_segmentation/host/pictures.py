@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 IMAGES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp')
 """File name endings of pictures, in lower case."""
 FORMATS = ('BMP', 'JPEG', 'PNG', 'TIFF', 'WEBP')
-"""Pillow's names of the formats that are read. The ending of the file name does not matter."""
+"""Pillow's names of the formats that are read. The content of a file tells the format, and the
+file name does not matter."""
 _CAMERA_FORMATS = (b'\x89PNG', b'\xff\xd8')
 _WIDE = ('I;16', 'I;16B', 'I;16L', 'I;16N')
 
@@ -50,7 +51,7 @@ def read_picture(path: Path, is_upright: bool = False) -> npt.NDArray[np.uint8]:
 
 
 def decode_picture(data: bytes, name: str) -> npt.NDArray[np.uint8]:
-    """Decode the bytes of a picture file, as :func:`read_picture` does. The result is upright.
+    """Decode the bytes of a picture file like :func:`read_picture` with ``is_upright=True``.
 
     :param name: name of the picture for messages.
     :raises PictureError: in the same cases as in :func:`read_picture`.

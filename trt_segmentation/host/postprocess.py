@@ -28,8 +28,8 @@ Grid = npt.NDArray[np.float32]
 Certainty = npt.NDArray[np.uint8] | None
 
 NEVER = np.float32(-1e30)
-"""The value that replaces NaN in a cell of the network output. Near this cell, the class cannot
-have the largest value."""
+"""The value that replaces a NaN of one class in a cell of the network output. Near this cell, this
+class cannot have the largest value."""
 NO_NUMBER = np.float32(-1e20)
 """If the largest value at a pixel is below this value, the pixel has no label: every class has
 :data:`NEVER` in at least one of the four cells around the pixel."""

@@ -17,16 +17,16 @@ from .decode_raw import as_array, Pixels
 from .resample import interpolate, make_taps
 
 AREA_FROM = 2.0
-"""If an axis shrinks by more than this factor, each network pixel is a mean of several pixels."""
+"""If an axis shrinks by more than this factor, each network pixel is a mean of camera pixels."""
 
 
 class Preprocess:
     """Fills the part of an input tensor that belongs to one image.
 
-    Only one thread at a time may call the object. Each of its steps rounds pixels to uint8, and
-    adds a difference of at most 1 of 255 levels from the exact value. The first step is a resize.
-    If only one axis shrinks by more than :data:`AREA_FROM`, a second resize follows. The last step
-    converts colours to gray, if the network needs gray.
+    Only one thread at a time may call the object. Each step of the computation rounds pixels to
+    uint8, which adds an error of at most 1 of 255 levels. The first step is a resize. If only one
+    axis shrinks by more than :data:`AREA_FROM`, a second resize follows. The last step converts
+    colours to gray, if the network needs gray.
     """
 
     def __init__(self, card: InputCard, image: ImageInput) -> None:
@@ -89,7 +89,7 @@ class Preprocess:
 
 
 def rectify(pixels: Pixels, lookup: npt.NDArray[np.float32], pad: int) -> Pixels:
-    """Return the rectified image.
+    """Return the rectified image, which has no lens distortion.
 
     :param lookup: see :class:`.Viewport`.
     :param pad: value of a pixel that the camera image does not show, in every channel.

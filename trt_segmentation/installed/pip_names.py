@@ -20,7 +20,7 @@ PIP_NAMES = {
 """Mapping from the import name of a package to its name on PyPI.
 
 Error messages recommend only these names. A name that is still free on PyPI would be dangerous,
-because anybody can publish a package under it. trt_segmentation itself is not on PyPI.
+because anybody can publish a package with this name. trt_segmentation is not on PyPI.
 """
 
 ROS_WHEELS = ('ros-jazzy-rclpy[fastrtps]', 'ros-jazzy-sensor-msgs', 'ros-jazzy-diagnostic-msgs',
@@ -42,7 +42,9 @@ the same packages."""
 
 LABEL_SET = ('fsspec>=2026.1', 'matplotlib', 'pyarrow>=20', 'pycocotools>=2.0.8', 'rich',
              'rosbags>=0.11,<0.12')
-"""Packages that read many recordings. The extra ``label`` in setup.py has the same packages."""
+"""Packages for the commands that read many recordings.
+
+The extra ``label`` in setup.py has the same packages."""
 
 IN_ROS_WHEELS = {'builtin_interfaces', 'diagnostic_msgs', 'geometry_msgs', 'lifecycle_msgs',
                  'nav_msgs', 'rcl_interfaces', 'rclpy', 'rosgraph_msgs', 'sensor_msgs',

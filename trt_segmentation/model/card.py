@@ -41,7 +41,7 @@ COLORS = ('rgb', 'bgr', 'gray')
 RESIZES = ('stretch', 'letterbox', 'crop')
 """How a camera image is resized to the input of the network."""
 KINDS = ('auto', *map(str, OutputKind))
-"""Kinds of the values of a network output. If the kind is ``auto``, the graph decides."""
+"""Kinds of values in a network output. If the kind is ``auto``, the ONNX graph tells the kind."""
 MAX_CLASSES = 65534
 """Largest number of classes. In label maps of uint16, the value 65535 means an unlabelled pixel.
 So no class has this id."""
@@ -89,7 +89,7 @@ class OutputCard:
     :param layout: one of :data:`LAYOUTS`. If the values are class ids, this setting is ignored.
     :param threshold: for outputs of one channel, a pixel is class 1 if the probability of class 1
         is at least this value.
-    :param cut_resize: whether the last Resize operator of the network is left out; see
+    :param cut_resize: whether the last Resize operator of the network is removed; see
         ``untrusted/onnx_cut.py``.
     :param temperature: the scores are divided by this number before a softmax or sigmoid turns
         them into a confidence. The labels stay the same. ``trt_seg eval --fit-temperature``
@@ -143,7 +143,7 @@ class ModelCard:
 
 
 def spread_palette(count: int) -> npt.NDArray[np.uint8]:
-    """Choose (count, 3) uint8 RGB colours. The colours are muted, but easy to tell apart."""
+    """Choose (count, 3) uint8 RGB colours. The colours are not bright, but easy to tell apart."""
     index = np.arange(count)
     hue = (index * 0.61803398875) % 1.0     # the golden angle spreads the hues evenly
     saturation = np.array([0.5, 0.68, 0.36])[index % 3]

@@ -31,7 +31,7 @@ def read_section(section: str, tree: Any, known: list[str],
     :param tree: the parsed YAML of the section; None if the section is missing.
     :param known: the keys that the section may have.
     :param sections: the keys of each section below this one. If a key is in the wrong place, the
-        error names its section.
+        error names the section to which the key belongs.
     """
     if tree is None:
         return {}
@@ -149,7 +149,7 @@ GROUND_KINDS = ('drivable', 'walkable', 'obstacle')
 def read_ground(value: Any, classes: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
     """Read the lists of class names for the ground grid, a map of the ground in metres.
 
-    A list that the card does not have is left out. ``drivable`` and ``walkable`` are classes of
+    The result has only the lists that the card has. ``drivable`` and ``walkable`` are classes of
     the ground. ``obstacle`` has the classes that stand on the ground and hide it.
     """
     tree = read_section('ground', value, list(GROUND_KINDS))
@@ -170,7 +170,10 @@ def read_ground(value: Any, classes: tuple[str, ...]) -> dict[str, tuple[str, ..
 
 
 def read_text(key: str, value: Any, default: str | None = None) -> str:
-    """Read printable text. An empty value becomes ``default``; without a default it is refused."""
+    """Read printable text.
+
+    An empty value becomes ``default``. If ``default`` is None, an empty value is refused.
+    """
     if default is not None and value in (None, ''):
         return read_text(key, default) if default else ''
     if not isinstance(value, str):

@@ -24,15 +24,15 @@ comparison, the features of the light add 2 to the squared distance on average."
 
 
 def describe_frames(table: pa.Table, picks: Sequence[Pick], classes: Sequence[str]) -> Features:
-    """Return the features of frames: light, class shares, and time.
+    """Return the features of frames: light, the share of each class, and time.
 
     The time is the time since the camera's first frame in ``picks``.
 
-    These are three kinds of features. Each feature has the mean 0. If a kind has n features, each
-    of these n features has the standard deviation 1 / √n. So the kinds have the same weight. A
-    feature that is the same for all frames is 0.
+    Light, class shares and time are three kinds of features. Each feature has the mean 0. If a
+    kind has n features, each of these n features has the standard deviation 1 / √n. So the kinds
+    have the same weight. A feature that is the same for all frames is 0.
 
-    :param table: manifest: a table with one row for each frame, see :func:`.make_schema`.
+    :param table: the manifest, a table with one row for each frame; see :func:`.make_schema`.
     :param picks: result of :func:`.read_picks` for this manifest.
     :returns: (frames, features) float32, in the order of ``picks``.
     """
@@ -59,7 +59,7 @@ def choose_by_cover(features: Features, picks: Sequence[Pick], count: int
     """Choose frames so that every frame is near a chosen frame. Equal input gives equal output.
 
     This is the greedy k-centre algorithm (Gonzalez, 1985). The first frame is the frame nearest to
-    the mean. Each next frame is the frame that is farthest from all chosen frames.
+    the mean of the features. Each next frame is the frame that is farthest from all chosen frames.
     :data:`ANOTHER_CAMERA` makes the distance between frames of different cameras larger.
 
     :param features: result of :func:`describe_frames`; at least one frame.

@@ -42,7 +42,7 @@ def ending_on_signals() -> Iterator[None]:
     main thread may call this function.
     """
     def end(number: int, _: FrameType | None) -> None:
-        # Ignore a second signal: the terminal and its shell may both send one.
+        # Ignore a second signal: the terminal and its shell may each send a signal.
         for other in before:
             signal.signal(other, signal.SIG_IGN)
         raise SystemExit(128 + number)

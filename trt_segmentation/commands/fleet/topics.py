@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Checks that some bag has the topics that the user chose, before any work is done."""
+"""Checks, before any work is done, that each topic of the user is in at least one bag."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ from .workers import print_line
 
 def check_topics(recordings: Sequence[Recording], image_topic: str | None,
                  label_topic: str | None = None, say: Callable[[str], None] = print_line) -> None:
-    """Check that a bag has images of the camera of ``image_topic``, and a bag has label maps.
+    """Check that each topic that the user chose is in at least one bag.
+
+    Another topic of the same camera, such as its compressed images, counts as ``image_topic`` too.
 
     Bags are opened only until both topics are found. Bags on this machine that cannot be read are
     ignored here. No remote bag is copied.
@@ -27,8 +29,9 @@ def check_topics(recordings: Sequence[Recording], image_topic: str | None,
     :param image_topic: the topic that the user chose; None for all cameras.
     :param label_topic: topic of the label maps; None if no label maps are needed.
     :param say: called with a line of text if a check would need a copy of a remote bag.
-    :raises BagError: if no bag has a topic. The message lists the image topics of a bag.
-    :raises EvaluationError: if the label topic of the first bag with this topic has camera images.
+    :raises BagError: if one of the two topics is in no bag. The message lists the image topics of
+        one bag.
+    :raises EvaluationError: if ``label_topic`` has camera images in the first bag with this topic.
     """
     wanted = {kind: topic for kind, topic in (('images', image_topic), ('label maps', label_topic))
               if topic is not None}

@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Estimates the work of ``trt_seg label``, and writes no results."""
+"""Estimates the work of ``trt_seg label``, and writes no results.
+
+A shard is a part of a recording.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,7 @@ SECONDS = 5.0
 
 
 def print_dry_run(recordings: Sequence[Recording], job: LabelJob, card: ModelCard) -> None:
-    """Print the numbers of shards and frames, and the hours that one worker would need.
+    """Print the numbers of shards and frames, and the time that one worker would need.
 
     Each remote recording is copied to this machine. The copy is deleted afterwards.
 
@@ -71,7 +74,7 @@ def print_dry_run(recordings: Sequence[Recording], job: LabelJob, card: ModelCar
 
 def _print_what_is_left(shards: Sequence[Shard], done: Container[str], job: LabelJob, rate: float
                         ) -> None:
-    """Print how many shards are complete already, if any, and the time that the rest needs.
+    """Print how many shards are complete, if any, and the time that the other shards need.
 
     :param rate: frames per second of one worker.
     """

@@ -46,7 +46,7 @@ class Source(NamedTuple):
     """One camera image that a launch reads.
 
     :param image: address of the first byte of the image, for kernels.
-    :param lookup: address of this array of the frame's :class:`.Viewport`; 0 if there is none.
+    :param lookup: GPU address of the frame's array :attr:`.Viewport.lookup`; 0 if there is none.
     """
 
     frame: Frame
@@ -63,7 +63,8 @@ def defines(image: ImageInput, rectify: bool = False) -> dict[str, str | int]:
 class Preprocess:
     """The kernels for one network input, on the GPU that is current in this thread.
 
-    The kernel with rectification is loaded when an image is first rectified.
+    A second kernel also removes the distortion of the lens (rectification). This kernel is loaded
+    when an image first needs it.
 
     :param arch: the GPU's architecture, such as ``sm_90``.
     """
@@ -102,7 +103,7 @@ class Preprocess:
 
         :param sources: at most :data:`.program.IMAGES` images. Their encodings must be in
             :data:`.image.KERNEL_ENCODINGS`.
-        :param tensor: GPU address at which the first source is written into the input tensor.
+        :param tensor: GPU address in the input tensor. The kernel writes the first source there.
         """
         params = launch.params
         params.tensor = tensor
