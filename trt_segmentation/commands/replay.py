@@ -102,9 +102,10 @@ def _print_error(line: str) -> None:
 
 
 def check_out(out: Path, overwrite: bool, sources: list[Path]) -> None:
-    """Refuse an output folder that exists already, or that contains a bag that is read.
+    """Refuse an output folder that exists already, or that contains a bag of ``sources``.
 
-    With ``overwrite``, accept a folder with a bag that ``trt_seg replay`` wrote.
+    With ``overwrite``, an existing folder is accepted if ``trt_seg replay`` wrote the bag in this
+    folder.
 
     :raises ReplayError, OutputError: if the folder is refused.
     """
