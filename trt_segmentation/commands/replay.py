@@ -32,7 +32,7 @@ from .replay_frames import Replay, ReplayResult, ShowSegmentation
 from .replay_options import ReplayOptions
 
 BAG_FILES = ('metadata.yaml', '*.mcap')
-"""Names of the files in a bag that this command wrote."""
+"""Names of the files that this command writes into the folder of a bag."""
 MAX_BATCH = 4
 """Largest number of frames in one run of the network. Only TensorRT on a GPU uses this number, and
 only if the batch size of the ONNX file is dynamic."""

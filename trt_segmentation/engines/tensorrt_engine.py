@@ -31,7 +31,7 @@ class TensorRtEngine:
     :param loaded: the plan. Several engines may share the plan.
     :param stream: the CUDA stream of all runs.
     :param allocate: a function that allocates GPU memory. The function gets the number of bytes,
-        and returns an address that is a multiple of 256. None for the function of the CUDA driver.
+        and returns an address that is a multiple of 256; None for the function of the CUDA driver.
     :param free: a function that frees the memory at an address from ``allocate``; None for the
         function of the CUDA driver.
     """

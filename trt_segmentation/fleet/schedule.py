@@ -172,7 +172,7 @@ class Schedule:
     def retry(self, task: Task, is_loss: bool) -> bool:
         """Put a failed task back into its queue, and return True.
 
-        If the task has failed too often, it is not put back, and the result is False.
+        If the task has failed too often, leave the task out of the queue, and return False.
 
         :param is_loss: whether the worker of the task was lost.
         """

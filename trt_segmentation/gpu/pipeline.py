@@ -150,7 +150,7 @@ class GpuPipeline:
             with self._use_gpu():
                 self._wait.wait_for(slot.labelled, slot.began)
                 times = stage_times(slot)
-                # Only the outputs of the first batches are checked, because a copy takes long.
+                # Only the outputs of the first batches are checked, because each copy is large.
                 if not self._watch.is_done:
                     self._watch.check(self._compute.copy_network_output(slot))
         except BaseException:
@@ -253,7 +253,7 @@ class GpuPipeline:
             return slot.done.ms_since(slot.labelled)
 
     def _abandon(self, slot: Slot) -> None:
-        """Wait until the GPU no longer uses a failed batch. Then make its slot free."""
+        """Wait until the GPU no longer uses a failed batch. Then make the slot free."""
         if self._ring.fatal_error is None:
             try:
                 with self._use_gpu():

@@ -94,13 +94,13 @@ def make_upsampler(geometry: Geometry, grid: tuple[int, int]) -> Upsample:
 
 
 def _stretch(plane: Plane, size: tuple[int, int], out: Any) -> Plane:
-    # For floats, cv2.resize does not round positions. It places the pixel centres as make_taps()
-    # does.
+    # For floats, cv2.resize does not round positions. cv2.resize places the pixel
+    # centres as make_taps() does.
     return as_array(cv2.resize(plane, size, dst=out, interpolation=cv2.INTER_LINEAR))
 
 
 class Band(NamedTuple):
-    """Some rows of the camera image, and the rows of the grid that are needed to compute them.
+    """Some rows of the camera image, and the grid rows that are needed for these camera rows.
 
     :param camera: the rows of the camera image.
     :param grid: the rows of the grid.

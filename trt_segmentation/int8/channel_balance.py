@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Balance the channels that depthwise convolutions read, so that INT8 loses less precision.
 
-All channels of an activation share one INT8 scale. So a channel with small values gets few steps.
-But the weights of a depthwise convolution have one scale for each channel. So this module
-multiplies each channel of the input by a factor, and divides the weights of this channel by the
-same factor. The weights lose no precision, and all channels get about the same number of steps.
-The factors are powers of two, so the FP32 output of the network stays exactly the same.
+All channels of an activation share one INT8 scale. So a channel with small values uses few of
+the 256 INT8 values. But the weights of a depthwise convolution have one scale for each channel. So
+this module multiplies each channel of the input by a factor, and divides the weights of this
+channel by the same factor. The weights lose no precision, and all channels use about the same
+number of INT8 values. The factors are powers of two, so the FP32 output of the network stays
+exactly the same.
 """
 
 from __future__ import annotations
@@ -87,8 +88,8 @@ class ChannelMaxima:
         """Return the exponents of each depthwise convolution that needs balancing.
 
         The median of the exponents is 0. So most weights keep their size, and FP16 can still hold
-        their INT8 scales. The result does not contain a convolution if all its exponents are
-        equal, or if FP16 cannot hold the values of its input.
+        the INT8 scales of the weights. The result does not contain a convolution if all exponents
+        of the convolution are equal, or if FP16 cannot hold the values of the input.
         """
         found = {}
         for node, name in self._depthwise.items():

@@ -77,8 +77,9 @@ class Lens:
         """Project points in camera coordinates to pixels.
 
         :param points: (N, 3) metres.
-        :returns: (N, 2) columns and rows in pixels, and (N,) whether the image shows the point. If
-            the image does not show a point, the column and the row of this point are invalid.
+        :returns: (N, 2) columns and rows in pixels, and (N,) bool: whether the image shows each
+            point. If the image does not show a point, the column and the row of this point are
+            invalid.
         """
         seen = self.is_in_view(points)
         pixels = np.zeros((len(points), 2))

@@ -183,7 +183,7 @@ def _choose_output(tensors: Sequence[Tensor], reader: _OutputReader,
 
 
 def _rank(output: NetworkOutput, endings: Mapping[str, Ending], most: int) -> tuple[int, ...]:
-    """Return the rank of an output; the smallest rank is the best. See the rules at the top."""
+    """Return the rank of an output by the rules at the top of this file. The smallest is best."""
     auxiliary = bool(AUXILIARY.search(output.name.lower()))
     ending = endings.get(output.name)
     # A feature map does not end in scores, probabilities or class ids.

@@ -100,9 +100,10 @@ class Worker:
         return not any(thread.is_alive() for thread in self._threads)
 
     def wait_for_batch_end(self, seconds: float) -> bool:
-        """Wait until the next batch is published. Return False if ``seconds`` pass before.
+        """Wait until the next batch is published.
 
-        Only one thread at a time may call this method.
+        Return False if no batch is published within ``seconds``. Only one thread at a time may
+        call this method.
         """
         self._batch_ended.clear()
         return self._batch_ended.wait(seconds)

@@ -31,7 +31,8 @@ class SourceImage:
     :param time_ns: time of the image in nanoseconds. A video file gives the time since the start
         of the video. A camera gives the time of decoding, and a bag gives the time of recording.
         These two times count from 1970. A picture gives 0.
-    :param color: channel order, ``bgr`` or ``rgb``. Only an array from a program can be ``rgb``.
+    :param color: channel order, ``bgr`` or ``rgb``. ``rgb`` is possible only if a
+        program passes the image as an array.
     """
 
     name: str
