@@ -39,9 +39,10 @@ class EngineSettings:
     :param tune: whether several sets of options of ONNX Runtime CUDA are measured when a network
         is first opened on a GPU. The network then uses the fastest set.
     :param exchange: a node can open a new network while its old network still segments frames.
-        The new network then replaces the old network, which is called an exchange. ``exchange``
-        is the number of this exchange, from 1; 0 if no old network is in use. An exchange should
-        slow the old network down as little as possible, so it measures no options for ``tune``.
+        The new network then replaces the old network. This replacement is called an exchange.
+        ``exchange`` is the number of this exchange, from 1; 0 if no old network is in use. An
+        exchange should not slow the old network down. So no options are measured in an exchange,
+        even if ``tune`` is true.
     :param wait_for_pause: in an exchange, the CPU engine calls this function before the test run
         of the new network. The function returns when a test run would delay no frame.
     """
@@ -64,9 +65,9 @@ class Pipeline(Protocol):
     identity: Identity
     card: ModelCard
     alpha: float
-    """Weight of the class colours in the overlay, 0 to 1. Any thread may set it."""
+    """Weight of the class colours in the overlay, 0 to 1. Any thread may set this weight."""
     palette: npt.NDArray[np.uint8]
-    """(classes, 3) uint8 RGB, the colours of the overlay. Any thread may set it."""
+    """(classes, 3) uint8 RGB, the colours of the overlay. Any thread may set this array."""
 
     @property
     def depth(self) -> int:
@@ -179,8 +180,8 @@ def open_pipeline(card: ModelCard, engine: str = 'auto', *, gpu: int = 0,
 def _open_first(openers: Mapping[str, Callable[[str], Pipeline]], gpu: int) -> Pipeline:
     """Open the first pipeline that works. ``identity.reason`` says why better engines do not work.
 
-    If the driver does not find the GPU, only this reason is given, and missing GPU packages are
-    not named.
+    If the driver does not find the GPU, the text gives only this reason, and does not name missing
+    GPU packages.
     """
     failed: dict[str, list[str]] = {}
     for name, opener in openers.items():

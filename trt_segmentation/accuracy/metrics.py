@@ -27,9 +27,10 @@ def confusion(truth: Labels, labels: Labels, count: int) -> Counts:
         :data:`.frame.UNLABELLED` are not counted.
     :param labels: (height, width), the predicted class ids.
     :returns: (count, count + 1) int64. Rows are true classes. Columns are predicted classes. The
-        last column counts predictions that are no class, such as unlabelled pixels.
-    :raises LabelError: if the sizes differ, or if the truth is not uint8 or uint16 or has an id
-        that is no class.
+        last column counts predicted values that are not the id of a class, such as unlabelled
+        pixels.
+    :raises LabelError: if the sizes differ, if the dtype of the truth is neither uint8 nor uint16,
+        or if the truth has a value that is not the id of a class.
     """
     seen = _labelled_pixels(truth, labels, count)
     expected = truth[seen].astype(np.int64)
@@ -54,23 +55,29 @@ class Scores:
 
     @property
     def iou(self) -> Ratios:
-        """(classes,) intersection over union; NaN for a class that never occurs."""
+        """(classes,) intersection over union; NaN for a class without any pixels."""
         right = np.diagonal(self.matrix)
         either = self.matrix.sum(axis=1) + self.matrix[:, :-1].sum(axis=0) - right
         return divide(right, either)
 
     @property
     def mean_iou(self) -> float:
-        """Mean of the IoU of the classes that occur; NaN if no class occurs."""
+        """Mean of the values in :attr:`iou` that are not NaN; NaN if all values are NaN."""
         return mean_known(self.iou)
 
     @property
     def pixel_accuracy(self) -> float:
-        """Fraction of the pixels with a true class that are predicted right; NaN if unknown."""
+        """Fraction of the pixels with a true class whose predicted class is right.
+
+        NaN if no pixel has a true class.
+        """
         return float(divide(np.trace(self.matrix), self.matrix.sum()))
 
     def tree(self) -> dict[str, Any]:
-        """All scores for JSON, with None for NaN. An unknown calibration error is left out."""
+        """Return all scores for JSON, with None for NaN.
+
+        If the calibration error is unknown, the result has no key ``calibration_error``.
+        """
         iou = dict(zip(self.classes, map(_or_none, self.iou)))
         return {'images': self.images, 'mean_iou': _or_none(self.mean_iou),
                 'pixel_accuracy': _or_none(self.pixel_accuracy), 'iou': iou,
@@ -79,7 +86,10 @@ class Scores:
 
 
 def count_boundary_overlap(truth: Labels, labels: Labels, count: int, distance: int) -> Counts:
-    """Count the pixels of the intersection and union of class boundaries, for the boundary IoU.
+    """Count the boundary pixels of each class, for the boundary IoU.
+
+    The intersection has the pixels that lie on the true and on the predicted boundary. The union
+    has the pixels that lie on at least one of these boundaries.
 
     The method comes from Cheng et al., "Boundary IoU", CVPR 2021. A pixel belongs to the boundary
     of its class if a pixel of another class is at most ``distance`` rows and columns away. Truth
@@ -90,8 +100,8 @@ def count_boundary_overlap(truth: Labels, labels: Labels, count: int, distance: 
     :param distance: in pixels, at least 1. Cheng et al. use 2 % of the image diagonal.
     :returns: (2, count) int64: for each class, the pixels of the intersection in row 0 and of the
         union in row 1. For several images, add the counts before you divide row 0 by row 1.
-    :raises LabelError: if the sizes differ, or if the truth is not uint8 or uint16 or has an id
-        that is no class.
+    :raises LabelError: if the sizes differ, if the dtype of the truth is neither uint8 nor uint16,
+        or if the truth has a value that is not the id of a class.
     """
     seen = _labelled_pixels(truth, labels, count)
     ignored = ~seen

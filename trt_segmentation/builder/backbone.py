@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Find where the backbone of a segmentation network ends and where its head begins."""
+"""Find where the backbone of a segmentation network ends and where the network's head begins."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ Readers = Mapping[str, Sequence[onnx.NodeProto]]
 def find_backbone(model: onnx.ModelProto) -> tuple[set[str], str]:
     """Find the nodes of a segmentation network's backbone.
 
-    The decoder is the part that enlarges the maps again. An upsampling node begins the decoder if
-    no later node downsamples. For example, the upsampling nodes between the parallel paths of
-    HRNet do not begin the decoder. A network without upsampling has no decoder. A residual sum is
-    an Add node before the decoder that adds two tensors computed from the image. The backbone ends
-    at each residual sum on which no later residual sum depends. Without residual sums, the
-    backbone ends at the last node with weights before the decoder. :func:`_find_end_of_chain` may
-    move an end to a later node. The backbone consists of its ends and of every node that an end
-    depends on. All other nodes belong to the head.
+    The decoder is the part of the network that enlarges the feature maps again. An upsampling node
+    begins the decoder if no later node downsamples. For example, the upsampling nodes between the
+    parallel paths of HRNet do not begin the decoder. A network without upsampling has no decoder.
+    A residual sum is an Add node that lies before the decoder and adds two tensors computed from
+    the image. The backbone ends at each residual sum on which no later residual sum depends.
+    Without residual sums, the backbone ends at the last node with weights before the decoder.
+    :func:`_find_end_of_chain` may move an end to a later node. The backbone consists of its ends
+    and of every node that an end depends on. All other nodes belong to the head.
 
     :returns: names of the backbone's nodes, and a phrase that names the ends of the backbone.
     :raises GraphError: if no node before the decoder has weights, or if the network has neither
@@ -73,7 +73,7 @@ def _find_readers(nodes: Iterable[onnx.NodeProto]) -> Readers:
 
 def _find_nodes_behind_image(model: onnx.ModelProto, nodes: Iterable[onnx.NodeProto],
                              constants: Collection[str]) -> set[str]:
-    """Names of the nodes that compute on the image, and not only on its shape."""
+    """Names of the nodes that use the pixels of the image, and not only the image's shape."""
     live = {value.name for value in model.graph.input if value.name not in constants}
     reached = set()
     for node in nodes:
@@ -85,7 +85,7 @@ def _find_nodes_behind_image(model: onnx.ModelProto, nodes: Iterable[onnx.NodePr
 
 def _find_decoder(nodes: Sequence[onnx.NodeProto], made_by: Mapping[str, onnx.NodeProto],
                   readers: Readers) -> set[str]:
-    """Names of the upsampling nodes without later downsampling, and of all dependent nodes."""
+    """Names of the upsampling nodes without later downsampling, and of all nodes after them."""
     downsampled: set[str] = set()
     for node in reversed(nodes):        # ONNX requires topological order
         behind = [reader for name in node.output for reader in readers.get(name, [])]
@@ -106,7 +106,7 @@ def _is_downsampling(node: onnx.NodeProto) -> bool:
 
 
 def _find_dependencies(end: onnx.NodeProto, made_by: Mapping[str, onnx.NodeProto]) -> set[str]:
-    """Names of the end and of every node that the end depends on."""
+    """Names of the end node and of every node on which the end node depends."""
     found: set[str] = set()
     waiting = [end]
     while waiting:
@@ -122,9 +122,9 @@ def _find_end_of_chain(node: onnx.NodeProto, readers: Readers,
     """Follow the chain of nodes after a node, and return the last node of the backbone.
 
     Each node of the chain is the only reader of the previous node's output. If an output has
-    several readers, the backbone ends at the node of this output. If the chain leads to the
-    decoder or to an output of the network, the backbone ends before the chain's first node with
-    weights.
+    several readers, the backbone ends at the node that computes this output. If the chain leads to
+    the decoder or to an output of the network, the backbone ends before the chain's first node
+    with weights.
     """
     end, chain = node, node
     while True:

@@ -20,9 +20,11 @@ class EngineKey:
     """Everything that a plan depends on. Two plans with equal keys are interchangeable.
 
     :param model: digest of the ONNX file and its external data, see :func:`.graph.model_digest`.
-    :param scales: digest of the part of the calibration that the plan uses; empty if none.
-    :param keep_fp16: name patterns of the nodes that must not become INT8.
-    :param shapes: requested image sizes, requested batch sizes, and the size in the card.
+    :param scales: digest of the part of the calibration that the plan uses; empty if the
+        plan uses no calibration.
+    :param keep_fp16: patterns. A node whose name matches a pattern must not become INT8.
+    :param shapes: requested image sizes, requested batch sizes, and the image size in the
+        model card.
     :param options: all builder settings, such as workspace and optimisation level.
     :param backend: ``tensorrt`` or ``tensorrt_rtx``; ``version`` is the version of this library.
     :param gpu: name of the GPU; empty if the plan is not for one particular GPU.

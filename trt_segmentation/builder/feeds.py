@@ -21,7 +21,7 @@ from .frame_choice import choose_by_light, extract_features, FrameChoice
 from .settings import CALIBRATION_FRAMES
 
 NamedFrame = tuple[str, Frame]
-"""A name that says where a frame comes from, and the frame."""
+"""The name and the frame. The name says where the frame comes from."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,8 @@ class Feeds:
 
     Each call of this object reads the recording once more.
 
-    :param source: frames of the recording. Each iteration must give the same frames.
+    :param source: all frames of the recording. Each iteration must give the same frames.
+    :param choice: tells which of these frames are chosen.
     """
 
     card: ModelCard
@@ -38,7 +39,10 @@ class Feeds:
     choice: FrameChoice
 
     def __call__(self) -> Iterator[Tensor]:
-        """Yield input tensors of shape (1, …) and of the network's dtype, one at a time."""
+        """Yield one input tensor for each chosen frame.
+
+        Each tensor has the shape (1, …) and the dtype of the network's input.
+        """
         image = OnnxRuntimeEngine(self.card, 'calibration').signature.input
         preprocess = Preprocess(self.card.input, image)
         wanted = set(self.choice.chosen.tolist())

@@ -32,7 +32,7 @@ from .replay_frames import Replay, ReplayResult, ShowSegmentation
 from .replay_options import ReplayOptions
 
 BAG_FILES = ('metadata.yaml', '*.mcap')
-"""Names of the files in a bag that this command wrote."""
+"""Names of the files that this command writes into the folder of a bag."""
 MAX_BATCH = 4
 """Largest number of frames in one run of the network. Only TensorRT on a GPU uses this number, and
 only if the batch size of the ONNX file is dynamic."""
@@ -102,9 +102,10 @@ def _print_error(line: str) -> None:
 
 
 def check_out(out: Path, overwrite: bool, sources: list[Path]) -> None:
-    """Refuse an output folder that exists already, or that contains a bag that is read.
+    """Refuse an output folder that exists already, or that contains a bag of ``sources``.
 
-    With ``overwrite``, accept a folder with a bag that ``trt_seg replay`` wrote.
+    With ``overwrite``, an existing folder is accepted if ``trt_seg replay`` wrote the bag in this
+    folder.
 
     :raises ReplayError, OutputError: if the folder is refused.
     """

@@ -33,15 +33,15 @@ class LoadedPlan:
 
     The constructor also loads the plugins of the model card.
 
-    :param plan: a plan for this GPU. The library that is loaded here must have built the plan, and
-        the version of the library must not have changed. The plan must come from a trusted source,
-        because it is machine code.
+    :param plan: a plan for this GPU. The plan must be built by the library that is loaded here, in
+        the same version. The plan must come from a trusted source, because a plan is machine code.
     :param warn: a function that is called with the text of each warning from TensorRT.
     :param kernels: a cache for the kernels that TensorRT-RTX compiles; None to compile them at
         every start. The library TensorRT compiles no kernels at a start, so it uses no such cache.
     :ivar log: the log of TensorRT. Call TensorRT only in a ``with`` block of this log.
     :ivar signature: the input and the output of the network.
-    :raises PlanRefused: if the plan is damaged, or not for this GPU, driver or version.
+    :raises PlanRefused: if the plan is damaged, or was built for another GPU, driver or version of
+        the library.
     :raises EngineError: if a plugin cannot be loaded, if the GPU has too little memory for the
         weights, or if the plan does not fit the card.
     """
@@ -137,8 +137,8 @@ class LoadedPlan:
 
         :raises EngineError: if TensorRT does not know the size.
         """
-        # device_memory_size_v2 is the size for the largest batch of all profiles, which may be
-        # larger than necessary.
+        # device_memory_size_v2 is the size for the largest batch that any profile allows. The
+        # context may need less memory.
         size = int(context.update_device_memory_size_for_shapes())
         self.check(size > 0 or self._engine.device_memory_size_v2 == 0,
                    'the size of the activations is unknown')
@@ -148,7 +148,7 @@ class LoadedPlan:
         """Raise an error with TensorRT's reason if a call of TensorRT failed.
 
         :param is_done: the result of the call.
-        :param what: what went wrong if ``is_done`` is False.
+        :param what: text for the error; what went wrong if ``is_done`` is False.
         :raises EngineError: if ``is_done`` is False.
         """
         if not is_done:
@@ -162,7 +162,7 @@ class LoadedPlan:
             config = self._engine.create_runtime_config()
             config.set_execution_context_allocation_strategy(strategy)
             # TensorRT-RTX compiles kernels for each shape. With EAGER, it compiles the kernels
-            # now. A compilation during a run would delay a frame.
+            # while the context is made. A compilation during a run would delay a frame.
             config.dynamic_shapes_kernel_specialization_strategy = (
                 trt.DynamicShapesKernelSpecializationStrategy.EAGER)
             if self.kernels is not None and not self.kernels.attach(config):
@@ -179,7 +179,8 @@ class LoadedPlan:
 
         :returns: two lists. The first list has the distance and the index of each profile that
             allows ``shape``. A small distance means that TensorRT optimised the profile for a
-            similar shape. The second list has a text for each profile of the plan.
+            similar shape. The second list has a text for each profile of the plan, with the
+            smallest and the largest shape.
         """
         name, offered, fitting = self.signature.input.name, [], []
         for index in range(self._count_profiles()):
@@ -194,7 +195,10 @@ class LoadedPlan:
         return max(1, int(self._engine.num_optimization_profiles))
 
     def _check_formats(self, names: list[str]) -> None:
-        """Refuse a tensor that is not LINEAR, because the pipeline reads only LINEAR tensors."""
+        """Refuse a tensor whose memory format is not LINEAR.
+
+        The pipeline can read and write only LINEAR tensors.
+        """
         for name in names:
             for index in range(self._count_profiles()):
                 found = self._engine.get_tensor_format(name, index)

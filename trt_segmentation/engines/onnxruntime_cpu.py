@@ -24,8 +24,8 @@ from ..untrusted.regular_file import open_regular
 from . import Identity
 
 ERROR = 3
-"""The lowest severity that ONNX Runtime logs. Warnings are below this severity. They only give
-details of optimisations."""
+"""The severity of errors. ONNX Runtime logs no message below this severity. So it logs no
+warnings, which only give details of optimisations."""
 
 
 class OnnxRuntimeEngine:
@@ -33,7 +33,7 @@ class OnnxRuntimeEngine:
 
     Only one thread at a time may call :meth:`run`. A process can have several engines.
 
-    :param reason: why this engine was chosen, for :attr:`identity`.
+    :param reason: why this engine was chosen. :attr:`identity` contains this text.
     :param threads: largest number of threads of one run; 0 for one thread per core.
     :raises EngineError: if the file is missing, is not an ONNX file, or does not fit the card.
     """
@@ -108,10 +108,10 @@ def open_session(path: Path, threads: int = 0, network: str | bytes = '') -> Any
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     options.intra_op_num_threads = threads
-    # A thread that spins keeps a core busy, but the cameras, the middleware and the postprocessing
-    # need this core too. On two idle cores, a run of the demo model takes 25 ms without spinning
-    # and 22 ms with spinning. If other programs use the cores, spinning makes a run two to three
-    # times slower.
+    # A thread that spins (waits in a busy loop) keeps a core busy. But the cameras, the
+    # middleware and the postprocessing need this core too. On two idle cores, a run of the demo
+    # model takes 25 ms without spinning and 22 ms with spinning. If other programs use the cores,
+    # spinning makes a run two to three times slower.
     options.add_session_config_entry('session.intra_op.allow_spinning', '0')
     options.log_severity_level = ERROR
     try:
@@ -131,7 +131,7 @@ def read_network(card: ModelCard) -> str | bytes:
 
     :returns: the path of the ONNX file. If the card sets ``cut_resize``, the function returns the
         bytes of an ONNX file without the last Resize of the network.
-    :raises EngineError: if the card sets ``cut_resize``, but the last Resize cannot be left out.
+    :raises EngineError: if the card sets ``cut_resize``, but the last Resize cannot be removed.
     """
     if not card.output.cut_resize:
         return str(card.model)
@@ -149,11 +149,11 @@ def give_weights(options: Any, path: Path, summary: OnnxSummary) -> list[bytes]:
     """Read the weight files of an ONNX file and give their bytes to ONNX Runtime.
 
     If ONNX Runtime does not get these bytes, it maps the files into memory. If another program
-    shortens such a file, even hours later, the signal SIGBUS ends this process. An old version of
-    ONNX Runtime cannot receive the bytes, so it maps the files.
+    shortens a mapped file, even hours later, the signal SIGBUS ends this process. An old version
+    of ONNX Runtime cannot receive the bytes, so it maps the files.
 
     :returns: the bytes of each weight file. The caller must keep this list until the session
-        exists.
+        is created.
     :raises EngineError: if a weight file cannot be read, or is shorter than its weights.
     """
     give = getattr(options, 'add_external_initializers_from_files_in_memory', None)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Run an engine of TensorRT or TensorRT-RTX on a stream and in GPU memory of the caller."""
+"""Runs a network with TensorRT or TensorRT-RTX. The caller gives a CUDA stream and GPU memory."""
 
 from __future__ import annotations
 
@@ -19,18 +19,19 @@ from .tensorrt_binding import TensorRtBinding
 class TensorRtEngine:
     """A network on one stream: a :class:`trt_segmentation.gpu.device_engine.DeviceEngine`.
 
-    Each binding has its own context, because nothing may change in a context after a CUDA graph
-    was captured from it. All contexts use the same memory for activations. Their runs never
-    overlap, because all runs are on one stream.
+    A binding runs the network with fixed addresses of input and output. A context is TensorRT's
+    object for such runs. Each binding has its own context, because nothing may change in a context
+    after a CUDA graph was captured from this context. All contexts use the same memory for
+    activations. The runs of two contexts never overlap, because all runs are on one stream.
 
     Call :meth:`output_shape` for the largest batch size before the first :meth:`bind`. All batch
     sizes then share one block of memory. Otherwise, a larger batch size gets a block of its own,
-    because a captured graph keeps its addresses.
+    because a captured graph keeps the addresses in the earlier block.
 
-    :param loaded: the plan. Several engines may share it.
+    :param loaded: the plan. Several engines may share the plan.
     :param stream: the CUDA stream of all runs.
     :param allocate: a function that allocates GPU memory. The function gets the number of bytes,
-        and returns an address that is a multiple of 256. None for the function of the CUDA driver.
+        and returns an address that is a multiple of 256; None for the function of the CUDA driver.
     :param free: a function that frees the memory at an address from ``allocate``; None for the
         function of the CUDA driver.
     """
@@ -74,7 +75,7 @@ class TensorRtEngine:
 
         For TensorRT, the result is always True. TensorRT-RTX needs a context for this check.
         So the first call makes a context for the smallest batch. The first binding of this batch
-        uses the context.
+        size then uses the context.
 
         :raises EngineError: if there is too little GPU memory for the context.
         """
@@ -112,7 +113,7 @@ class TensorRtEngine:
             context = self._find_unbound(count)
             context.set_device_memory(self._activations, self._activations_size)
             for name in loaded.outputs:
-                if name not in addresses:   # TensorRT also writes the outputs that nobody uses
+                if name not in addresses:   # TensorRT also writes outputs that are not used
                     addresses[name] = self._reserve(
                         f'{name} of {count}', loaded.count_bytes(context, name))
             for name, address in addresses.items():
@@ -132,7 +133,8 @@ class TensorRtEngine:
         if self._is_closed:
             return
         self._is_closed = True
-        # The contexts use the memory, the weights and the compiled kernels. So free them first.
+        # The contexts use the memory, the weights and the compiled kernels. So free the contexts
+        # first.
         for binding in self._bindings:
             binding.close()
         self._bindings.clear()
@@ -173,7 +175,7 @@ class TensorRtEngine:
 
 
 class SharingOpener:
-    """Opens an engine for the first stream, and shares its weights with every other stream.
+    """Opens an engine for the first stream. The engines of all other streams share its weights.
 
     :param open_first: opens the engine. Its arguments are the card, the index of the GPU and a
         stream.

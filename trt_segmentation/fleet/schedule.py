@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The waiting and running tasks of a run, and the status and the result of the run.
 
-A task is to divide a recording into parts, or to process one part. The parts are called shards.
+In a task, a worker divides a recording into parts, or processes one of the parts. The parts are
+called shards.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from .shards import FrameCounts, Shard
 from .worker import Task
 
 MOST_FAILURES = 3
-"""A task that fails this number of times is given up. It is then in quarantine."""
+"""A task that has failed this number of times is not tried again. This state of the task is called
+quarantine."""
 MOST_LOSSES = 10
-"""A task is put into quarantine if this number of workers were lost while they worked on it.
+"""A task is also put into quarantine if this number of workers were lost during the task.
 
 This number is larger than :data:`MOST_FAILURES`, because the task is not always the cause of a
 lost worker. The machine of the worker may have been switched off.
@@ -57,8 +59,8 @@ class FleetResult:
     :param shards: names of the complete shards, in the order of the recordings.
     :param new: number of shards that this run completed.
     :param quarantined: maps the name of each task in quarantine to the reason.
-    :param left_out: counts the recordings in which a topic is left out. The key is the topic and
-        the reason.
+    :param left_out: counts the recordings with an image topic that is not processed. The key is
+        the pair of topic and reason.
     :param frames: numbers of frames, see :meth:`.FleetJob.join`.
     :param stopped_by: number of the signal that stopped the run; None if no signal did.
     """
@@ -100,7 +102,8 @@ class Schedule:
     """Chooses the next task for each worker.
 
     A worker first gets the tasks of its last recording, because the worker may have a copy of this
-    recording. Then the worker gets a task of the recording with the fewest workers.
+    recording. If this recording has no waiting task, the worker gets a task of the recording on
+    which the fewest workers work.
     """
 
     def __init__(self) -> None:
@@ -143,7 +146,7 @@ class Schedule:
             self._queues.setdefault(recording_of(task).identity, _Queue()).tasks.append(task)
 
     def take(self, worker: int) -> Task | None:
-        """Assign the next task to the worker, and return it; None if no task is waiting."""
+        """Assign the next task to the worker, and return the task; None if no task waits."""
         last = self._last.get(worker)
         waiting = {key: queue for key, queue in self._queues.items() if queue.tasks}
         if not waiting:
@@ -157,7 +160,7 @@ class Schedule:
         return self._busy[worker]
 
     def finish(self, worker: int) -> Task | None:
-        """Take the task away from the worker, and return it; None if the worker has none."""
+        """Take the task away from the worker, and return the task; None if there is no task."""
         task = self._busy.pop(worker, None)
         if task is not None:
             key = recording_of(task).identity
@@ -167,7 +170,9 @@ class Schedule:
         return task
 
     def retry(self, task: Task, is_loss: bool) -> bool:
-        """Add a failed task again, and return True; or return False if it failed too often.
+        """Put a failed task back into its queue, and return True.
+
+        If the task has failed too often, leave the task out of the queue, and return False.
 
         :param is_loss: whether the worker of the task was lost.
         """

@@ -42,7 +42,10 @@ def add_types(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def element_types(typed: onnx.ModelProto) -> dict[str, int]:
-    """Return the type of each tensor of :func:`add_types`, as a number of ``onnx.TensorProto``."""
+    """Map the name of each tensor to its element type, a number of ``onnx.TensorProto``.
+
+    :param typed: the result of :func:`add_types`.
+    """
     found = {tensor.name: int(tensor.data_type) for tensor in typed.graph.initializer}
     for value in (*typed.graph.input, *typed.graph.value_info, *typed.graph.output):
         found[value.name] = int(value.type.tensor_type.elem_type)

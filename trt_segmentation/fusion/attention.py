@@ -22,10 +22,11 @@ from .graph_edit import attribute, CONTRIB, GraphEdit, has_perm
 
 @dataclass(frozen=True)
 class _Layer:
-    """An attention layer. The query may have another number of tokens S than key and value.
+    """An attention layer. S may be one number for the query, and another for key and value.
 
-    :param query: name of a tensor with shape (B, N, S, H), like ``value``.
+    :param query: name of a tensor with shape (B, N, S, H).
     :param key: name of a tensor with shape (B, N, H, S).
+    :param value: name of a tensor with shape (B, N, S, H).
     :param scale: the scores are multiplied by this number.
     :param last: the last node of the layer. Its output has the shape (B, S, N·H).
     """
@@ -66,7 +67,10 @@ def _find_layer(graph: GraphEdit, softmax: onnx.NodeProto) -> _Layer | None:
 
 
 def _strip_scale(graph: GraphEdit, name: str) -> tuple[str, float]:
-    """Return the tensor before its multiplications by constants, and the total factor."""
+    """Go back over multiplications and divisions of a tensor by constants.
+
+    Return the name of the earlier tensor, and the product of all factors.
+    """
     scale = 1.0
     while True:
         node = graph.find_maker(name, 'Mul') or graph.find_maker(name, 'Div')
@@ -102,7 +106,10 @@ def _joins_heads(split: tuple[int | None, ...], joined: tuple[int | None, ...]) 
 
 
 def _make_nodes(graph: GraphEdit, layer: _Layer) -> list[onnx.NodeProto]:
-    """Make MultiHeadAttention and its input nodes; empty if the layout of the key is unknown."""
+    """Make the node MultiHeadAttention and the nodes before it.
+
+    The list is empty if the order of the key's axes is unknown.
+    """
     new: list[onnx.NodeProto] = []
     turned = graph.find_maker(layer.key, 'Transpose')
     if has_perm(turned, 0, 2, 3, 1):

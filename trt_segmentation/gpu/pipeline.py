@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The pipeline for one NVIDIA GPU. It uploads one frame while it computes and downloads others."""
+"""The pipeline for one NVIDIA GPU. Upload, computation and download of batches overlap."""
 
 from __future__ import annotations
 
@@ -67,8 +67,8 @@ class GpuPipeline:
         self.memory = GpuAllocator(gpu)
         self.inputs = InputPool(self.memory, settings.write_combined)
         self.allocate: Allocate | None = self.inputs.allocate
-        # A slot is the memory of one batch. One slot is left for the batch whose segmentations are
-        # being published.
+        # A slot is the memory of one batch. The depth is smaller than the number of slots, because
+        # the batch whose segmentations are being published also needs a slot.
         self.depth = max(settings.slot_count - 1, 1)
         self._wait = Wait(settings.wait)
         try:
@@ -109,7 +109,7 @@ class GpuPipeline:
         of the batch is pending.
 
         :raises FrameError: if a frame has an encoding that this package cannot decode.
-        :raises EngineError: if confidence is wanted but the model has no confidence, if no memory
+        :raises EngineError: if confidence is wanted but the model gives none, if no memory
             for one more batch becomes free in time, or if the GPU failed.
         """
         if wanted.confidence:
@@ -130,12 +130,12 @@ class GpuPipeline:
     def collect(self) -> list[Segmentation]:
         """Wait for the oldest batch.
 
-        ``timings`` gives the milliseconds of each stage of the whole batch. In ``stage``, the
-        thread that submits copies the frames into pinned memory. The GPU's clock measures
-        ``upload``, ``preprocess``, ``inference``, ``postprocess``, and ``download`` without
-        overlays. ``total`` is ``stage`` plus the time from the beginning of ``upload`` to the end
-        of ``download``. When the caller reads an overlay, ``timings`` gets the time of its
-        download as ``overlay``.
+        ``timings`` gives the milliseconds of each stage of the whole batch. During ``stage``,
+        :meth:`submit` copies the frames into pinned memory. The GPU's clock measures ``upload``,
+        ``preprocess``, ``inference``, ``postprocess`` and ``download``. The download of overlays
+        is not part of ``download``. ``total`` is ``stage`` plus the time from the beginning of
+        ``upload`` to the end of ``download``. When the caller reads an overlay, ``timings`` gets
+        the time of the overlay's download as ``overlay``.
 
         :raises EngineError: if no batch is pending, if the pipeline is closed, or if the GPU
             failed on the batch. The failed batch is no longer pending.
@@ -150,7 +150,8 @@ class GpuPipeline:
             with self._use_gpu():
                 self._wait.wait_for(slot.labelled, slot.began)
                 times = stage_times(slot)
-                if not self._watch.is_done:     # only the first batches, because the copy is large
+                # Only the outputs of the first batches are checked, because each copy is large.
+                if not self._watch.is_done:
                     self._watch.check(self._compute.copy_network_output(slot))
         except BaseException:
             self._abandon(slot)
@@ -177,7 +178,7 @@ class GpuPipeline:
                     return
 
     def _own(self, part: _Part) -> _Part:
-        """Add a part to those that :meth:`close` closes. The newest part is closed first."""
+        """Let :meth:`close` close this part too. The part that was added last is closed first."""
         self._closing.append(part.close)
         return part
 
@@ -189,7 +190,8 @@ class GpuPipeline:
                                 engines[number % networks], streams[number % networks],
                                 settings.direct_labels))
                  for number in range(settings.slot_count)]
-        # The warm-up comes before the first frame. A camera sends about 20 frames in this time.
+        # The warm-up takes as long as a camera needs to send about 20 frames. So the warm-up is
+        # done before the first frame.
         for slot in slots:
             self._compute.warm_up(slot)
         self._ring.fill(slots, streams)
@@ -203,14 +205,14 @@ class GpuPipeline:
         slot.staged_ms = (slot.began - began) * 1e3
         with stage('upload'):
             self._streams.enqueue_upload(slot)
-        # The GPU uploads while this thread prepares the other work.
+        # While the GPU uploads the frames, this thread prepares the next stages.
         self._compute.prepare(slot, wanted, self.palette, self.alpha)
         self._streams.enqueue_runs(slot)
         with stage('download'):
             self._streams.enqueue_download(slot)
 
     def _stage(self, lane: Lane, frame: Frame) -> None:
-        """Put a frame into pinned memory. If the kernels cannot read its encoding, decode it."""
+        """Put a frame into pinned memory. Decode it first if kernels cannot read its encoding."""
         read = frame
         if frame.encoding not in KERNEL_ENCODINGS:
             if self.inputs.find_buffer(frame.data.ctypes.data) is not None:
@@ -251,7 +253,7 @@ class GpuPipeline:
             return slot.done.ms_since(slot.labelled)
 
     def _abandon(self, slot: Slot) -> None:
-        """Wait until the GPU no longer uses a failed batch. Then make its slot free."""
+        """Wait until the GPU no longer uses a failed batch. Then make the slot free."""
         if self._ring.fatal_error is None:
             try:
                 with self._use_gpu():
@@ -263,7 +265,7 @@ class GpuPipeline:
 
     @contextmanager
     def _use_gpu(self) -> Iterator[None]:
-        """Make the GPU current for a block. A sticky error in the block ends the pipeline.
+        """Make the GPU current for a ``with`` block. A sticky CUDA error ends the pipeline.
 
         After a sticky error, this process cannot use the GPU any more.
         """

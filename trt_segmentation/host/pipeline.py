@@ -29,7 +29,8 @@ from .postprocess import Postprocess
 from .preprocess import Preprocess, rectify
 
 WARM_UP_RUNS = 3
-"""Number of blank images in a warm-up. In the first run, ONNX Runtime plans its memory."""
+"""Number of blank images in a warm-up. The first run is slow, because ONNX Runtime plans its
+memory in this run."""
 
 
 class _Waiting(NamedTuple):
@@ -48,7 +49,7 @@ class HostPipeline:
 
     Any thread may set :attr:`alpha` and :attr:`palette`. Later segmentations use the new values.
 
-    :param reason: why this pipeline was chosen, for :attr:`identity`, which describes the engine.
+    :param reason: why this pipeline was chosen. :attr:`identity` contains this text.
     :param threads: number of threads of ONNX Runtime; 0 for one thread per core. To limit the
         threads of OpenCV in the whole process, call ``cv2.setNumThreads``.
     :raises EngineError: if the model cannot be opened, or if the model does not fit its card.
@@ -93,9 +94,10 @@ class HostPipeline:
     def test_network(self, wait_for_pause: Callable[[], None]) -> None:
         """Run only the network, once, on a blank image, after ``wait_for_pause`` has returned.
 
-        Use this method instead of :meth:`warm_up` to replace an old pipeline that is still in use
-        in this process. More runs would delay more frames of the old pipeline. With one run, the
-        first frame of the new pipeline is a few milliseconds slower than its later frames.
+        Call this method instead of :meth:`warm_up` if the new pipeline will replace an old
+        pipeline that is still in use in this process. More runs would delay more frames of the old
+        pipeline. With one run, the first frame of the new pipeline is a few milliseconds slower
+        than its later frames.
 
         :raises EngineError: if the network failed.
         """

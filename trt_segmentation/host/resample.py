@@ -20,15 +20,17 @@ from ..model.geometry import Geometry
 from .decode_raw import as_array
 
 BAND_ROWS = 180
-"""Largest number of rows of a band, a part of the image that one thread computes. With 1920
-columns, such a band has 1.4 MB as float32."""
+"""Largest number of rows of a band. A band is the part of the image that one thread computes. With
+this number of rows and 1920 columns, a float32 band has 1.4 MB."""
 
 Plane = npt.NDArray[np.float32]
 Upsample = Callable[..., Plane]
 
 
 class Taps(NamedTuple):
-    """The two cells on one axis from which each output pixel is interpolated, and a weight.
+    """Two grid cells and a weight for each output pixel, on one axis.
+
+    A pixel is interpolated from its two cells.
 
     :param low: (n,) index of the cell before the pixel.
     :param high: (n,) index of the cell after the pixel; equal to ``low`` at the last cell.
@@ -76,11 +78,12 @@ def _blend(grid: Plane, taps: Taps, axis: int, out: Plane | None) -> Plane:
 def make_upsampler(geometry: Geometry, grid: tuple[int, int]) -> Upsample:
     """Make a function that interpolates a grid of network values to camera pixels.
 
-    The function computes the pixels that the network sees, which are called visible.
+    The function computes only the camera pixels that the network sees. These pixels are called
+    visible.
 
     :param grid: (h, w), the shape of the grid.
     :returns: a function of an (h, w) float32 grid and an optional output array. The function
-        returns (visible rows, visible columns) float32.
+        returns a float32 array of shape (visible rows, visible columns).
     """
     rows, cols = geometry.rows, geometry.cols
     if is_stretched(geometry):
@@ -91,12 +94,13 @@ def make_upsampler(geometry: Geometry, grid: tuple[int, int]) -> Upsample:
 
 
 def _stretch(plane: Plane, size: tuple[int, int], out: Any) -> Plane:
-    # For floats, cv2.resize does not round positions. Its pixel centres are those of make_taps().
+    # For floats, cv2.resize does not round positions. cv2.resize places the pixel
+    # centres as make_taps() does.
     return as_array(cv2.resize(plane, size, dst=out, interpolation=cv2.INTER_LINEAR))
 
 
 class Band(NamedTuple):
-    """Some rows of the camera image, and the rows of the grid that are needed to compute them.
+    """Some rows of the camera image, and the grid rows that are needed for these camera rows.
 
     :param camera: the rows of the camera image.
     :param grid: the rows of the grid.
@@ -124,16 +128,17 @@ class Band(NamedTuple):
 def cut_into_bands(geometry: Geometry, grid: tuple[int, int]) -> tuple[Band, ...]:
     """Cut the camera image into bands of rows. A band fits into the caches of the CPU.
 
-    :param geometry: a mapping for which :func:`is_stretched` is true.
+    :param geometry: the mapping from camera pixels to the grid. :func:`is_stretched` must be true
+        for this mapping.
     :param grid: (h, w), the shape of the grid.
     :returns: the bands, from top to bottom.
     """
     camera, cells = geometry.rows.camera, grid[0]
     parts = gcd(camera, cells)
-    # The camera image and the grid are divided into the same parts. A part has `rows_each` camera
-    # rows and `cells_each` grid rows, and a band has one part or more. A band is enlarged together
-    # with the part above the band and the part below, because pixels at the edges of the band
-    # depend on cells outside the band.
+    # The camera image and the grid are divided into the same number of parts. A part has
+    # `rows_each` camera rows and `cells_each` grid rows, and a band has one part or more. A band
+    # is enlarged together with the part above the band and the part below, because pixels at the
+    # edges of the band depend on cells outside the band.
     rows_each, cells_each = camera // parts, cells // parts
     # If a part has more than BAND_ROWS rows, the two additional parts would take too much time.
     # The whole image is then one band.

@@ -1,6 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Computes the tally of an image on the CPU: counts of classes, entropies and margins."""
+"""Computes the tally of an image on the CPU.
+
+A tally counts the pixels of each class. It also measures how certain the network is at these
+pixels, as entropies and margins; see :func:`_measure_certainty`.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +44,7 @@ def count_tally(grid: npt.NDArray[Any], labels: npt.NDArray[Any], geometry: Geom
     if kind is OutputKind.LABELS:
         return tally
     values = sample_values(grid, geometry)[0].reshape(len(grid), -1)
-    if not seen.all():      # usually, all pixels are labelled; a selection is slow
+    if not seen.all():      # the selection is slow, and most images do not need it
         values = values[:, seen.reshape(-1)]
     if values.size:
         entropy, margin = _measure_certainty(values, kind, np.float32(sharpness))
@@ -66,9 +70,10 @@ def sample_values(grid: Values, geometry: Geometry) -> tuple[Values, range, rang
 
 def _measure_certainty(values: Values, kind: OutputKind, sharpness: np.float32
                        ) -> tuple[Values, Values]:
-    """Return the entropy (0 to 1) and the margin of each pixel.
+    """Return the entropy and the margin of each pixel.
 
-    The margin is the largest class probability minus the second largest.
+    The entropy is 0 if one class has all the probability, and 1 if all classes have the same
+    probability. The margin is the largest class probability minus the second largest.
 
     :param values: (channels, n) network output at n pixels.
     """
@@ -85,7 +90,7 @@ def _measure_certainty(values: Values, kind: OutputKind, sharpness: np.float32
     if count == 1:
         return np.zeros_like(chances[0]), chances[0]
     entropy = -(chances * np.log(chances)).sum(axis=0) / np.float32(np.log(count))
-    # a loop is faster than np.partition, which sorts along the slow axis
+    # this loop over classes is faster than np.partition, which sorts along the slow axis
     best, second = chances[0].copy(), np.zeros_like(chances[0])
     for plane in chances[1:]:
         np.maximum(second, np.minimum(best, plane), out=second)

@@ -1,12 +1,13 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Balance the channels that depthwise convolutions read, so that INT8 rounds them less.
+"""Balance the channels that depthwise convolutions read, so that INT8 loses less precision.
 
-INT8 has one scale for a whole activation. So a channel with small values gets few INT8 steps. But
-the weights of a depthwise convolution have one scale for each channel. So this module multiplies
-each channel of the input by a factor, and divides the weights of this channel by the same factor.
-The weights lose no precision, and all channels get about the same number of steps. The factors are
-powers of two, so the FP32 output of the network stays exactly the same.
+All channels of an activation share one INT8 scale. So a channel with small values uses few of
+the 256 INT8 values. But the weights of a depthwise convolution have one scale for each channel. So
+this module multiplies each channel of the input by a factor, and divides the weights of this
+channel by the same factor. The weights lose no precision, and all channels use about the same
+number of INT8 values. The factors are powers of two, so the FP32 output of the network stays
+exactly the same.
 """
 
 from __future__ import annotations
@@ -34,7 +35,10 @@ Tensor = npt.NDArray[Any]
 
 
 def find_depthwise(model: onnx.ModelProto) -> dict[str, str]:
-    """Map the name of each depthwise convolution with constant FP32 weights to its input."""
+    """Find the depthwise convolutions with constant FP32 weights.
+
+    :returns: maps the name of each convolution to the name of its input tensor.
+    """
     weights = {tensor.name: tensor for tensor in model.graph.initializer
                if tensor.data_type == TensorProto.FLOAT}
     return {node.name: node.input[0] for node in model.graph.node
@@ -81,11 +85,11 @@ class ChannelMaxima:
             self._maxima[name] = np.maximum(self._maxima.get(name, 0), channels)
 
     def exponents(self) -> dict[str, list[int]]:
-        """Return the exponents of each depthwise convolution whose channels differ enough.
+        """Return the exponents of each depthwise convolution that needs balancing.
 
         The median of the exponents is 0. So most weights keep their size, and FP16 can still hold
-        their INT8 scales. A convolution is left out if all its exponents are equal, or if FP16
-        cannot hold its input.
+        the INT8 scales of the weights. The result does not contain a convolution if all exponents
+        of the convolution are equal, or if FP16 cannot hold the values of the input.
         """
         found = {}
         for node, name in self._depthwise.items():
@@ -104,9 +108,9 @@ def balance_channels(model: onnx.ModelProto, exponents: Exponents) -> onnx.Model
     """Multiply the input channels of depthwise convolutions by factors, and divide the weights.
 
     The input of a depthwise convolution often comes from a ReLU, and the input of the ReLU comes
-    from an earlier convolution. If no other node reads these two tensors, the weights of the
-    earlier convolution are multiplied by the factors. In all other cases, a Mul node is added
-    before the depthwise convolution.
+    from an earlier convolution. If no other node reads the inputs of the depthwise convolution
+    and of the ReLU, the weights of the earlier convolution are multiplied by the factors. In all
+    other cases, a Mul node is added before the depthwise convolution.
 
     :returns: a new model with the same FP32 output; ``model`` itself if ``exponents`` is empty.
     :raises GraphError: if a node is missing or is not depthwise, or if its number of channels
@@ -154,7 +158,7 @@ class _Editor:
         node.input[0] = output
 
     def _foldable(self, activation: str) -> onnx.NodeProto | None:
-        """Return the earlier convolution that takes the factors; None if there is none."""
+        """Return the earlier convolution if its weights can be multiplied, else None."""
         relu = self._made_by.get(activation)
         if relu is None or relu.op_type != 'Relu' or self._readers[activation] != 1:
             return None

@@ -20,7 +20,7 @@ Floats = npt.NDArray[np.float64]
 COUNTS = {'plumb_bob': (0, 4, 5), 'rational_polynomial': (8, 12, 14), 'equidistant': (4,)}
 """Maps each distortion model to the allowed numbers of coefficients."""
 _SIDEWAYS = 89.9
-"""Largest angle in degrees between the optical axis and a ray that the lens can see."""
+"""Largest angle in degrees between the optical axis and a ray that can enter the lens."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Lens:
     :param cx: column of the principal point in pixels. ``cy`` is the row of this point.
     :param model: a key of :data:`COUNTS`.
     :param coefficients: the distortion coefficients, in the order of CameraInfo.
-    :raises LensError: if the numbers are not a calibration. The error names the wrong number.
+    :raises LensError: if a number is impossible in a calibration. The error names the number.
     """
 
     width: int
@@ -77,8 +77,9 @@ class Lens:
         """Project points in camera coordinates to pixels.
 
         :param points: (N, 3) metres.
-        :returns: (N, 2) columns and rows in pixels, and (N,) whether the image shows the point. If
-            the image does not show a point, the column and the row of this point are invalid.
+        :returns: (N, 2) columns and rows in pixels, and (N,) bool: whether the image shows each
+            point. If the image does not show a point, the column and the row of this point are
+            invalid.
         """
         seen = self.is_in_view(points)
         pixels = np.zeros((len(points), 2))
@@ -112,18 +113,23 @@ class Lens:
 
     @cached_property
     def _widest(self) -> float:
-        """Tangent of the largest angle from the optical axis that the model describes.
+        """Tangent of the largest angle at which the distortion model is valid.
+
+        The angle lies between a ray and the optical axis.
 
         The polynomial of a distortion model fits the lens only inside the image. At larger angles,
         the polynomial may decrease. Then the model would project invisible points into the image.
         """
         angles = np.radians(np.linspace(0, _SIDEWAYS, 2000))
         radii = self._distorted_radii(angles)
-        turns = np.flatnonzero(~(np.diff(radii) > 0))  # a NaN ends the range too
+        turns = np.flatnonzero(~(np.diff(radii) > 0))  # a NaN ends the valid range too
         return float(np.tan(angles[turns[0] if len(turns) else -1]))
 
     def _distorted_radii(self, angles: Floats) -> Floats:
-        """Return the distance from the principal point for each angle, in focal lengths."""
+        """Return the distance of a pixel from the principal point, for each angle of its ray.
+
+        The distances are in focal lengths.
+        """
         values = angles if self.model == 'equidistant' else np.tan(angles)
         square = values ** 2
         k = np.zeros(8)

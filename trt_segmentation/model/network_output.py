@@ -7,8 +7,9 @@ Rule 1 is the most important. A later rule is used only for outputs that all ear
 as equal.
 
 1. Prefer the output named ``out``.
-2. Prefer an output without the name of an auxiliary output, such as ``aux``.
-3. Prefer an output that ends in scores, probabilities or class ids.
+2. Prefer an output whose name does not contain a word such as ``aux``. Such a word marks an
+   auxiliary output, which only helps to train the network.
+3. Prefer an output whose last operators compute scores, probabilities or class ids.
 4. Prefer an output with a channel for each class.
 5. Prefer an output that needs almost all operators of the network.
 """
@@ -36,7 +37,9 @@ AUXILIARY = re.compile('(?<![a-z])(aux|extra|boundary|edge|detail)')
 class NetworkOutput:
     """The output tensor that is the segmentation.
 
-    :param layout: ``nchw``, ``nhwc``, or ``nhw`` for a tensor without a channel axis.
+    :param kind: what the values are, such as logits or class ids.
+    :param layout: order of the axes: ``nchw``, ``nhwc``, or ``nhw`` for a tensor without a channel
+        axis.
     :param dtype: NumPy name of the element type.
     :param channels: number of classes for logits and probabilities; 1 for the other kinds.
     """
@@ -65,11 +68,13 @@ def find_network_output(tensors: Sequence[Tensor], card: OutputCard, classes: in
                         ) -> tuple[NetworkOutput, tuple[str, ...]]:
     """Find the output that is the segmentation.
 
-    :param classes: number of classes in the card; None if there is no card.
-    :param image: the input tensor. Without a card, the output must have the same proportions.
+    :param card: the section ``output`` of the model card; default values without a card.
+    :param classes: number of classes in the model card; None if there is no model card.
+    :param image: the input tensor. Without a model card, the output must have about the same ratio
+        of height to width as this input.
     :param reasons: a list. The function appends one line for every decision.
-    :param endings: maps the name of an output to how the graph computes this output. Outputs may
-        be missing.
+    :param endings: maps the name of an output to a description of how the graph computes this
+        output. Some outputs may be missing in this mapping.
     :returns: the output, and the names of the other outputs that could be the segmentation.
     :raises EngineError: if no output fits.
     """
@@ -94,7 +99,10 @@ class _OutputReader:
     endings: Mapping[str, Ending]
 
     def read(self, tensor: Tensor, reasons: list[str]) -> NetworkOutput:
-        """Find the kind and the layout of a tensor. Raise an EngineError if it does not fit."""
+        """Find the kind and the layout of a tensor.
+
+        :raises EngineError: if the tensor cannot be the segmentation.
+        """
         if len(tensor.shape) not in (3, 4) or tensor.dtype not in FLOATS + INTEGERS:
             raise EngineError(
                 f'output {tensor} is not a segmentation; expected numbers of shape N×C×H×W or '
@@ -175,20 +183,25 @@ def _choose_output(tensors: Sequence[Tensor], reader: _OutputReader,
 
 
 def _rank(output: NetworkOutput, endings: Mapping[str, Ending], most: int) -> tuple[int, ...]:
-    """Return the rank of an output; the smallest rank is the best. See the rules above."""
+    """Return the rank of an output by the rules at the top of this file. The smallest is best."""
     auxiliary = bool(AUXILIARY.search(output.name.lower()))
     ending = endings.get(output.name)
     # A feature map does not end in scores, probabilities or class ids.
     feature_map = ending is not None and not ending.values
     few_channels = 0 if output.kind.has_class_channels else 2 if output.kind.is_binary else 1
-    # An auxiliary output leaves the network early, so it needs fewer operators than the
+    # An auxiliary output is computed from an early layer, so it needs fewer operators than the
     # segmentation.
     early = ending is not None and ending.nodes < 0.9 * most
     return output.name != 'out', auxiliary, feature_map, few_channels, early
 
 
 def _reason(ranks: Sequence[tuple[int, ...]], fit: int, count: int) -> str:
-    """Return why the first of two outputs was chosen; ``fit`` of ``count`` outputs fit."""
+    """Return why the first of two outputs was chosen.
+
+    :param ranks: the ranks of the two outputs.
+    :param fit: number of outputs that can be the segmentation. ``count`` is the number of all
+        outputs.
+    """
     place = next((i for i, (a, b) in enumerate(zip(*ranks)) if a != b), -1)
     first = f'{fit} outputs fit, and this is the first one'
     return {0: f'of {count} outputs, torchvision gives this name to the segmentation',

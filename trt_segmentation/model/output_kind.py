@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Find the kind of a network output, and compare the kind with the graph of the network."""
+"""Find the kind of a network output, and compare the kind with the graph of the network.
+
+The kind says what the values of the output are, such as logits or class ids.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +21,11 @@ def find_kind(tensor: Tensor, card: OutputCard, classes: int | None,
               ending: Ending) -> tuple[OutputKind, str]:
     """Find the kind of an output.
 
-    :param classes: number of classes in the card; None if there is no card.
-    :returns: the kind and the reason. The reason is empty if the card gives the kind.
-    :raises EngineError: if the output tells two classes apart, but the card names fewer or more.
+    :param card: the section ``output`` of the model card; default values without a card.
+    :param classes: number of classes in the model card; None if there is no model card.
+    :returns: the kind, and the reason for this kind; an empty reason if the card gives the kind.
+    :raises EngineError: if the output tells exactly two classes apart, but the model card names
+        fewer or more classes.
     """
     if card.kind != 'auto':
         kind = OutputKind[card.kind.upper()]

@@ -23,7 +23,7 @@ from .silence import describe_silence, find_cause, Silence
 class CameraWatch:
     """Watches one camera of the node. All methods run in the executor's thread.
 
-    Each time the node is configured, it makes a new :class:`.Camera`, but it keeps this watch.
+    Each time the node is configured, the node makes a new :class:`.Camera`, but keeps this object.
 
     :param value: returns the value of the parameter with the given name.
     """
@@ -68,7 +68,8 @@ class CameraWatch:
     def remember(self, camera: Camera, report: CameraReport) -> None:
         """Log the new problems of a published report. Keep the report for the next comparison.
 
-        If no results are published, the log repeats why, at most once per ``log_throttle``.
+        As long as the node publishes no results, the reason is logged again and again, at most
+        once in ``log_throttle`` seconds.
         """
         now = time.monotonic()
         if not report.publishers:
@@ -99,7 +100,7 @@ class CameraWatch:
             self._node.get_logger().warning(report.silence)
 
     def _is_starting(self, camera: Camera, now: float) -> bool:
-        """Whether the camera driver may still be starting. If so, the log does not warn yet."""
+        """Whether the camera driver may still be starting. In this case, no warning is logged."""
         stale_after: float = self._value('stale_after')
         if self._publishers_since is None:
             return now - camera.last_image < START_PERIODS * stale_after

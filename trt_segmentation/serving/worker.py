@@ -28,13 +28,15 @@ WaitingFrames = NewestFrames[ServedCamera, IncomingImage]
 
 
 class Worker:
-    """Segments the newest frames and publishes the results. Every frame is counted exactly once.
+    """Segments the newest frames and publishes the results.
+
+    Every frame is counted exactly once, as published or as dropped.
 
     One thread forms batches and submits them. Another thread collects the results and publishes
     them. Therefore the engine can compute one batch while another batch is being published.
 
     :param cameras: number of cameras. A batch holds at most one frame of each camera.
-    :param settings: the worker reads them before each batch and before each frame.
+    :param settings: the worker reads these settings before each batch and before each frame.
     :param warn: called with the name of a camera, the kind of its problem, and the exception.
     :param health: the worker tells this object whether each batch succeeded.
     :param newest: the queue of the previous worker, with its waiting frames; None for a new queue.
@@ -77,7 +79,7 @@ class Worker:
     def offer(self, camera: ServedCamera, image: IncomingImage) -> None:
         """Accept an image. If an older image of this camera still waits, drop the older image.
 
-        Only one thread at a time may call this for one camera.
+        Two threads must not call this method for the same camera at the same time.
         """
         camera.count_frame_in(self._clock.seconds(), image.arrived)
         if (older := self.newest.put(camera, image)) is not None:
@@ -85,7 +87,7 @@ class Worker:
 
     def not_taken(self, camera: ServedCamera, reason: str, text: str,
                   stamp_ns: int | None = None) -> None:
-        """See :meth:`.FrameSink.not_taken`. Any thread may call this."""
+        """See :meth:`.FrameSink.not_taken`. Any thread may call this method."""
         camera.count_frame_in(self._clock.seconds(), time.monotonic())
         camera.frame_error = text
         camera.count_frame_dropped(reason)
@@ -98,9 +100,10 @@ class Worker:
         return not any(thread.is_alive() for thread in self._threads)
 
     def wait_for_batch_end(self, seconds: float) -> bool:
-        """Wait until the next batch is published. Return False if ``seconds`` are too short.
+        """Wait until the next batch is published.
 
-        Only one thread at a time may call this.
+        Return False if no batch is published within ``seconds``. Only one thread at a time may
+        call this method.
         """
         self._batch_ended.clear()
         return self._batch_ended.wait(seconds)
@@ -164,7 +167,7 @@ class Worker:
     def _submit_batches(self) -> None:
         self._submitting = time.monotonic()
         self._begin()
-        self._begin = lambda: None  # begin() would keep the previous worker in memory
+        self._begin = lambda: None  # begin() may keep the previous worker in memory
         self._submitting = 0.0
         while self._submit_next():
             pass  # each call has new variables, so no variable keeps an old image
@@ -231,7 +234,7 @@ class Worker:
             return True
         else:
             for job in jobs:
-                job.image.release()  # before publishing, so that its memory is free early
+                job.image.release()  # before publishing, so that the image's memory is free early
         finally:
             self._collecting = 0.0
             self._room.release()

@@ -28,10 +28,11 @@ class SourceImage:
         the frame.
     :param image: (height, width, 3) uint8 in the order of ``color``, C-contiguous. The receiver
         owns the array.
-    :param time_ns: time of the image in nanoseconds. For a video file, the time since the start of
-        the video. For a camera, the time of decoding since 1970. For a bag, the time of recording
-        since 1970. For a picture, 0.
-    :param color: channel order, ``bgr`` or ``rgb``. Only an array from a program can be ``rgb``.
+    :param time_ns: time of the image in nanoseconds. A video file gives the time since the start
+        of the video. A camera gives the time of decoding, and a bag gives the time of recording.
+        These two times count from 1970. A picture gives 0.
+    :param color: channel order, ``bgr`` or ``rgb``. ``rgb`` is possible only if a
+        program passes the image as an array.
     """
 
     name: str
@@ -47,8 +48,8 @@ class BadImage:
 
     :param origin: where the image comes from.
     :param error: the reason. The text of the error names the origin.
-    :param count: number of images that this object stands for. In a damaged part of a video,
-        several images have one reason.
+    :param count: number of images that this object stands for. One object can stand for
+        all images of a damaged part of a video.
     """
 
     origin: str
@@ -73,8 +74,8 @@ class OpenSource:
     :param rate: images per second of a video, camera or bag; None for other sources.
     :param close: stops the source. An iteration that is waiting for a camera then ends. Any thread
         may call this function, even more than once.
-    :param count_dropped: returns the number of images of a camera that were left out because the
-        receiver was slow.
+    :param count_dropped: returns the number of images of a camera that the source dropped because
+        the receiver was slow.
     """
 
     images: Iterator[AnyImage]
@@ -101,7 +102,7 @@ class ImageSource(Protocol):
 
     @property
     def paths(self) -> tuple[Path, ...]:
-        """Files that are read. No result may replace them."""
+        """Files that are read. No result may replace these files."""
 
     def open(self) -> OpenSource:
         """Open the source. The iteration begins at the first image.

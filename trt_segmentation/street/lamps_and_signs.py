@@ -17,7 +17,8 @@ _STEEL: tuple[Colour, ...] = (
 _RED, _WHITE, _BLUE, _BLACK = (40, 34, 200), (238, 240, 240), (176, 84, 28), (30, 30, 30)
 _YELLOW = (40, 200, 242)
 _THIN = 2.5
-"""Poles below this width in pixels are not drawn. The number is for an image 1280 pixels wide."""
+"""A pole that is narrower than this number of pixels is not drawn. The number is for an image with
+1280 columns."""
 
 
 class Lamp(Thing):
@@ -51,7 +52,7 @@ class Lamp(Thing):
             view.lamps.append((ends[1], 0.3 * scale, lit))
 
     def pool(self, view: SceneView, s: float, t: float) -> Floats:
-        """Return the outline of the light on the ground: (N, 3) world points."""
+        """Return the outline of the lit area on the ground: (N, 3) points of the world."""
         foot = view.road.at(s, t - math.copysign(self._arm + 1.0, t))
         return foot + make_ring(19) * 0.75 * self._height
 
@@ -71,7 +72,7 @@ _ARROW = np.array([(0, -0.6), (0.45, 0.0), (-0.45, 0.0)])
 _WALKER = np.array([(0, -0.5), (0.42, 0.5), (-0.42, 0.5)])
 
 _Face = tuple[tuple[Floats, float, Colour], ...]
-"""(outline, scale, colour) of each layer of a sign. The lowest layer comes first."""
+"""(outline, scale, colour) of each layer of a sign. The layer at the very back comes first."""
 FACES: tuple[_Face, ...] = (
     ((_CIRCLE, 1.0, _RED), (_CIRCLE, 0.76, _WHITE), (_MARK, 0.8, _BLACK),
      (_MARK + (0.4, 0), 0.7, _BLACK)),

@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Reads messages in CDR, the binary format of DDS and of bags. No stated length is trusted."""
+"""Reads messages in CDR, the binary format of DDS and of bags.
+
+Every length in a message is checked before the length is used.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ ENCAPSULATIONS = {
     0x0006: 'CDR2_BE', 0x0007: 'CDR2_LE', 0x0008: 'D_CDR2_BE', 0x0009: 'D_CDR2_LE',
     0x000a: 'PL_CDR2_BE', 0x000b: 'PL_CDR2_LE',
 }
-"""Representation identifiers of a serialized payload. Source: OMG DDS-XTypes 1.3, 7.6.2.1.2."""
+"""Maps each identifier of a CDR format to its name. Source: OMG DDS-XTypes 1.3, 7.6.2.1.2."""
 _ENCAPSULATION_BYTES = 4
 
 
@@ -27,7 +30,7 @@ class CdrReader:
 
     :param message: (n,) uint8, C-contiguous, including the encapsulation header.
     :raises FrameError: if the encapsulation header is wrong. The methods raise this error if a
-        field is wrong. The text names the field, its position and the problem.
+        field is wrong. The error names the field, its position and the problem.
     """
 
     def __init__(self, message: npt.NDArray[np.uint8]) -> None:
@@ -44,7 +47,7 @@ class CdrReader:
         self.order = '<' if identifier else '>'
 
     def take(self, size: int, field: str) -> int:
-        """Skip ``size`` bytes, and return the offset of the first of them."""
+        """Skip ``size`` bytes, and return the offset of the first skipped byte."""
         start = self.offset
         if size > self.message.size - start:
             raise FrameError(
@@ -56,10 +59,10 @@ class CdrReader:
     def read_number(self, kind: str, field: str) -> int:
         """Skip the padding, and read a number.
 
-        :param kind: ``i``, ``I``, ``Q`` or ``B``, as in the module struct.
+        :param kind: the number's type: ``i``, ``I``, ``Q`` or ``B``, as in Python's module struct.
         """
-        # Counted from the end of the encapsulation header, the offset of each number is a multiple
-        # of its size.
+        # The distance from the end of the encapsulation header to a number is a multiple of the
+        # number's size.
         size = struct.calcsize(f'={kind}')
         self.take(-(self.offset - _ENCAPSULATION_BYTES) % size, f'padding before {field}')
         start = self.take(size, field)
@@ -68,7 +71,9 @@ class CdrReader:
     def read_text(self, field: str) -> str:
         """Read a string. Bytes that are not UTF-8 are replaced, as in rclpy."""
         size = self.read_number('I', f'length of {field}')
-        if not size:  # CDR forbids a length of 0, but some writers send it. Fast CDR accepts it.
+        # CDR forbids a length of 0, but some writers send this length. The library Fast CDR also
+        # accepts this length.
+        if not size:
             return ''
         start = self.take(size, field)
         if self.message[self.offset - 1]:
@@ -78,7 +83,7 @@ class CdrReader:
         return self.message[start:self.offset - 1].tobytes().decode('utf-8', 'replace')
 
     def read_bytes(self, field: str) -> npt.NDArray[np.uint8]:
-        """Return a view of a sequence of bytes, not a copy."""
+        """Read a sequence of bytes. The result is a view of the message, not a copy."""
         size = self.read_number('I', f'length of {field}')
         start = self.take(size, field)
         return self.message[start:start + size]

@@ -10,9 +10,9 @@ from typing import BinaryIO, overload
 from .regular_file import size_changed
 
 _WINDOW = 4096
-"""Number of bytes that one read gets from the disk if one byte is needed."""
+"""If one byte is needed, this number of bytes is read from the disk in one call."""
 _SMALL = 65536
-"""A slice up to this number of bytes is read immediately. A longer slice becomes another view."""
+"""A slice up to this number of bytes is read at once. A longer slice becomes another FileView."""
 
 
 class FileView:
@@ -66,4 +66,4 @@ class FileView:
 
 
 Bytes = memoryview | FileView
-"""The types of bytes that the readers in this folder accept."""
+"""The types of the data that the file readers in this folder accept."""

@@ -22,7 +22,8 @@ needed. A keyframe needs no other packet."""
 class VideoMessage:
     """The fields that both message types have.
 
-    :param format: the codec. In an FFMPEGPacket, names of pixel formats can follow after a ``;``.
+    :param format: the codec. In an FFMPEGPacket, the codec can be followed by a ``;`` and pixel
+        formats.
     :param data: one packet.
     """
 
@@ -44,9 +45,11 @@ def parse_video(message: npt.NDArray[np.uint8], msgtype: str) -> VideoMessage:
     More bytes after the known fields are ignored, because a newer version of CompressedVideo may
     have more fields.
 
-    :param message: (n,) uint8, C-contiguous, with the CDR encapsulation header. It is copied.
+    :param message: (n,) uint8, C-contiguous, with the CDR encapsulation header. The result
+        contains a copy of the data.
     :param msgtype: one of :data:`VIDEO_TYPES`.
-    :raises FrameError: if a field is wrong. The text names the field, its position and the reason.
+    :raises FrameError: if a field is wrong. The error names the field, the position and the
+        reason.
     """
     reader = CdrReader(message)
     stamp_and_frame = reader.read_header()

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Shows images, label maps and latencies in Rerun, or writes an .rrd file, without ROS."""
+"""Shows images, label maps and latencies in the viewer Rerun, or writes them to an .rrd file."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ OPACITY = 0.5
 FLUSH_SECONDS = 10.0
 """Longest time in seconds that close() waits until the viewer has received all data."""
 PORT = 9876
-"""TCP port on which a viewer listens. It is Rerun's default port."""
+"""TCP port on which a viewer listens. This number is Rerun's default."""
 VIEWER = (sys.executable, '-m', 'rerun', '--bind', '127.0.0.1', '--expect-data-soon')
-"""Command that starts a viewer for this machine only. From a viewer that Rerun's function spawn()
-starts, other machines could read the images."""
+"""Command that starts a viewer for this machine only. If Rerun's function spawn() started the
+viewer, other machines could read the images from the viewer."""
 START_SECONDS = 30.0
 """Longest time in seconds until a new viewer listens on its port."""
 
@@ -86,7 +86,7 @@ def open_viewer(command: Sequence[str], port: int) -> None:
             raise ViewError(f'the viewer ended with exit code {code}; write a file with '
                             '--save-view FILE.rrd instead')
         if time.monotonic() > end:
-            os.killpg(viewer.pid, signal.SIGKILL)  # ends the launcher and the viewer
+            os.killpg(viewer.pid, signal.SIGKILL)  # ends Rerun's launcher and the viewer
             viewer.wait()
             raise ViewError(f'the viewer did not listen on port {port} within {START_SECONDS:g} '
                             's; write a file with --save-view FILE.rrd instead')
@@ -105,7 +105,7 @@ class RerunView:
 
     :param spawn: whether a viewer shows the camera. A viewer that is already open is used.
     :param path: .rrd file to write, in a folder that exists; None for no file.
-    :raises ViewError: if :func:`check_view` refuses the view, or the viewer does not start.
+    :raises ViewError: if :func:`check_view` refuses the view, or if the viewer does not start.
     """
 
     def __init__(self, card: ModelCard, spawn: bool = False, path: Path | None = None) -> None:

@@ -12,8 +12,8 @@ import numpy as np
 TO_NODE, TO_SUBSCRIBER, OTHER = 'camera to node', 'node to subscriber', 'other'
 STAGES = ('wait', 'decode', 'stage', 'upload', 'preprocess', 'inference', 'postprocess',
           'download')
-"""Steps inside the node before it publishes, in this order. They are called stages. No pipeline
-has all of these stages."""
+"""The steps inside the node before the node publishes, in this order. These steps are called
+stages. No pipeline has all of these stages."""
 
 
 def format_ms(ms: float) -> str:
@@ -44,8 +44,8 @@ class FrameTime:
         """Return the milliseconds of each step, in the order of the steps.
 
         ``camera to node`` contains exposure, camera driver and middleware. This step is missing if
-        ``timings`` has no ``age``. The step ``node to subscriber`` is missing if ``received_ms``
-        is None.
+        ``timings`` has no ``age``, the time from the stamp until the node begins to publish. The
+        step ``node to subscriber`` is missing if ``received_ms`` is None.
         """
         total, publish = self.timings.get('total', 0.0), self.timings.get('publish')
         found = {}
@@ -70,8 +70,8 @@ def typical_steps(frames: Sequence[FrameTime]) -> dict[str, float]:
     """Return the milliseconds of each step of a typical frame.
 
     The frames are sorted by their total time. The typical frame is the mean of the middle tenth of
-    these frames. So the sum of its steps is near the median of the total times. The sum of the
-    medians of the steps could differ.
+    these frames. So the sum of its steps is near the median of the total times. The medians
+    of the single steps could have another sum.
 
     :raises ValueError: if there are no frames.
     """

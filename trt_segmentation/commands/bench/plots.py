@@ -24,13 +24,14 @@ HERE, OTHER, REST = '#3b82f6', '#f59e0b', '#94a3b8'
 
 HEIGHT = 340
 LINE = 24
-"""Height of a legend line in pixels. In a narrow column each name has a separate line."""
+"""Height of a legend line in pixels. On a narrow page, the legend has one line for each name."""
 KINDS = ('#3b82f6', '#10b981', '#a855f7', '#ef4444')
 BARS = 60
 """Largest number of bars of a histogram. The limit is smaller if there are few frames."""
 
 TAIL = 1.5
-"""The last bar also counts all latencies above this multiple of p99. So the bars stay wide."""
+"""The histogram ends at this multiple of p99. Its last bar also counts all longer latencies. So a
+few long latencies do not make the other bars narrow."""
 
 Run = dict[str, Any]
 
@@ -88,7 +89,7 @@ def shares_of(stages: dict[str, float]) -> dict[str, int]:
     """Return the share of each stage in percent, rounded so that the shares add up to 100."""
     exact = {name: 100 * ms / (sum(stages.values()) or 1.0) for name, ms in stages.items()}
     shares = {name: int(share) for name, share in exact.items()}
-    # The largest remainders are rounded up.
+    # Only the shares with the largest fractional parts are rounded up.
     largest = sorted(exact, key=lambda name: shares[name] - exact[name])
     for name in largest[:round(sum(exact.values())) - sum(shares.values())]:
         shares[name] += 1
@@ -152,7 +153,12 @@ def _cameras_figure(title: str, run: Run, other: Run | None) -> go.Figure:
 
 def _curve(figure: go.Figure, run: Run, value: Callable[[dict[str, float]], float], color: str,
            dash: str, name: str, side: str = 'bottom') -> None:
-    """Add a curve. The name of a curve of this run is at its end, at ``side`` (top or bottom)."""
+    """Add a curve.
+
+    If the curve belongs to this run, the name of the curve is written at the last point.
+
+    :param side: ``top`` writes the name above the last point, and ``bottom`` below the point.
+    """
     cameras = run['cameras']
     end = '' if ',' in name else f' {name}'
     figure.add_scatter(
@@ -180,7 +186,8 @@ def memory_plot(run: Run, other: Run | None) -> go.Figure:
                 name=name, showlegend=dash == 'solid', line={'color': color, 'dash': dash},
                 marker={'size': 7}, hovertemplate=f'{name}, %{{x}}: %{{y:.0f}} MiB<extra></extra>')
     _axis(figure.update_yaxes, 'MiB', rangemode='tozero')
-    # The two runs may have different numbers of cameras, so the points are sorted here.
+    # The two runs may have different numbers of cameras, so the points of both runs are sorted by
+    # number of cameras here.
     figure.update_xaxes(showgrid=False, automargin=True, categoryorder='array',
                         categoryarray=sorted(phases_of, key=phases_of.__getitem__))
     figure.update_layout(

@@ -40,7 +40,10 @@ def choose_set(found: Driver, gpu: int = 0) -> tuple[str, str]:
 
 
 def advise_faster(found: Driver, choice: EngineChoice, gpu: int = 0) -> str:
-    """Return one line: the command that makes segmentation faster, or why there is none."""
+    """Return a line with the command that makes segmentation faster.
+
+    If there is no such command, the line says why.
+    """
     name, why_not = choose_set(found, gpu)
     if choice.taken == 'tensorrt':
         return 'nothing to install: the best engine, tensorrt, is already used'
@@ -54,13 +57,14 @@ def advise_faster(found: Driver, choice: EngineChoice, gpu: int = 0) -> str:
         return f'faster: {pip_install("tensorrt-cu13", "onnx", "onnxslim", "filelock")}'
     if (Path(sys.prefix) / 'installed').exists():   # ./dev made this environment
         return 'faster: ./dev demo'
-    # onnxruntime and onnxruntime-gpu install the same folder, so one must be removed first.
+    # The packages onnxruntime and onnxruntime-gpu write to the same folder. So onnxruntime must
+    # be removed before onnxruntime-gpu is installed.
     before = '' if name == 'tensorrt-rtx' else 'pip uninstall --yes onnxruntime && '
     return f'faster: {before}{pip_install(*GPU_SETS[name])}'
 
 
 def main() -> None:
-    """Print the key in :data:`.GPU_SETS` of the packages that ``./dev demo`` must install.
+    """Print which packages ``./dev demo`` must install, as a key of :data:`.GPU_SETS`.
 
     The key is empty if a GPU can be used already, or if no packages fit. One line on stderr says
     what was found.

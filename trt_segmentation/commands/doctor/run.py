@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run every check of ``trt_seg doctor`` and print the results.
 
-Each check imports the checked package inside a function. So the doctor works even if a package is
-missing or broken.
+Each check imports the checked package inside a function. So ``trt_seg doctor`` works even if a
+package is missing or broken.
 """
 
 from __future__ import annotations

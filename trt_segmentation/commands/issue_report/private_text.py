@@ -28,8 +28,8 @@ ORDINARY = frozenset([
     'test', 'ubuntu', 'user', 'xavier'])
 """Names of users and hosts that are the same on many machines. Such a name stays in the text."""
 SHORTEST_NAME, SHORTEST_SECRET = 3, 6
-"""Smallest length of a name, and of a secret value, that is removed. Shorter texts often occur
-in ordinary text."""
+"""A name or a secret value with fewer characters stays in the text, because ordinary text often
+contains such short words."""
 _SECRET_NAME = re.compile(r'KEY|TOKEN|SECRET|PASS|CREDENTIAL|AUTH', re.I)
 _KEPT_FILE = re.compile(r'[\w.+-]+\.(?:py|so[\d.]*)')
 _URL_USER = re.compile(r'(\w://)[^\s/@"\']+@')
@@ -43,7 +43,7 @@ _PACKAGES = re.compile(r'/((?:site|dist)-packages/.*)')
 class PrivateWords:
     """The private words of a machine. Each mapping goes from a word to its replacement.
 
-    :param folders: paths of folders. The rest of a longer path stays in the text.
+    :param folders: paths of folders. If a path begins with a folder, only the folder is replaced.
     :param words: names of users and hosts.
     :param secrets: passwords and other secret values of environment variables.
     :param root: root of the file system. Only tests give another folder.
@@ -95,7 +95,7 @@ class PrivateWords:
 
 
 def words_of_this_machine() -> PrivateWords:
-    """Collect the user, the host, the folders and the passwords of this process."""
+    """Collect the names of user and host, the folders, and the secrets in the environment."""
     return PrivateWords(_folders(), _names(), _secrets())
 
 

@@ -52,7 +52,8 @@ def read_labelled(shard: Shard, path: Path, label_topic: str | None, values: Lab
     """Yield the images of a shard with their label maps. Several threads do the decoding.
 
     In a bag, an image and its label map have the same header stamp. Their log times may differ by
-    up to :data:`MOST_APART`. So the label map may be recorded before or after the shard.
+    up to :data:`MOST_APART`. So the log time of the label map may lie before the beginning
+    or after the end of the shard.
 
     A BadImage takes the place of an image if the image or its label map cannot be decoded, or if
     the image has no label map. If there is no label map, the error of the BadImage is an
@@ -62,8 +63,8 @@ def read_labelled(shard: Shard, path: Path, label_topic: str | None, values: Lab
     :param label_topic: topic of the label maps in a bag.
     :param values: tells how the values of the label maps become class ids.
     :param classes: number of classes of the model.
-    :raises EvaluationError: if a label map has a value without a class, or if a file of a
-        folder of labelled images cannot be read.
+    :raises EvaluationError: if a label map has a value without a class, or if a file in the
+        folder cannot be read.
     :raises BagError: if the bag cannot be read.
     """
     found = (_read_folder(shard, path, values, classes) if label_topic is None or not shard.topic
@@ -113,7 +114,7 @@ def _read_bag(shard: Shard, path: Path, label_topic: str, values: LabelValues, c
 
 def pair_messages(messages: Iterable[Recorded], shard: Shard
                   ) -> Iterator[tuple[Recorded, Recorded | None]]:
-    """Yield each image of a shard once, with the label map of the same stamp.
+    """Yield each image of a shard once, with the label map that has the same stamp.
 
     If there is no such label map, the second item is None.
 
@@ -136,7 +137,7 @@ def pair_messages(messages: Iterable[Recorded], shard: Shard
             yield from [(message, None)] * is_image
         elif not is_image:
             yield from ((image, message) for image in waiting.pop(stamp, ()))
-            labels.pop(stamp, None)     # so that ``labels`` is sorted by log time
+            labels.pop(stamp, None)     # so that the new entry becomes the last
             labels[stamp] = message
         elif stamp in labels:
             yield message, labels[stamp]

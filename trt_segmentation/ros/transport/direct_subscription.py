@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Receives images from the middleware without Python messages."""
+"""Receives images from the middleware without making Python message objects."""
 
 from __future__ import annotations
 
@@ -47,7 +47,9 @@ def _never(message: Any) -> None:
 
 
 class DirectSubscription(Waitable):  # type: ignore[misc]
-    """Receives images without Python messages. Use this object in the executor's thread.
+    """Receives images without making Python message objects.
+
+    Call the methods in the executor's thread.
 
     While the middleware copies a message into a buffer, the GIL is released.
 
@@ -99,15 +101,15 @@ class DirectSubscription(Waitable):  # type: ignore[misc]
         """Stop receiving messages. Images that came before stay valid until they are released."""
         self._node.remove_waitable(self)
         self._node.destroy_subscription(self.subscription)
-        self.renew()  # frees memory, because an executor may keep this object for a long time
+        self.renew()  # frees the buffers, because an executor may keep this object for long
 
     def __enter__(self) -> None:
-        """Keep the subscription alive while the executor waits for it."""
+        """Keep the subscription alive while the executor waits for a message."""
         self._index = None
         self.subscription.handle.__enter__()
 
     def __exit__(self, *exception: object) -> None:
-        """Allow the subscription to be destroyed."""
+        """Allow the subscription to be destroyed again, because the executor's wait has ended."""
         self.subscription.handle.__exit__(*exception)
 
     def get_num_entities(self) -> NumberOfEntities:
@@ -128,7 +130,7 @@ class DirectSubscription(Waitable):  # type: ignore[misc]
 
     def take_data(self) -> TakenImage | _NotTaken | None:
         """Receive one message. Returns None if there is no message."""
-        # If renew() replaces the queue, the buffer still goes back to the old queue.
+        # If renew() replaces the queue meanwhile, the buffer still goes back to the old queue.
         free = self._free
         buffer = free.pop()  # the buffer that was used last is still in the CPU caches
         kept = False
