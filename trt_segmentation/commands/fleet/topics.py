@@ -22,15 +22,12 @@ def check_topics(recordings: Sequence[Recording], image_topic: str | None,
     """Check that each topic that the user chose is in at least one bag.
 
     Another topic of the same camera, such as its compressed images, counts as ``image_topic`` too.
-
-    Bags are opened only until both topics are found. Bags on this machine that cannot be read are
-    ignored here. No remote bag is copied.
+    Bags on this machine that cannot be read are ignored here. No remote bag is copied.
 
     :param image_topic: the topic that the user chose; None for all cameras.
-    :param label_topic: topic of the label maps; None if no label maps are needed.
+    :param label_topic: topic of label maps; None if none are needed.
     :param say: called with a line of text if a check would need a copy of a remote bag.
-    :raises BagError: if one of the two topics is in no bag. The message lists the image topics of
-        one bag.
+    :raises BagError: if one of the two topics is in no bag.
     :raises EvaluationError: if ``label_topic`` has camera images in the first bag with this topic.
     """
     wanted = {kind: topic for kind, topic in (('images', image_topic), ('label maps', label_topic))

@@ -36,19 +36,16 @@ def run(make: Callable[[], Any], begin: Callable[[Any], None], args: list[str] |
         ) -> int:
     """Make a node, run its callbacks until the process must end, then destroy the node.
 
-    A signal ends the run. If a callback raises an exception, the error is counted, and the node
-    goes on.
+    A signal ends the run. An exception of a callback is counted, and the node goes on.
 
-    :param make: makes the node, after ROS was started. The node has ``errors``, a
-        :class:`.MishapCounter`, and ``stop()``, which is called before ROS ends.
-    :param begin: called once with the new node.
+    :param make: makes the node, after ROS was started. Then ``begin`` is called once. The node has
+        ``errors``, a :class:`.MishapCounter`, and ``stop()``, which is called before ROS ends.
     :param ended: called again and again. Returns the exit code if the process must end, else None.
     :param name: name of the logger that gets the error if the node cannot be made.
     :returns: the exit code. It is 0 after a signal, or if ``ended`` returned 0. It is 2 if ROS
         does not start, or if a start-up parameter is refused. With any other exit code, or if a
-        thread cannot be stopped, this function ends the process and does not return. The exit
-        code of the process is :data:`BROKEN` after :data:`ENDLESS` errors in a row, or if the node
-        cannot end cleanly.
+        thread cannot be stopped, this function ends the process and does not return. The code is
+        :data:`BROKEN` after :data:`ENDLESS` errors in a row, or if the node cannot end cleanly.
     """
     # rclpy's own signal handlers would end ROS before the last frames and diagnostics are sent.
     stopping.request_stop_on_signals()
