@@ -13,6 +13,7 @@ from ..untrusted.terminal_text import count_noun
 
 # Values of CUdevice_attribute, see https://docs.nvidia.com/cuda/cuda-driver-api
 _MAJOR, _MINOR, _INTEGRATED = 75, 76, 18
+# Why the driver cannot be used, by the error code that cuInit returns
 _REASONS = {100: 'it finds no GPU', 803: 'its library and its kernel module have different '
             'versions. Restart the machine', 804: 'this GPU does not support the forward '
             'compatibility of CUDA'}

@@ -132,8 +132,8 @@ class Camera:
         """Use another model for all later segmentations, and publish its class names.
 
         A new model has a new :class:`.Worker`. A thread of this worker calls this method before
-        the first frame. But if a failed engine is being reopened at this time, the executor's
-        thread calls this method.
+        the first frame. But if the engine of the old model had failed, there is no frame to wait
+        for. Then the executor's thread calls this method.
         """
         self._outputs.card = card
         self.health.change_model(card, reference)

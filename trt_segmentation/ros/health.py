@@ -83,7 +83,8 @@ class HealthReport:
 
     :param values: the figures as text. Each key is the name of a figure.
     :param warning: why the results should not be trusted. Empty if there is no warning.
-    :param progress: such as ``29 of 60 frames``, while a drift needs more frames. Otherwise empty.
+    :param progress: how many frames are in the window of the drift, such as ``29 of 60 frames``.
+        Empty if the window is full.
     """
 
     values: Mapping[str, str]
@@ -94,9 +95,9 @@ class HealthReport:
 class Health:
     """Publishes the health of one camera, and keeps the newest report for the diagnostics.
 
-    The transition ``configure`` makes this object. A worker segments the frames. Its threads
-    call :meth:`publish` and usually :meth:`change_model`. The executor's thread calls the other
-    methods.
+    The transition ``configure`` makes this object. A worker segments the frames. The
+    threads of the worker call :meth:`publish`. The executor's thread calls the other methods, but
+    :meth:`change_model` may be called by any of these threads.
 
     :param prefix: the topic without its last part ``/health``, for example ``~``.
     :param camera: name of the camera. Empty if the camera has no name.

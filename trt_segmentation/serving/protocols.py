@@ -168,4 +168,4 @@ class LiveSettings(Protocol):
         """Give the pipeline the overlay's current colours."""
 
     def schedule_outputs(self, camera: ServedCamera) -> Wanted:
-        """Decide what to compute for the next frame of a camera."""
+        """Call :meth:`ServedCamera.schedule_outputs` with the present settings."""

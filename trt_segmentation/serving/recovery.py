@@ -113,7 +113,7 @@ class EngineHealth:
                 self._status = EngineStatus(EngineState.FAILING, self._status.reason)
 
     def start_afresh(self) -> None:
-        """Change to RUNNING, but not from LOST. The number of failures is kept."""
+        """Change to RUNNING, except from LOST. The number of failures does not change."""
         with self._lock:
             if self._status.state is not EngineState.LOST:
                 self._status = EngineStatus()
@@ -155,12 +155,12 @@ class Reopening:
 
     @property
     def pipeline(self) -> Pipeline | None:
-        """The new pipeline, which the caller owns. None if no pipeline is open yet."""
+        """The new pipeline, which the caller must close; None if no pipeline is open yet."""
         with self._lock:
             return self._pipeline
 
     def give_up(self) -> None:
-        """End the attempts. If a new pipeline is already open, or opens later, it is closed."""
+        """End the attempts, and close the new pipeline if it is open, or as soon as it is open."""
         with self._lock:
             self._given_up.set()
             pipeline, self._pipeline = self._pipeline, None

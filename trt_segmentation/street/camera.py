@@ -81,9 +81,9 @@ class PinholeCamera:
         return (self.height - 1) / 2 + self.focal * math.tan(angle)
 
     def ground(self, scale: float, period: float) -> Floats:
-        """Return the (3, 3) homography from image pixels to the pixels of a tile.
+        """Return the (3, 3) homography from image pixels to the pixels of the ground's texture.
 
-        Copies of the tile, a square picture, cover the ground.
+        The texture consists of copies of a square picture, the tile.
 
         :param scale: pixels of the tile per metre.
         :param period: side of the tile in pixels.

@@ -20,7 +20,7 @@ from .candidates import CANDIDATES, FIRST, FUSED
 
 
 def choose_first(card: ModelCard) -> tuple[str, ...]:
-    """Return the names of the candidates that are measured for a network.
+    """Return the names of the candidates that are measured first for a network.
 
     Every network gets :data:`.candidates.FIRST`. A network with attention layers gets
     :data:`.candidates.FUSED` too.

@@ -86,7 +86,7 @@ class CandidateTrial:
     def _capture(self, binding: Enqueues) -> Enqueues:
         try:
             return CudaGraph([binding], self._stream)
-        except EngineError:     # if the capture fails, the pipeline runs without a CUDA graph
+        except EngineError:     # the GPU pipeline then runs without a CUDA graph, so measure this
             with suppress(EngineError):     # the first run after a failed capture fails, too
                 binding.enqueue(self._stream)
             return binding

@@ -21,7 +21,8 @@ from ...model.card import ModelCard
 from ...untrusted.terminal_text import count_noun, one_line
 
 MOST_RENAMED = 20
-"""Largest number of printed lines about renamed results."""
+"""Largest number of printed lines about renamed results. A renamed result does not have the name
+of its picture, for example because two pictures have the same name."""
 
 
 @dataclass
@@ -98,7 +99,7 @@ def print_report(report: SegmentReport, pixels: npt.NDArray[np.int64], all_pixel
 
 
 def join_repeated(bad: Sequence[str]) -> list[str]:
-    """Join the lines about messages of one bag that have the same reason. Return all lines.
+    """Join the lines about messages of one bag that have the same reason. Keep all other lines.
 
     :param bad: lines about images and sources; see :class:`SegmentReport`.
     """

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Launches of the kernel in preprocess.cu, which computes the network's input tensor."""
+"""Makes launches of the kernel in preprocess.cu. It computes the network's input tensor."""
 
 from __future__ import annotations
 
@@ -45,8 +45,9 @@ class _PreprocessParams(ctypes.Structure):
 class Source(NamedTuple):
     """One camera image that a launch reads.
 
-    :param image: address of the first byte of the image, for kernels.
-    :param lookup: GPU address of the frame's array :attr:`.Viewport.lookup`; 0 if there is none.
+    :param image: address that kernels use for the first byte of the image.
+    :param lookup: GPU address of :attr:`.Viewport.lookup`, which removes the distortion of the
+        lens; 0 if the frame is not rectified.
     """
 
     frame: Frame
@@ -63,8 +64,8 @@ def defines(image: ImageInput, rectify: bool = False) -> dict[str, str | int]:
 class Preprocess:
     """The kernels for one network input, on the GPU that is current in this thread.
 
-    A second kernel also removes the distortion of the lens (rectification). This kernel is loaded
-    when an image first needs it.
+    If an image needs rectification, a second kernel replaces the first. The second kernel also
+    removes the distortion of the lens. It is loaded when an image first needs it.
 
     :param arch: the GPU's architecture, such as ``sm_90``.
     """

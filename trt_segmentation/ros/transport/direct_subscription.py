@@ -101,7 +101,8 @@ class DirectSubscription(Waitable):  # type: ignore[misc]
         """Stop receiving messages. Images that came before stay valid until they are released."""
         self._node.remove_waitable(self)
         self._node.destroy_subscription(self.subscription)
-        self.renew()  # frees the buffers, because an executor may keep this object for long
+        # An executor may keep this object for long. New buffers have no memory yet.
+        self.renew()
 
     def __enter__(self) -> None:
         """Keep the subscription alive while the executor waits for a message."""
@@ -109,7 +110,7 @@ class DirectSubscription(Waitable):  # type: ignore[misc]
         self.subscription.handle.__enter__()
 
     def __exit__(self, *exception: object) -> None:
-        """Allow the subscription to be destroyed again, because the executor's wait has ended."""
+        """The executor's wait has ended, so the subscription may be destroyed from now on."""
         self.subscription.handle.__exit__(*exception)
 
     def get_num_entities(self) -> NumberOfEntities:

@@ -98,7 +98,8 @@ class TakenImage:
     def video(self) -> VideoMessage:
         """Return a copy of the video packet in this message.
 
-        :raises FrameError: if the message cannot be read. The error names the wrong field.
+        :raises FrameError: if the message cannot be read. The error names the field that is
+            wrong.
         """
         return parse_video(self._held(), MESSAGE_TYPES[self._image_transport])
 
