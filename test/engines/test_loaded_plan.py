@@ -57,7 +57,7 @@ def test_plan_of_another_version_or_gpu_is_built_again(start, monkeypatch, reaso
     lines = []
     with pytest.raises(PlanRefused):
         start(lines)
-    assert reason in lines[0] and 'is built again' in lines[0]
+    assert reason in lines[0] and 'so a new plan is needed' in lines[0]
     assert sum(line.startswith('built ') for line in lines) == 1
 
 

@@ -288,10 +288,10 @@ def test_cards_that_refer_to_each_other_are_refused(tmp_path):
     """A card must not take its classes from itself, or from a card that refers back."""
     one, two = tmp_path / 'one.yaml', tmp_path / 'two.yaml'
     one.write_text(f'model: a\nclasses: {one}\n')
-    assert 'Name the card that has the list' in refused(one)
+    assert 'name the card that has the list' in refused(one)
     one.write_text(f'model: a\nclasses: {two}\npalette: {two}\n')
     two.write_text(f'model: a\nclasses: {one}\npalette: {one}\n')
-    assert 'Name the card that has the list' in refused(one)
+    assert 'name the card that has the list' in refused(one)
     two.write_text('model: a\nclasses: cityscapes\npalette: cityscapes\n')
     assert len(load_card(one).classes) == 19
 
