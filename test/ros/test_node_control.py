@@ -34,7 +34,9 @@ def test_the_script_reads_sets_and_changes_the_state(ros: Any, node: Process) ->
         done = subprocess.run([sys.executable, SCRIPT, *arguments], capture_output=True, text=True,
                               timeout=120, check=False, env={
                                   **os.environ, 'ROS_DOMAIN_ID': str(ros.get_domain_id())})
-        return done.returncode, done.stdout.strip(), done.stderr.strip()
+        # The middleware of Kilted writes a warning about the variable of its profile.
+        errors = [line for line in done.stderr.splitlines() if 'rmw_fastrtps' not in line]
+        return done.returncode, done.stdout.strip(), '\n'.join(errors)
 
     assert control('get', 'alpha') == (0, '0.5', '')
     assert control('set', 'alpha', '0.25') == (0, '', '')
