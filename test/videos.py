@@ -60,6 +60,16 @@ def decode_file(path: Path) -> list[npt.NDArray[np.uint8]]:
     return [f.to_ndarray(format='bgr24') for f in frames]
 
 
+def damage_frame(path: Path, number: int) -> bytes:
+    """Return the file with zeros in place of a frame. Frame n must have the time n × 40 ms."""
+    data = bytearray(path.read_bytes())
+    with av.open(str(path)) as container:
+        packet = next(bytes(p) for p in container.demux() if p.pts == number * 40)  # pts is in ms
+    at = data.index(packet)
+    data[at:at + len(packet)] = bytes(len(packet))
+    return bytes(data)
+
+
 def run_ffmpeg(*arguments: str | Path) -> None:
     """Run the ffmpeg program. If this machine does not have it, skip the test."""
     if not shutil.which('ffmpeg'):

@@ -8,12 +8,12 @@ from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
 
-import av
 from fleets import make_job
 import numpy as np
 import pytest
 from recordings import compressed, FIRST, image_messages, Message, pictures, TOPIC, write_bag
 import videos
+from videos import damage_frame
 
 from trt_segmentation.bags.reader import COMPRESSED
 from trt_segmentation.fleet.frames import read_shard
@@ -89,16 +89,6 @@ def test_each_lost_frame_of_a_video_has_a_number_and_a_time(tmp_path: Path, wind
             assert message.startswith(f'{which}: ') and len(bad) == max(bad) - min(bad) + 1
     assert stamps == list(range(60)) and sum(shard.frames for shard in shards) == 60
     assert 14 in lost and lost == list(range(lost[0], lost[-1] + 1)) and len(lost) < 20
-
-
-def damage_frame(path: Path, number: int) -> bytes:
-    """Return the file with zeros in place of a frame, whose frames last 40 ms."""
-    data = bytearray(path.read_bytes())
-    with av.open(str(path)) as container:
-        packet = next(bytes(p) for p in container.demux() if p.pts == number * 40)
-    at = data.index(packet)
-    data[at:at + len(packet)] = bytes(len(packet))
-    return bytes(data)
 
 
 @pytest.mark.parametrize('kind', ['raw', 'jpeg', 'png'])

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from rtsp_camera import RtspCamera
 from videos import (
+    damage_frame,
     decode_file,
     encode,
     HEIGHT,
@@ -99,12 +100,8 @@ def test_a_trimmed_video_begins_between_keyframes(tmp_path):
 
 def test_damaged_frames_are_left_out_up_to_the_next_keyframe(tmp_path):
     path = make_file(tmp_path / 'a.mkv')
-    truth, data = decode_file(path), bytearray(path.read_bytes())
-    with av.open(str(path)) as container:
-        packet = next(bytes(p) for p in container.demux() if p.pts == 14 * 40)  # pts is in ms
-    at = data.index(packet)
-    data[at:at + len(packet)] = bytes(len(packet))
-    path.write_bytes(data)
+    truth = decode_file(path)
+    path.write_bytes(damage_frame(path, 14))
     with VideoReader(path) as reader:
         frames = list(reader)
     shown = [f.time_ns // 40_000_000 for f in frames]
@@ -129,12 +126,8 @@ def test_damaged_frames_are_left_out_up_to_the_next_keyframe(tmp_path):
 def test_a_keyframe_right_after_the_damage_is_shown(tmp_path, codec, damaged):
     path = make_file(tmp_path / 'a.mkv', codec, bf='0', **{
         'x265-params': 'bframes=0:log-level=none'} if codec == 'libx265' else {})
-    truth, data = decode_file(path), bytearray(path.read_bytes())
-    with av.open(str(path)) as container:
-        packet = next(bytes(p) for p in container.demux() if p.pts == damaged * 40)
-    at = data.index(packet)
-    data[at:at + len(packet)] = bytes(len(packet))
-    path.write_bytes(data)
+    truth = decode_file(path)
+    path.write_bytes(damage_frame(path, damaged))
     with VideoReader(path) as reader:
         frames = {frame.number - 1: frame.image for frame in reader}
     assert list(frames) == [*range(damaged), *range(20, 40)]
@@ -147,12 +140,7 @@ def test_a_keyframe_right_after_the_damage_is_shown(tmp_path, codec, damaged):
 @pytest.mark.parametrize('damaged', [0, 1, 14, 18, 20, 38, 39])
 def test_the_message_names_each_lost_frame(tmp_path, damaged, b_frames):
     path = make_file(tmp_path / 'a.mkv', bf=b_frames)
-    data = bytearray(path.read_bytes())
-    with av.open(str(path)) as container:
-        packet = next(bytes(p) for p in container.demux() if p.pts == damaged * 40)
-    at = data.index(packet)
-    data[at:at + len(packet)] = bytes(len(packet))
-    path.write_bytes(data)
+    path.write_bytes(damage_frame(path, damaged))
     with VideoReader(path) as reader:
         frames = list(reader)
     (part,) = reader.damaged

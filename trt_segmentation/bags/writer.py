@@ -16,8 +16,15 @@ from typing import Any
 import cv2
 import numpy as np
 import numpy.typing as npt
-from rosbags import interfaces
-from rosbags.interfaces import Connection, QosTime
+from rosbags.interfaces import (
+    Connection,
+    Qos,
+    QosDurability,
+    QosHistory,
+    QosLiveliness,
+    QosReliability,
+    QosTime,
+)
 from rosbags.rosbag2 import StoragePlugin, Writer, WriterError
 
 from ..errors import BagError
@@ -183,11 +190,10 @@ def add_topic(writer: Writer, topic: str, msgtype: str, latched: bool = False) -
 
     :param latched: whether a late subscriber still gets the last message (transient local).
     """
-    durability = interfaces.QosDurability
-    qos = interfaces.Qos(
-        interfaces.QosHistory.KEEP_LAST, 1 if latched else 5, interfaces.QosReliability.RELIABLE,
-        durability.TRANSIENT_LOCAL if latched else durability.VOLATILE, _FOREVER, _FOREVER,
-        interfaces.QosLiveliness.AUTOMATIC, _FOREVER, avoid_ros_namespace_conventions=False)
+    qos = Qos(
+        QosHistory.KEEP_LAST, 1 if latched else 5, QosReliability.RELIABLE,
+        QosDurability.TRANSIENT_LOCAL if latched else QosDurability.VOLATILE, _FOREVER, _FOREVER,
+        QosLiveliness.AUTOMATIC, _FOREVER, avoid_ros_namespace_conventions=False)
     return writer.add_connection(topic, msgtype, typestore=STORE, offered_qos_profiles=[qos])
 
 

@@ -154,13 +154,12 @@ def find_calibration(card: ModelCard, recipe: Recipe,
     :returns: None for fp32, and for fp16 if the card has no usable ranges.
     :raises GraphError: if the precision is int8 or mixed and the card has no usable ranges.
     """
-    if not recipe.needs_calibration and (
-            recipe.precision != 'fp16' or not calibration_path(card).exists()):
+    if recipe.needs_calibration:
+        return load_card_calibration(card)
+    if recipe.precision != 'fp16' or not calibration_path(card).exists():
         return None
     try:
         return load_card_calibration(card)
     except GraphError as error:
-        if recipe.needs_calibration:
-            raise
         log(f'fp16 is built without measured values: {error}')
         return None

@@ -134,12 +134,12 @@ def join_manifest(store: Store, shards: Sequence[str], new: Container[str],
     rows = {}
     sink, schema = pa.BufferOutputStream(), make_schema(classes)
     old = _OldManifest(store, schema)
-    missing = [shard for shard in shards if shard in new or shard not in old.groups]
-    with pq.ParquetWriter(sink, schema, compression='zstd') as writer, closing(read_files(
-            store, (f'{SHARDS}/{shard}/{FRAMES}' for shard in missing))) as files:
+    copied = {shard for shard in shards if shard in old.groups and shard not in new}
+    names = [f'{SHARDS}/{shard}/{FRAMES}' for shard in shards if shard not in copied]
+    with pq.ParquetWriter(sink, schema, compression='zstd') as writer, closing(
+            read_files(store, names)) as files:
         for shard in shards:
-            is_read = shard in new or shard not in old.groups
-            table = _read_rows(next(files), shard) if is_read else old.read(shard)
+            table = old.read(shard) if shard in copied else _read_rows(next(files), shard)
             writer.write_table(table)
             bad = count_bad(table)
             rows[shard] = table.num_rows - bad, bad

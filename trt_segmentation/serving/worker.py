@@ -173,10 +173,7 @@ class Worker:
             pass  # each call has new variables, so no variable keeps an old image
 
     def _submit_next(self) -> bool:
-        # Fetch frames only when the pipeline can accept a batch, so that the frames are new. No
-        # other thread submits batches, so the pipeline can still accept a batch after the fetch.
-        with self._room:
-            pass
+        self._wait_for_room()
         limits = self._settings.batch_limits()
         batch = self.newest.fetch(min(limits.most, self._cameras), limits.patience,
                                   lambda: self._is_retired)
@@ -199,6 +196,15 @@ class Worker:
         except Exception as error:  # a bad frame must not end the node
             self._fetched.fail(camera, image, error)
             return None
+
+    def _wait_for_room(self) -> None:
+        """Wait until the pipeline can accept a batch.
+
+        Frames are fetched only after this wait, so that they are as new as possible. No other
+        thread submits batches. So the pipeline can still accept a batch after the fetch.
+        """
+        self._room.acquire()
+        self._room.release()
 
     def _submit(self, jobs: list[Job]) -> None:
         self._room.acquire()

@@ -17,8 +17,12 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.signals import SignalHandlerOptions
 
-from ...serving import stopping
-from ...serving.stopping import BROKEN, STOP_REQUESTED
+from ...serving.stopping import (
+    BROKEN,
+    has_unstoppable_work,
+    request_stop_on_signals,
+    STOP_REQUESTED,
+)
 
 ENDLESS = 100
 """After this many errors without a successful callback between them, the process ends."""
@@ -48,7 +52,7 @@ def run(make: Callable[[], Any], begin: Callable[[Any], None], args: list[str] |
         :data:`BROKEN` after :data:`ENDLESS` errors in a row, or if the node cannot end cleanly.
     """
     # rclpy's own signal handlers would end ROS before the last frames and diagnostics are sent.
-    stopping.request_stop_on_signals()
+    request_stop_on_signals()
     try:
         rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
         node: Any = make()
@@ -62,7 +66,7 @@ def run(make: Callable[[], Any], begin: Callable[[Any], None], args: list[str] |
     code = _spin(executor, node, ended)
     if not _shut_down(executor, node):
         code = code or BROKEN
-    if code or stopping.has_unstoppable_work():
+    if code or has_unstoppable_work():
         # If Python ended normally, it would free objects that a library still uses, or a library
         # would try to clean up a lost GPU.
         del node, executor
