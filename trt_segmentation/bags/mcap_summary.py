@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Reads the image topics of a remote MCAP file. Only the summary at its end is downloaded."""
+"""Reads the image topics of a remote MCAP file. Downloads only its beginning and its summary."""
 
 from __future__ import annotations
 

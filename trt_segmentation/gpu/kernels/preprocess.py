@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Makes launches of the kernel in preprocess.cu. It computes the network's input tensor."""
+"""Prepares launches of the kernel in preprocess.cu, which computes the input of the network."""
 
 from __future__ import annotations
 

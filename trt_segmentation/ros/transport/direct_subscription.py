@@ -101,7 +101,8 @@ class DirectSubscription(Waitable):  # type: ignore[misc]
         """Stop receiving messages. Images that came before stay valid until they are released."""
         self._node.remove_waitable(self)
         self._node.destroy_subscription(self.subscription)
-        # An executor may keep this object for long. New buffers have no memory yet.
+        # An executor may keep this object for long. So replace the buffers: new buffers have no
+        # memory yet.
         self.renew()
 
     def __enter__(self) -> None:
